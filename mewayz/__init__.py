@@ -1,0 +1,1 @@
+"""The command line and the one-machine runtime: supervisor, embedded PostgreSQL and NATS, demo data."""
