@@ -1,0 +1,48 @@
+"""Who is asking: the principal that tokens carry, and what its permissions allow."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+
+class RowScope(StrEnum):
+    """Which rows a permission reaches: one's own, one's team's, or all of the tenant's (contracts.md, "Sign-in")."""
+
+    OWN = "own"
+    TEAM = "team"
+    TENANT = "tenant"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified caller. Only a token, or the envelope of an event, makes one; never an argument or a header.
+
+    `user` is None for the system itself (event handlers, schedules). `tenant` is None only on sign-in paths.
+    `permissions` are patterns `<module>.<entity>.<action>`, ending in `*` at a dot, `@own` or `@team` behind.
+    """
+
+    tenant: UUID | None
+    user: UUID | None = None
+    session: UUID | None = None
+    permissions: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ("*",)
+    employee: UUID | None = None
+    team: tuple[UUID, ...] = ()
+    locale: str = "en"
+
+    def scope(self, permission: str) -> RowScope | None:
+        """Return the widest row scope in which the principal holds `permission`, or None."""
+        scopes = {scope for pattern in self.permissions if (scope := _match(pattern, permission))}
+        return next((scope for scope in reversed(RowScope) if scope in scopes), None)
+
+
+def system(tenant: UUID | None) -> Principal:
+    """Return the platform's own principal in `tenant`, with every permission: for events and schedules."""
+    return Principal(tenant=tenant, permissions=("*",))
+
+
+def _match(pattern: str, permission: str) -> RowScope | None:
+    name, _, scope = pattern.partition("@")
+    if name == permission or name == "*" or (name.endswith(".*") and permission.startswith(name[:-1])):
+        return RowScope(scope) if scope else RowScope.TENANT
+    return None
