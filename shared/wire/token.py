@@ -10,6 +10,7 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import OKPAlgorithm
 
 from shared.clock import Clock, new_id
 from shared.errors import Unauthenticated
@@ -136,7 +137,7 @@ def verify_access(token: str, keys: Mapping[str, Ed25519PublicKey], *, clock: Cl
 
 def jwk(key: Ed25519PublicKey) -> dict[str, str]:
     """Return a public key as a JSON Web Key (RFC 8037) for `/.well-known/jwks.json`."""
-    written: dict[str, str] = jwt.algorithms.OKPAlgorithm.to_jwk(key, as_dict=True)  # pyright: ignore[reportAssignmentType]
+    written: dict[str, str] = OKPAlgorithm.to_jwk(key, as_dict=True)  # pyright: ignore[reportAssignmentType]
     return {**written, "kid": key_id(key), "use": "sig", "alg": "EdDSA"}
 
 
@@ -145,7 +146,7 @@ def keys_of_jwks(jwks: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
     keys: dict[str, Ed25519PublicKey] = {}
     for entry in jwks.get("keys", ()):
         if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519":
-            key = jwt.algorithms.OKPAlgorithm.from_jwk(entry)
+            key = OKPAlgorithm.from_jwk(entry)
             if isinstance(key, Ed25519PublicKey):
                 keys[str(entry["kid"])] = key
     return keys

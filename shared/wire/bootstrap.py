@@ -1,0 +1,36 @@
+"""What a process is told at its birth, by pipe: secrets never stand in an environment or a command line."""
+
+import msgspec
+
+
+class ModuleBootstrap(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a module's process needs. The listening socket comes beside it, as an inherited descriptor."""
+
+    module: str
+    database_url: str  # postgresql://mewayz_crm_app:...@/mewayz_crm?host=/run/postgres
+    relay_url: str  # the same database as the role mewayz_crm_relay
+    extra_urls: dict[str, str] = {}  # further roles of this module alone: {"identity_login": url}
+    nats_url: str  # nats://127.0.0.1:4222, without the user
+    nats_user: str
+    nats_password: str
+    router_keys: dict[str, str]  # kid -> public Ed25519 key, 32 bytes in hexadecimal
+    issuer: str = "http://localhost:8000"  # `iss` of access tokens (identity only)
+    clock: str | None = None  # MEWAYZ_CLOCK
+    test_data: bool = False  # <data>/TEST exists
+    heartbeat_fd: int | None = None  # a byte is written to it each second
+    log_level: str = "info"
+
+
+class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a router worker needs."""
+
+    host: str
+    port: int
+    supergraph: str  # path of schema/supergraph.graphql
+    data: str  # the data folder: jwks.json lies here
+    module_url: str  # unix:<run>/{slug}.sock or http://{slug}:8000/graphql
+    supervisor_socket: str | None  # None: every module counts as ready
+    signing_key: str  # private Ed25519 key, 32 bytes in hexadecimal
+    clock: str | None = None
+    test_data: bool = False
+    log_level: str = "info"
