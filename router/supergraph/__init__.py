@@ -1,0 +1,1 @@
+"""What composition makes and planning reads: the model, its SDL, field sets, reachability, the API schema."""
