@@ -103,7 +103,7 @@ def folders_of(data: Path) -> Folders:
 
 
 class Lock:
-    """The right to run a platform on a data folder: a file lock, which the kernel gives back when its holders are gone."""
+    """The right to run a platform on a data folder: a file lock, free again when its holders are gone."""
 
     def __init__(self, folders: Folders) -> None:
         """Name the lock; nothing is taken yet."""
@@ -111,7 +111,7 @@ class Lock:
         self._fd: int | None = None
 
     def take(self, holder: str) -> int:
-        """Take the lock, write `holder` into it, return its descriptor for a child to inherit. Raises AlreadyRunning."""
+        """Take the lock, write `holder` into it, return its descriptor, to be inherited. Raises AlreadyRunning."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """Real PostgreSQL and NATS for tests, made by the platform's own code, started when first asked for.
 
-There is one of each per pytest process. With pytest-xdist each worker has its own, so that databases, roles and streams of the same name never meet.
+There is one of each per pytest process.
+With pytest-xdist each worker has its own, so that databases, roles and streams of the same name never meet.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ class NatsServer:
         consumes_all: bool = False,
     ) -> tuple[str, str]:
         """Make the user and the durable consumers of a module as the supervisor does; return its user and password."""
-        self.nats.allow(module_user(slug, publishes))
+        await self.nats.allow(module_user(slug, publishes))
         client = await connect(self.admin_url)
         await make_consumers(client, slug, subscribes, consumes_all=consumes_all)
         await client.close()

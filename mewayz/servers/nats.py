@@ -17,6 +17,7 @@ from mewayz.servers.child import Child
 
 ADMIN = "mewayz_admin"
 _START_S = 30
+_RELOAD_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,20 @@ class Nats:
         """Return the user and password of module `slug`."""
         return slug, self._passwords.of(f"nats-{slug}")
 
-    def allow(self, *users: NatsUser) -> None:
-        """Add or change users; a running server takes them over at once, without cutting the others' connections."""
+    async def allow(self, *users: NatsUser) -> None:
+        """Add or change users; a running server has taken them over on return, and cut no other's connection."""
         before = dict(self._users)
         self._users.update({user.name: user for user in users})
-        if self._child is not None and self._users != before:
-            self._write_configuration()
-            self._child.send(signal.SIGHUP)
+        if self._child is None or self._users == before:
+            return
+        self._write_configuration()
+        read_from = self._child.log.stat().st_size
+        self._child.send(signal.SIGHUP)
+        with anyio.move_on_after(_RELOAD_S):
+            while b"Reloaded server configuration" not in _tail(self._child.log, read_from):
+                await anyio.sleep(0.01)
+            return
+        raise ServerFailed("NATS", log=self._child.log, last_line=self._child.last_line())
 
     async def start(self) -> None:
         """Start the server and wait until it answers; after a crash it keeps its port. Raises ServerFailed."""
@@ -144,6 +152,12 @@ class Nats:
 
 def _program() -> Path:
     return Path(sys.executable).with_name("nats-server")
+
+
+def _tail(log: Path, offset: int) -> bytes:
+    with log.open("rb") as file:
+        file.seek(offset)
+        return file.read()
 
 
 def _address(ports: Path) -> str | None:

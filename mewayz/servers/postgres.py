@@ -65,7 +65,8 @@ class Postgres:
     async def start(self) -> bool:
         """Start the server, making its cluster at the first time; return whether it was made.
 
-        A server that a dead supervisor left behind is waited for: the kernel told it to end. Raises ServerFailed, NoUser.
+        A server that a dead supervisor left behind is waited for: the kernel told it to end.
+        Raises ServerFailed, NoUser.
         """
         run_as = not_root(self._folders.data)
         await self._wait_for_predecessor()

@@ -58,7 +58,7 @@ async def test_a_killed_server_keeps_its_port_and_what_it_acknowledged(tmp_path:
     folders = folders_of(tmp_path)
     folders.create()
     server = Nats(folders, Passwords(folders.secrets))
-    server.allow(module_user("shop", ["order.placed"]))
+    await server.allow(module_user("shop", ["order.placed"]))
     await server.start()
     address = server.url
     async with await connect(server.admin_url) as client:
