@@ -67,18 +67,17 @@ class Unavailable(RouterError):
     """Not now: the caller may repeat the request later. `module` names who did not answer."""
 
     code = "MODULE_UNAVAILABLE"
+    sentence = "{module} is unavailable."
 
-    def __init__(self, message: str, *, module: str | None = None, retry_after_ms: int | None = None) -> None:
+    def __init__(self, module: str, *, retry_after_ms: int | None = None) -> None:
         """Keep which module it was and, if known, in how many milliseconds to try again."""
-        super().__init__(message, module=module, retry_after_ms=retry_after_ms)
+        super().__init__(self.sentence.format(module=module), module=module, retry_after_ms=retry_after_ms)
         self.module = module
         self.retry_after_ms = retry_after_ms
 
     def extensions(self) -> dict[str, object]:
         """Return code, module and retryAfterMs (contracts: Commands)."""
-        shown: dict[str, object] = {"code": self.code}
-        if self.module is not None:
-            shown["module"] = self.module
+        shown: dict[str, object] = {"code": self.code, "module": self.module}
         if self.retry_after_ms is not None:
             shown["retryAfterMs"] = self.retry_after_ms
         return shown
@@ -168,17 +167,21 @@ class NotEntitled(Denied):
 class ModuleUnavailable(Unavailable):
     """The module does not answer: down, stopped, or the connection broke."""
 
+    sentence = "{module} does not answer at the moment."
+
 
 class Overloaded(Unavailable):
     """Too much at once: the request was not sent."""
 
     code = "OVERLOADED"
+    sentence = "{module} has too much to do at the moment."
 
 
 class DeadlineExceeded(Unavailable):
     """The time for the request is used up."""
 
     code = "DEADLINE"
+    sentence = "{module} did not answer in the time allowed."
 
 
 class BadAnswer(Defect):

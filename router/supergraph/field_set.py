@@ -94,7 +94,7 @@ def _read(selections: SelectionSetNode, text: str) -> FieldSet:
     found: list[Picked | Narrowed] = []
     for node in selections.selections:
         if isinstance(node, FieldNode) and node.alias is None and not node.directives:
-            arguments = tuple((one.name.value, print_ast(one.value)) for one in node.arguments)
+            arguments = tuple((one.name.value, print_ast(one.value)) for one in node.arguments or ())
             inner = _read(node.selection_set, text) if node.selection_set else ()
             found.append(Picked(node.name.value, arguments, inner))
         elif isinstance(node, InlineFragmentNode) and not node.directives:

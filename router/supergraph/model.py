@@ -10,10 +10,10 @@ model -> SDL -> model is the identity, given that
 - a type's `fields` name, per field, *each* subgraph that declares it in `sources` (an external, overridden-but-used or
   plain declaration alike; a declaration that @override took away and nobody uses is left out). The printer omits
   `@join__field` where all subgraphs of the type have the field in the same plain way;
-- a field that an object only has through an @interfaceObject has no `sources` (printed as `@join__field` without graph);
+- a field that an object only has through an @interfaceObject has no `sources` (printed: `@join__field` without graph);
 - `applied` holds every directive the supergraph shows on an element (@tag, @inaccessible, @deprecated, @specifiedBy,
-  @authenticated, @requiresScopes, @policy, @cost, @listSize, @cacheTag, @context, @tenant, composed custom ones) but not
-  link, join and their like, which the printer derives. One with `subgraphs` is printed as `@join__directive`;
+  @authenticated, @requiresScopes, @policy, @cost, @listSize, @cacheTag, @context, @tenant, composed custom ones) but
+  not link, join and their like, which the printer derives. One with `subgraphs` is printed as `@join__directive`;
 - `links` names the features whose directives are applied (tag, inaccessible, ...), in printed order, without link and
   join; `directives` holds their definitions and those of executable directives.
 """
@@ -67,7 +67,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class ContextArgument:
-    """An argument filled by @fromContext: hidden from clients, taken from `selection` at the type that sets `context`."""
+    """An argument filled by @fromContext, hidden from clients: `selection` on the type that sets `context`."""
 
     name: str
     type: str

@@ -1,0 +1,1 @@
+"""A query plan becomes an answer: compiled plans, requests to subgraphs, nulls, error paths, bytes."""
