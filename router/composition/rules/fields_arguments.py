@@ -1,0 +1,169 @@
+"""@key, @requires and @provides: what their field sets may select."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from router.composition.facts import Applied, Field, SubgraphFacts, TypeFacts, named_type
+from router.composition.field_sets import Selection, is_composite, parse_field_set
+from router.composition.report import Location, Report
+from router.composition.values import print_value
+
+_ABSTRACT = {"INTERFACE": "an interface", "UNION": "a union"}
+
+
+class _Set(NamedTuple):
+    """A `fields` argument under inspection: `what` introduces it in messages, `type` is what it selects from."""
+
+    directive: Applied
+    what: str
+    type: str
+
+
+def check_keys(facts: SubgraphFacts, report: Report) -> None:
+    """KEY_*: a key selects existing fields without arguments, never a union or interface; on interfaces from v2.3."""
+    version = facts.links.federation_version
+    for owner in facts.types.values():
+        for key in owner.applied("key"):
+            if owner.kind == "INTERFACE" and version is not None and version < (2, 3):
+                message = f'[{facts.name}] @key on interface "{owner.name}" needs federation v2.3: raise the @link version.'
+                report.error("KEY_UNSUPPORTED_ON_INTERFACE", message, at=[key.location])
+                continue
+            _check(facts, report, _Set(key, f'On type "{owner.name}"', owner.name), prefix="KEY")
+
+
+def check_requires(facts: SubgraphFacts, report: Report) -> None:
+    """REQUIRES_*: what a field requires exists here, and comes from elsewhere (is @external)."""
+    for owner, field in _fields(facts):
+        for one in field.applied("requires"):
+            what = f'On field "{owner.name}.{field.name}"'
+            _check(facts, report, _Set(one, what, owner.name), prefix="REQUIRES")
+
+
+def check_provides(facts: SubgraphFacts, report: Report) -> None:
+    """PROVIDES_*: what a field provides exists on its type, and comes otherwise from elsewhere (is @external)."""
+    for owner, field in _fields(facts):
+        for one in field.applied("provides"):
+            if not is_composite(facts, field.type):
+                message = (
+                    f'[{facts.name}] @provides on "{owner.name}.{field.name}" has nothing to provide: its type is '
+                    f"{field.type}, which has no fields. Remove the directive."
+                )
+                report.error("PROVIDES_ON_NON_OBJECT_FIELD", message, at=[one.location])
+                continue
+            what = f'On field "{owner.name}.{field.name}"'
+            _check(facts, report, _Set(one, what, named_type(field.type)), prefix="PROVIDES")
+
+
+def _fields(facts: SubgraphFacts) -> Iterator[tuple[TypeFacts, Field]]:
+    for owner in facts.types.values():
+        if owner.kind in ("OBJECT", "INTERFACE"):
+            for field in owner.fields.values():
+                if field.directives:
+                    yield owner, field
+
+
+def _check(facts: SubgraphFacts, report: Report, inspected: _Set, *, prefix: str) -> None:
+    value = inspected.directive.arguments.get("fields")
+    text = inspected.directive.text("fields")
+    shown = f"@{inspected.directive.written}(fields: {print_value(value)})"
+    intro = f"[{facts.name}] {inspected.what}, for {shown}"
+    place = inspected.directive.location
+    if "fields" not in inspected.directive.arguments:
+        return
+    if text is None:
+        report.error(f"{prefix}_INVALID_FIELDS_TYPE", f"{intro}: the argument is not a string. Write it in quotes.", at=[place])
+        return
+    parsed = parse_field_set(text)
+    if parsed.problem:
+        report.error(f"{prefix}_INVALID_FIELDS", f"{intro}: this is no field set, {parsed.problem}", at=[place])
+        return
+    for suffix, message, where in _problems(facts, inspected.type, parsed.selections, prefix):
+        report.error(f"{prefix}_{suffix}", f"{intro}: {message}", at=[place, where])
+    if prefix != "KEY":
+        for owner, name in _present(facts, inspected.type, parsed.selections):
+            field = facts.field_at((owner, name))
+            message = f'{intro}: "{owner}.{name}" is resolved by this subgraph itself. Leave it out, or mark it @external.'
+            report.error(f"{prefix}_FIELDS_MISSING_EXTERNAL", message, at=[place, field.location if field else None])
+
+
+def _problems(
+    facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...], prefix: str
+) -> Iterator[tuple[str, str, Location | None]]:
+    """Yield code suffix, message and place of each thing wrong in a field set."""
+    parent = facts.types.get(owner)
+    for one in selections:
+        for directive in one.directives:
+            yield "DIRECTIVE_IN_FIELDS_ARG", f"it applies {directive}. Field sets take no directives.", None
+        if one.on is not None:
+            target = one.on or owner
+            if not facts.runtime_types(target) & facts.runtime_types(owner):
+                yield "INVALID_FIELDS", f'"{owner}" can never be "{target}". Correct the fragment.', None
+            else:
+                yield from _problems(facts, target, one.children, prefix)
+            continue
+        if one.alias:
+            yield "INVALID_FIELDS", f'"{one.alias}: {one.name}" is an alias. Field sets take none.', None
+        if one.name == "__typename":
+            continue
+        field = parent.fields.get(one.name) if parent and parent.kind != "UNION" else None
+        if field is None:
+            message = f'"{owner}" has no field "{one.name}" here. Add it, with @external when another subgraph resolves it.'
+            yield "INVALID_FIELDS", message, parent.location if parent else None
+            continue
+        yield from _field_problems(facts, owner, one, field, prefix)
+
+
+def _field_problems(
+    facts: SubgraphFacts, owner: str, one: Selection, field: Field, prefix: str
+) -> Iterator[tuple[str, str, Location | None]]:
+    at = f'"{owner}.{field.name}"'
+    if prefix == "REQUIRES":
+        for name, value in one.arguments:
+            if name not in field.arguments:
+                yield "INVALID_FIELDS", f'{at} has no argument "{name}". Correct the name.', field.location
+            elif print_value(value).find("$") >= 0 and not isinstance(value, str):
+                yield "INVALID_FIELDS", f"the argument {name} of {at} is a variable. Write a constant.", field.location
+        given = {name for name, _ in one.arguments}
+        for argument in field.arguments.values():
+            if argument.is_required and argument.name not in given:
+                yield "INVALID_FIELDS", f"{at} needs the argument {argument.name}. Give it.", field.location
+    elif field.arguments:
+        yield "FIELDS_HAS_ARGS", f"{at} takes arguments. A field with arguments cannot be selected here.", field.location
+    target = facts.types.get(named_type(field.type))
+    kind = target.kind if target else "SCALAR"
+    if prefix == "KEY" and kind in _ABSTRACT:
+        yield "FIELDS_SELECT_INVALID_TYPE", f"{at} is {_ABSTRACT[kind]}, which no key can hold.", None
+    elif is_composite(facts, field.type):
+        if one.children:
+            yield from _problems(facts, named_type(field.type), one.children, prefix)
+        else:
+            yield "INVALID_FIELDS", f"{at} is of type {field.type}. Select fields of it.", field.location
+    elif one.children:
+        yield "INVALID_FIELDS", f"{at} is of type {field.type}, which has no fields.", field.location
+
+
+def _present(facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of a field set that nothing on their way marks as coming from elsewhere."""
+    for one in selections:
+        if one.on is not None:
+            yield from _present(facts, one.on or owner, one.children)
+        elif one.name == "__typename":
+            yield owner, one.name
+        else:
+            field = facts.field_at((owner, one.name))
+            if field is None or is_external_somewhere(facts, owner, one.name):
+                continue
+            if one.children:
+                yield from _present(facts, named_type(field.type), one.children)
+            else:
+                yield owner, one.name
+
+
+def is_external_somewhere(facts: SubgraphFacts, owner: str, name: str) -> bool:
+    """Whether a field is @external here, or, on an interface, in one of its implementations."""
+    if (owner, name) in facts.external:
+        return True
+    parent = facts.types.get(owner)
+    if parent is None or parent.kind != "INTERFACE":
+        return False
+    return any((one.name, name) in facts.external for one in facts.implementations(owner))
