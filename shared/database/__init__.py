@@ -1,0 +1,1 @@
+"""What commits together: rows under row-level security, the outbox, the inbox."""

@@ -1,0 +1,83 @@
+-- The kit's own tables in every module's database. Run by the owner role at each migration; every statement may be repeated.
+create schema if not exists kit;
+
+create table if not exists kit.tenant (
+    tenant_id uuid primary key,
+    slug text not null,
+    name text not null,
+    time_zone text not null,
+    base_currency text not null,
+    locale text not null,
+    state text not null
+);
+
+-- The last sequence of each aggregate: its row lock is what keeps an aggregate's events in order.
+create table if not exists kit.outbox_key (
+    tenant_id uuid not null,
+    key text not null,
+    sequence bigint not null,
+    primary key (tenant_id, key)
+) with (fillfactor = 70);
+
+create table if not exists kit.outbox (
+    id bigint generated always as identity primary key,
+    tenant_id uuid not null,
+    event_id uuid not null,
+    type text not null,
+    envelope jsonb not null,
+    created_at timestamptz not null default clock_timestamp()
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+
+-- Published events, kept so that a damaged stream can be filled again (events.md, H1).
+create table if not exists kit.outbox_sent (
+    id bigint primary key,
+    tenant_id uuid not null,
+    event_id uuid not null,
+    type text not null,
+    envelope jsonb not null,
+    created_at timestamptz not null,
+    sent_at timestamptz not null default clock_timestamp()
+);
+
+-- One row an aggregate, not one an event: nothing to clean up, duplicates are known for ever.
+create table if not exists kit.inbox_key (
+    tenant_id uuid not null,
+    key text not null,
+    last_sequence bigint not null,
+    parked boolean not null default false,
+    primary key (tenant_id, key)
+) with (fillfactor = 70);
+
+create table if not exists kit.inbox_parked (
+    id bigint generated always as identity primary key,
+    tenant_id uuid not null,
+    key text not null,
+    sequence bigint not null,
+    event_id uuid not null,
+    type text not null,
+    body bytea not null,
+    error text,
+    attempts int not null,
+    parked_at timestamptz not null default clock_timestamp(),
+    unique (tenant_id, key, sequence)
+);
+
+-- @global_table: which process may apply events. Its primary key is updated at a take-over, which waits for running effects.
+create table if not exists kit.consumer_lease (
+    consumer text not null,
+    epoch bigint not null,
+    fence int not null default 0,
+    primary key (consumer, epoch)
+);
+comment on table kit.consumer_lease is '@global_table';
+
+create table if not exists kit.idempotency (
+    tenant_id uuid not null,
+    actor text not null,
+    command text not null,
+    key text not null,
+    input_hash text not null,
+    answer jsonb not null,
+    created_at timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, actor, command, key)
+);

@@ -1,0 +1,211 @@
+"""The one way to rows: a transaction of one tenant, whose events commit with its changes or not at all."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, event, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm.exc import StaleDataError
+
+from shared.clock import Clock, new_id
+from shared.database.engine import tenant_scope
+from shared.database.entity import Entity
+from shared.database.outbox import write_events
+from shared.errors import Defect, NotFound, Refusal, StaleVersion
+from shared.wire.envelope import Cause, Event
+from shared.wire.principal import Principal
+
+E = TypeVar("E", bound=Entity)
+
+
+class TenantFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a module knows of a tenant: its own copy of identity's facts, kept by events."""
+
+    tenant_id: UUID
+    slug: str
+    name: str
+    time_zone: str
+    base_currency: str
+    locale: str
+    state: str
+
+
+class UniqueTaken(Refusal):
+    """Another row of the tenant has the same value in a unique key."""
+
+    code = "VALIDATION"
+
+    def __init__(self, constraint: str) -> None:
+        """Name the unique key."""
+        super().__init__("Another row already has this value: choose another one.", constraint=constraint)
+
+
+class Transaction:
+    """One database transaction in one tenant, for one principal.
+
+    Rows of other tenants don't exist in it, by three walls: the session filters every ORM statement, stamps every new row
+    and refuses a foreign one, and row-level security holds for whatever a statement forgets (security.md, E3).
+    """
+
+    def __init__(self, session: AsyncSession, principal: Principal, clock: Clock, cause: Cause) -> None:
+        """Made by `Database.transaction` only."""
+        assert principal.tenant is not None
+        self.session = session
+        self.principal = principal
+        self.tenant_id: UUID = principal.tenant
+        self.cause = cause
+        self.events: list[Event] = []
+        self.expected_version: int | None = None
+        self._clock = clock
+        self._facts: TenantFacts | None = None
+
+    def now(self) -> datetime:
+        """Return the current instant in UTC."""
+        return self._clock.now()
+
+    async def tenant(self) -> TenantFacts:
+        """Return the tenant's facts: name, zone, base currency, locale. Raises Defect before the tenant is known here."""
+        if self._facts is None:
+            rows = await self.session.execute(text("select * from kit.tenant"))
+            found = rows.mappings().first()
+            if found is None:
+                raise Defect(f"The tenant {self.tenant_id} is not known to this module yet.", tenant=self.tenant_id)
+            self._facts = TenantFacts(**found)
+        return self._facts
+
+    async def today(self) -> date:
+        """Return the current date in the tenant's time zone."""
+        return self.now().astimezone(ZoneInfo((await self.tenant()).time_zone)).date()
+
+    async def get(self, model: type[E], row_id: UUID) -> E:
+        """Return one row, locked until the end, so that its events keep their order.
+
+        Raises NotFound, also for another tenant's row, and StaleVersion where the command came with `expectedVersion` and
+        this, its first row, has another one.
+        """
+        row = await self.find(select(model).where(model.id == row_id).with_for_update())
+        if row is None:
+            raise NotFound(model.__name__, row_id)
+        expected, self.expected_version = self.expected_version, None
+        if expected is not None and expected != row.version:
+            raise StaleVersion(model.__name__, expected, row.version)
+        return row
+
+    async def find(self, statement: Select[tuple[E]]) -> E | None:
+        """Return the first row of a statement, or None."""
+        return (await self.session.scalars(statement)).first()
+
+    async def all(self, statement: Select[tuple[E]]) -> Sequence[E]:
+        """Return all rows of a statement; give it a limit, or a condition that bounds it."""
+        return (await self.session.scalars(statement)).all()
+
+    async def first_where(self, model: type[E], *conditions: ColumnElement[bool], lock: bool = False) -> E | None:
+        """Return one row of `model` that meets the conditions, or None; `lock` holds it until the end."""
+        statement = select(model).where(*conditions).limit(1)
+        return await self.find(statement.with_for_update() if lock else statement)
+
+    def add(self, row: E, row_id: UUID | None = None) -> E:
+        """Put a new row in: it gets its tenant, times and id here (`row_id` only for demo rows and business keys)."""
+        _stamp(row, self, row_id)
+        self.session.add(row)
+        return row
+
+    def publish(self, *events: Event) -> None:
+        """Let facts go out when this transaction commits, in this order."""
+        self.events.extend(events)
+
+
+class Database:
+    """A module's database as its app role sees it."""
+
+    def __init__(self, engine: AsyncEngine, slug: str, clock: Clock, on_events: Callable[[], None] | None = None) -> None:
+        """Use `engine`; `on_events` is called after each commit that left rows in the outbox: it wakes the relay."""
+        self.engine = engine
+        self.slug = slug
+        self.clock = clock
+        self._on_events = on_events
+
+    @asynccontextmanager
+    async def transaction(
+        self, principal: Principal, cause: Cause | None = None, *, timeout_s: float = 5.0
+    ) -> AsyncIterator[Transaction]:
+        """Open a transaction in the principal's tenant; it commits at the end, or leaves nothing when an error passes.
+
+        Raises StaleVersion when a row was changed at the same moment, UniqueTaken when a unique key is taken.
+        """
+        assert principal.tenant is not None, "a transaction needs a tenant"
+        cause = cause or Cause(correlation_id=new_id(self.clock.now()))
+        with tenant_scope(principal.tenant, timeout_s=timeout_s):
+            async with _session(self.engine) as session:
+                tx = Transaction(session, principal, self.clock, cause)
+                session.sync_session.info["tx"] = tx
+                try:
+                    yield tx
+                    await session.flush()
+                    await write_events(session, self.slug, tx)
+                    await session.commit()
+                except StaleDataError as error:
+                    raise StaleVersion(_entity_of(error), None, None) from error
+                except IntegrityError as error:
+                    constraint: str | None = getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
+                    if constraint and constraint.startswith("uq_"):
+                        raise UniqueTaken(constraint) from error
+                    raise
+        if tx.events and self._on_events:
+            self._on_events()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def _session(engine: AsyncEngine) -> AsyncSession:
+    return AsyncSession(engine, expire_on_commit=False, autoflush=True)
+
+
+def _stamp(row: Entity, tx: Transaction, row_id: UUID | None = None) -> None:
+    now = tx.now()
+    row.tenant_id = tx.tenant_id
+    row.id = row_id or new_id(now)
+    row.created_at = row.updated_at = now
+    row.created_by = tx.principal.user
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _only_own_rows(state: ORMExecuteState) -> None:
+    """Add the tenant to every ORM statement (wall 3)."""
+    tx: Transaction | None = state.session.info.get("tx")
+    if tx is None or not (state.is_select or state.is_update or state.is_delete) or state.is_column_load:
+        return
+    tenant = tx.tenant_id
+    state.statement = state.statement.options(
+        with_loader_criteria(Entity, lambda model: model.tenant_id == tenant, include_aliases=True)
+    )
+
+
+@event.listens_for(Session, "before_flush")
+def _only_own_writes(session: Session, _context: Any, _instances: Any) -> None:
+    """Stamp new rows that didn't come by `Transaction.add`, touch changed ones, refuse foreign ones (wall 3)."""
+    tx: Transaction | None = session.info.get("tx")
+    if tx is None:
+        return
+    for row in session.new:
+        if isinstance(row, Entity) and row.id is None:  # pyright: ignore[reportUnnecessaryComparison]
+            _stamp(row, tx)
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if isinstance(row, Entity) and row.tenant_id != tx.tenant_id:
+            raise Defect(f"A {type(row).__name__} of another tenant was about to be written.", tenant=tx.tenant_id)
+    for row in session.dirty:
+        if isinstance(row, Entity) and session.is_modified(row):
+            row.updated_at = tx.now()
+
+
+def _entity_of(error: StaleDataError) -> str:
+    return str(error).split("table '")[-1].split("'")[0].replace("_", " ").capitalize() if "table '" in str(error) else "The row"

@@ -1,0 +1,52 @@
+"""What resolvers of one request share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar, cast
+
+from aiodataloader import DataLoader
+
+from shared.database.transaction import Database, Transaction
+from shared.errors import Forbidden
+from shared.wire.envelope import Cause
+from shared.wire.principal import Principal, RowScope
+
+T = TypeVar("T")
+
+
+class RequestContext:
+    """One request: its principal, its read transaction, its loaders. Resolvers get it as `info.context`."""
+
+    def __init__(self, module: str, database: Database, tx: Transaction, cause: Cause) -> None:
+        """`tx` is open for reading for as long as the request runs; it costs nothing until it is first used."""
+        self.module = module
+        self.database = database
+        self.principal: Principal = tx.principal
+        self.cause = cause
+        self._tx = tx
+        self._turn = asyncio.Lock()
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` on the request's read transaction; one at a time, as one connection demands."""
+        async with self._turn:
+            return await work(self._tx)
+
+    def loader(
+        self, key: Hashable, load: Callable[[Transaction, list[Any]], Awaitable[list[T]]]
+    ) -> DataLoader[Any, T]:
+        """Return the request's loader under `key`; `load` answers a batch of keys in their order."""
+        if key not in self._loaders:
+
+            async def batch(keys: list[Any]) -> list[T]:
+                return await self.read(lambda tx: load(tx, keys))
+
+            self._loaders[key] = DataLoader(batch)
+        return cast("DataLoader[Any, T]", self._loaders[key])
+
+    def require(self, permission: str) -> RowScope:
+        """Return the row scope in which the caller holds `permission`. Raises Forbidden."""
+        scope = self.principal.scope(permission)
+        if scope is None:
+            raise Forbidden(permission)
+        return scope

@@ -1,0 +1,171 @@
+"""Filter and sort inputs, made of a model's fields and turned into SQL (contracts.md, "Queries")."""
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Optional
+from uuid import UUID
+
+import strawberry
+from sqlalchemy import ColumnElement, not_
+
+from shared.database.entity import Entity, FieldFacts
+from shared.errors import Invalid
+from shared.graph.names import upper_camel
+from shared.graph.rows import all_of, any_of, parse_id
+from shared.graph.types import Types, make_field, make_input
+from shared.values import Money, Searchable
+
+_ORDERED = ("eq", "ne", "in", "lt", "lte", "gt", "gte")
+_NAMES = {UUID: "ID", str: "String", int: "Int", Decimal: "Decimal", date: "Date", datetime: "DateTime", bool: "Boolean"}
+_MAX_TERMS = 50
+_MAX_DEPTH = 5
+
+
+@strawberry.enum
+class SortDirection(Enum):
+    """Which end of the order comes first."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+class FilterBuilder:
+    """Makes the filter and sort inputs of one module's entities."""
+
+    def __init__(self, types: Types) -> None:
+        """Use `types` for enums."""
+        self._types = types
+        self._scalars: dict[str, type] = {}
+
+    def filter_of(self, model: type[Entity], names: Sequence[str]) -> type:
+        """Return `DealFilter`: one field for each name, and `and`, `or`, `not`."""
+        fields = [make_field(name, _maybe(self._operators(field_facts(model, name))), default=None) for name in names]
+        made = make_input(f"{model.__name__}Filter", fields, description="Conditions that must all hold.")
+        definition: Any = made.__strawberry_definition__  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        for name, kind in (("and_", list[made]), ("or_", list[made]), ("not_", made)):
+            field = make_field(name, _maybe(kind), graphql_name=name[:-1], default=None)
+            field.origin = made
+            field.default = None
+            definition.fields.append(field)
+            setattr(made, name, None)
+        return made
+
+    def sort_of(self, model: type[Entity], names: Sequence[str]) -> type:
+        """Return `DealSort`: a field to sort by and a direction."""
+        kind: Any = strawberry.enum(Enum(f"{model.__name__}SortField", {name.upper(): name for name in names}))
+        return make_input(
+            f"{model.__name__}Sort",
+            [
+                make_field("field", kind),
+                make_field("direction", SortDirection, default=SortDirection.ASC),
+            ],
+            description="What to sort by; rows that are equal there are sorted by id.",
+        )
+
+    def _operators(self, facts: FieldFacts) -> type:
+        kind = Decimal if facts.type is Money else facts.type
+        searchable = any(isinstance(mark, Searchable) for mark in facts.marks)
+        is_enum = isinstance(kind, type) and issubclass(kind, Enum)
+        name = f"{kind.__name__}Filter" if is_enum else f"{'Text' if searchable else _NAMES[kind]}Filter"
+        if name not in self._scalars:
+            inner = self._types.input(kind)
+            operators = ("eq", "ne", "in") if is_enum or kind in (str, UUID) else ("eq",) if kind is bool else _ORDERED
+            fields = [
+                make_field(f"{op}_", _maybe(list[inner] if op == "in" else inner), graphql_name=op, default=None)
+                for op in operators
+            ]
+            if searchable:
+                fields.append(make_field("contains_", _maybe(str), graphql_name="contains", default=None))
+            fields.append(make_field("is_null_", _maybe(bool), graphql_name="isNull", default=None))
+            self._scalars[name] = make_input(name, fields)
+        return self._scalars[name]
+
+
+def _maybe(kind: Any) -> Any:
+    return Optional[kind]  # noqa: UP045 the inner type is a value
+
+
+def field_facts(model: type[Entity], name: str) -> FieldFacts:
+    """Return what is known of a field, the kit's own columns included."""
+    own = {"id": UUID, "created_at": datetime, "updated_at": datetime, "created_by": UUID, "version": int}
+    if name in own:
+        return FieldFacts(name, own[name], False, None, None, ())  # pyright: ignore[reportArgumentType]
+    return model.__facts__[name]
+
+
+def column_of(model: type[Entity], name: str) -> Any:
+    """Return the SQL column to compare or sort by: of money, its amount."""
+    if name in model.__facts__ and model.__facts__[name].type is Money:
+        return model.__table__.c[f"{name}_amount"]
+    return getattr(model, name)
+
+
+def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions of a filter input. Raises Invalid for one that is too deep or too large."""
+    if filter_ is None:
+        return []
+    if depth > _MAX_DEPTH:
+        raise Invalid(f"The filter is nested more than {_MAX_DEPTH} levels deep.", "filter")
+    found: list[ColumnElement[bool]] = []
+    for field in dataclasses.fields(filter_):
+        value = getattr(filter_, field.name)
+        if value is None:
+            continue
+        found += _of_operators(model, field.name, value)
+    for group, join in ((filter_.and_, all_of), (filter_.or_, any_of)):
+        if group is not None:
+            if len(group) > _MAX_TERMS:
+                raise Invalid(f"At most {_MAX_TERMS} conditions can be joined.", "filter")
+            found.append(join([all_of(conditions(model, term, depth + 1)) for term in group]))
+    if filter_.not_ is not None:
+        found.append(not_(all_of(conditions(model, filter_.not_, depth + 1))))
+    return found
+
+
+def _of_operators(model: type[Entity], name: str, operators: Any) -> list[ColumnElement[bool]]:
+    column = column_of(model, name)
+    is_id = field_facts(model, name).type is UUID
+    found: list[ColumnElement[bool]] = []
+    for field in dataclasses.fields(operators):
+        value = getattr(operators, field.name)
+        if value is None:
+            continue
+        if is_id and field.name != "is_null_":
+            value = [one for text in value if (one := parse_id(text))] if field.name == "in_" else parse_id(value)
+        if field.name == "in_" and len(value) > 100:
+            raise Invalid("At most 100 values can be listed in `in`.", "filter", name)
+        found.append(_compare(column, field.name, value))
+    return found
+
+
+def _compare(column: Any, operator: str, value: Any) -> ColumnElement[bool]:
+    match operator:
+        case "eq_":
+            return column == value
+        case "ne_":
+            return column.is_distinct_from(value)
+        case "in_":
+            return column.in_(value)
+        case "lt_":
+            return column < value
+        case "lte_":
+            return column <= value
+        case "gt_":
+            return column > value
+        case "gte_":
+            return column >= value
+        case "contains_":
+            return column.icontains(value, autoescape=True)
+        case _:
+            return column.is_(None) if value else column.is_not(None)
+
+
+def sort_name(field: str) -> str:
+    """Return how a sort field is spelt in the enum: `created_at` -> `CREATED_AT`."""
+    return field.upper()
+
+
+__all__ = ["FilterBuilder", "SortDirection", "column_of", "conditions", "field_facts", "upper_camel"]

@@ -1,0 +1,158 @@
+"""The small values every module speaks: money, parts, references."""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from babel.numbers import get_currency_precision, list_currencies
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
+
+from shared.errors import Invalid
+
+HUNDRED = Decimal(100)
+
+
+class CurrencyMismatch(Invalid):
+    """Amounts of two currencies met in one sum."""
+
+    code = "CURRENCY_MISMATCH"
+
+    def __init__(self, left: str, right: str) -> None:
+        """Name the two currencies."""
+        super().__init__(f"{left} and {right} can't be added: convert one of them first.")
+
+
+@functools.cache
+def minor_units(currency: str) -> int:
+    """Return how many decimals amounts of an ISO 4217 currency have: JPY 0, CNY 2, KWD 3."""
+    return get_currency_precision(currency)
+
+
+@functools.cache
+def _currencies() -> frozenset[str]:
+    return frozenset(list_currencies())
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount in one currency. Sums across currencies are refused (tier1.md, 0, Money)."""
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no ISO 4217 code."""
+        if self.currency not in _currencies():
+            raise Invalid(f"{self.currency!r} is not an ISO 4217 currency code.", "currency")
+
+    @classmethod
+    def zero(cls, currency: str) -> "Money":
+        """Return nothing of a currency."""
+        return cls(Decimal(0), currency)
+
+    @classmethod
+    def total(cls, amounts: Iterable["Money"], currency: str) -> "Money":
+        """Return the sum of `amounts`, all in `currency`."""
+        result = cls.zero(currency)
+        for amount in amounts:
+            result = result + amount
+        return result
+
+    def __add__(self, other: "Money") -> "Money":
+        """Add an amount of the same currency; raises CurrencyMismatch."""
+        self._same(other)
+        return Money(self.amount + other.amount, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        """Subtract an amount of the same currency; raises CurrencyMismatch."""
+        self._same(other)
+        return Money(self.amount - other.amount, self.currency)
+
+    def __neg__(self) -> "Money":
+        """Return the opposite amount."""
+        return Money(-self.amount, self.currency)
+
+    def times(self, factor: Decimal | int) -> "Money":
+        """Return the amount times a number, rounded to the currency's minor units."""
+        return Money(self.amount * factor, self.currency).rounded()
+
+    def percent(self, rate: Decimal) -> "Money":
+        """Return `rate` percent of the amount, rounded to the currency's minor units."""
+        return self.times(rate / HUNDRED)
+
+    def rounded(self) -> "Money":
+        """Round half away from zero to the currency's minor units (tier1.md, 0, Money)."""
+        step = Decimal(1).scaleb(-minor_units(self.currency))
+        return Money(self.amount.quantize(step, rounding=ROUND_HALF_UP), self.currency)
+
+    def __str__(self) -> str:
+        """Print the amount with the currency's minor units, then the code."""
+        return f"{self.text} {self.currency}"
+
+    @property
+    def text(self) -> str:
+        """The amount with the currency's minor units, as `Money.amount` prints it in GraphQL and events."""
+        places = minor_units(self.currency)
+        exact = self.amount.normalize()
+        shown = -int(exact.as_tuple().exponent)
+        return f"{self.amount:.{places}f}" if shown <= places else f"{exact:f}"
+
+    def _same(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise CurrencyMismatch(self.currency, other.currency)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read `{"amount": "12.50", "currency": "CNY"}` in events, parts and inputs, and write it again."""
+        fields = core_schema.typed_dict_schema(
+            {
+                "amount": core_schema.typed_dict_field(core_schema.decimal_schema(max_digits=20, decimal_places=6)),
+                "currency": core_schema.typed_dict_field(core_schema.str_schema(pattern="^[A-Z]{3}$")),
+            }
+        )
+        from_fields = core_schema.no_info_after_validator_function(lambda read: cls(**read), fields)
+        return core_schema.union_schema(
+            [core_schema.is_instance_schema(cls), from_fields],
+            serialization=core_schema.plain_serializer_function_ser_schema(_write_money),
+        )
+
+
+def _write_money(money: Money) -> dict[str, str]:
+    return {"amount": money.text, "currency": money.currency}
+
+
+class Part(BaseModel):
+    """A value stored inside a row as `jsonb` and shown as a GraphQL object of its own: a line, an address (contracts.md)."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Marks a column `xxx_id` as a reference: `Annotated[UUID, Ref("Customer")]` or, to another module, `Ref("hr.Employee")`.
+
+    A reference inside the module is a foreign key; its `reverse` names the list on the other side (`Customer.deals`), by
+    default the plural of the referring entity, "" for none. One to another module is a key only.
+    """
+
+    entity: str
+    reverse: str | None = None
+
+    @property
+    def module(self) -> str | None:
+        """The owning module's slug, None for the own one."""
+        return self.entity.partition(".")[0] if "." in self.entity else None
+
+    @property
+    def name(self) -> str:
+        """The entity's name without its module."""
+        return self.entity.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """Marks a text column on which `contains` filters: it gets an index for it (contracts.md, "Databases")."""
