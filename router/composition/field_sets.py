@@ -82,7 +82,7 @@ def walk(facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...]) ->
 
 
 def targets(facts: SubgraphFacts, owner: str, text: str) -> Iterator[tuple[str, str]]:
-    """Yield (type, field) for each field a field set selects; for a field of an interface, also of its implementations."""
+    """Yield (type, field) for each field a field set selects, and for one of an interface its implementations'."""
     for visit in walk(facts, owner, parse_field_set(text).selections):
         if visit.field is None:
             continue

@@ -1,4 +1,4 @@
-"""Working out, once per subgraph, which fields are external, provided, shareable and used by a directive or interface."""
+"""Worked out once per subgraph: which fields are external, provided, shareable, used by a directive or interface."""
 
 from router.composition.facts import SubgraphFacts, TypeFacts, named_type
 from router.composition.field_sets import targets

@@ -25,7 +25,9 @@ def check_keys(facts: SubgraphFacts, report: Report) -> None:
     for owner in facts.types.values():
         for key in owner.applied("key"):
             if owner.kind == "INTERFACE" and version is not None and version < (2, 3):
-                message = f'[{facts.name}] @key on interface "{owner.name}" needs federation v2.3: raise the @link version.'
+                message = (
+                    f'[{facts.name}] @key on interface "{owner.name}" needs federation v2.3: raise the @link version.'
+                )
                 report.error("KEY_UNSUPPORTED_ON_INTERFACE", message, at=[key.location])
                 continue
             _check(facts, report, _Set(key, f'On type "{owner.name}"', owner.name), prefix="KEY")
@@ -71,7 +73,9 @@ def _check(facts: SubgraphFacts, report: Report, inspected: _Set, *, prefix: str
     if "fields" not in inspected.directive.arguments:
         return
     if text is None:
-        report.error(f"{prefix}_INVALID_FIELDS_TYPE", f"{intro}: the argument is not a string. Write it in quotes.", at=[place])
+        report.error(
+            f"{prefix}_INVALID_FIELDS_TYPE", f"{intro}: the argument is not a string. Write it in quotes.", at=[place]
+        )
         return
     parsed = parse_field_set(text)
     if parsed.problem:
@@ -82,7 +86,9 @@ def _check(facts: SubgraphFacts, report: Report, inspected: _Set, *, prefix: str
     if prefix != "KEY":
         for owner, name in _present(facts, inspected.type, parsed.selections):
             field = facts.field_at((owner, name))
-            message = f'{intro}: "{owner}.{name}" is resolved by this subgraph itself. Leave it out, or mark it @external.'
+            message = (
+                f'{intro}: "{owner}.{name}" is resolved by this subgraph itself. Leave it out, or mark it @external.'
+            )
             report.error(f"{prefix}_FIELDS_MISSING_EXTERNAL", message, at=[place, field.location if field else None])
 
 
@@ -107,7 +113,9 @@ def _problems(
             continue
         field = parent.fields.get(one.name) if parent and parent.kind != "UNION" else None
         if field is None:
-            message = f'"{owner}" has no field "{one.name}" here. Add it, with @external when another subgraph resolves it.'
+            message = (
+                f'"{owner}" has no field "{one.name}" here. Add it, with @external when another subgraph resolves it.'
+            )
             yield "INVALID_FIELDS", message, parent.location if parent else None
             continue
         yield from _field_problems(facts, owner, one, field, prefix)
@@ -128,7 +136,11 @@ def _field_problems(
             if argument.is_required and argument.name not in given:
                 yield "INVALID_FIELDS", f"{at} needs the argument {argument.name}. Give it.", field.location
     elif field.arguments:
-        yield "FIELDS_HAS_ARGS", f"{at} takes arguments. A field with arguments cannot be selected here.", field.location
+        yield (
+            "FIELDS_HAS_ARGS",
+            f"{at} takes arguments. A field with arguments cannot be selected here.",
+            field.location,
+        )
     target = facts.types.get(named_type(field.type))
     kind = target.kind if target else "SCALAR"
     if prefix == "KEY" and kind in _ABSTRACT:

@@ -1,0 +1,74 @@
+"""Composing: read, check, merge, satisfy, print."""
+
+import gc
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from router.composition.facts import SubgraphFacts
+from router.composition.merge.types import merge
+from router.composition.report import CompositionError, Hint, Report
+from router.composition.rules.subgraph import check_subgraph
+from router.composition.subgraph import Subgraph, check_names, read_subgraph
+from router.composition.upgrade import upgrade
+from router.composition.usage import work_out
+from router.supergraph.model import Supergraph
+from router.supergraph.sdl_print import print_supergraph
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What came of composing: a supergraph and its SDL, or errors; hints in either case."""
+
+    supergraph: Supergraph | None
+    sdl: str | None
+    errors: tuple[CompositionError, ...]
+    hints: tuple[Hint, ...]
+
+
+def compose(subgraphs: Iterable[Subgraph]) -> Composition:
+    """Compose subgraphs into a supergraph.
+
+    Raises nothing for what stands in an SDL: all of it is in `errors`, whose codes are Apollo's where Apollo has one.
+    The order of the subgraphs does not matter.
+    """
+    given = sorted(subgraphs, key=lambda one: one.name)
+    report = Report()
+    with _no_garbage_collection():
+        facts = _read(given, report)
+        supergraph = _merge(facts, report)
+        sdl = print_supergraph(supergraph) if supergraph is not None else None
+    return Composition(supergraph, sdl, tuple(report.errors), tuple(report.hints))
+
+
+def _read(given: list[Subgraph], report: Report) -> list[SubgraphFacts]:
+    """Read and check each subgraph for itself."""
+    check_names(given, report)
+    read = [read_subgraph(one, index, report) for index, one in enumerate(given)]
+    facts = [one for one in read if one is not None]
+    if report.errors:
+        return facts
+    upgrade(facts, report)
+    for one in facts:
+        work_out(one)
+        check_subgraph(one, report)
+    return facts
+
+
+def _merge(facts: list[SubgraphFacts], report: Report) -> Supergraph | None:
+    if report.errors:
+        return None
+    _, supergraph = merge(facts, report)
+    return None if report.errors else supergraph
+
+
+@contextmanager
+def _no_garbage_collection() -> Generator[None]:
+    """Composition makes many objects and no cycles worth collecting meanwhile."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

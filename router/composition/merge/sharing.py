@@ -1,0 +1,54 @@
+"""@shareable: a field that several subgraphs resolve must be shareable in each of them."""
+
+from collections.abc import Mapping
+
+from router.composition.facts import Field, TypeFacts
+from router.composition.merge.merging import Merging
+from router.composition.merge.overrides import Overrides
+
+
+def check_sharing(
+    merging: Merging,
+    owner: str,
+    resolved: Mapping[int, Field],
+    *,
+    parents: Mapping[int, TypeFacts],
+    overrides: Overrides,
+) -> None:
+    """INVALID_FIELD_SHARING: of several resolvers each says @shareable; an @interfaceObject is one, too."""
+    name = next(iter(resolved.values())).name
+    resolvers: dict[int, list[str]] = {}
+    for index in resolved:
+        if index not in overrides.taken and index not in overrides.migrating:
+            resolvers[index] = [owner]
+    if owner in merging.by_interface_object and parents:
+        for index, interface in merging.by_interface_object[owner]:
+            if (field := merging.subgraphs[index].field_at((interface, name))) and not _is_external(
+                merging, index, interface, field
+            ):
+                resolvers.setdefault(index, []).append(interface)
+    selfish = [
+        index
+        for index, owners in resolvers.items()
+        if any((one, name) not in merging.subgraphs[index].shareable for one in owners)
+    ]
+    if selfish and sum(len(owners) for owners in resolvers.values()) > 1:
+        message = (
+            f'"{owner}.{name}" is resolved by {merging.names(resolvers)} but not @shareable in {merging.names(selfish)}. '
+            f"Mark it @shareable there, or let one subgraph resolve it."
+        )
+        merging.error("INVALID_FIELD_SHARING", message, resolved.values())
+
+
+def check_subscription(merging: Merging) -> None:
+    """INVALID_FIELD_SHARING: events of a subscription come from one subgraph."""
+    for index, owner in merging.declared("Subscription").items():
+        for field in owner.fields.values():
+            subgraph = merging.subgraphs[index]
+            if subgraph.is_federation_2 and (owner.name, field.name) in subgraph.shareable:
+                message = f'[{subgraph.name}] "Subscription.{field.name}" cannot be @shareable: remove the mark.'
+                merging.error("INVALID_FIELD_SHARING", message, [field])
+
+
+def _is_external(merging: Merging, index: int, owner: str, field: Field) -> bool:
+    return (owner, field.name) in merging.subgraphs[index].external
