@@ -1,0 +1,1 @@
+"""The gateway: the ASGI application in front of the modules. `app` puts it together."""

@@ -1,0 +1,1 @@
+"""Who may come in, and which modules may be gone to."""

@@ -1,0 +1,125 @@
+"""Who is asking: a Bearer token becomes a Principal, by keys that identity published (contracts.md, "Sign-in")."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import jwt
+import msgspec
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from router.errors import ModuleUnavailable, RouterError
+from router.gateway.errors import NotSignedIn
+from router.gateway.protocol.asgi import Response
+from shared.clock import Clock
+from shared.errors import Unauthenticated
+from shared.wire.principal import Principal
+from shared.wire.token import keys_of_jwks, verify_access
+
+_REFRESH_S = 300.0
+_RETRY_S = 1.0
+_UNKNOWN_KEY_S = 2.0  # how long an unknown key id is refused without asking identity again
+_KEPT_TOKENS = 2048
+
+FetchKeys = Callable[[], Awaitable[bytes]]
+
+log = structlog.get_logger()
+
+
+class Identity:
+    """Verifies access tokens. The last good key set lies in a file, so that a router starts with identity down."""
+
+    def __init__(self, *, store: Path, fetch: FetchKeys, clock: Clock) -> None:
+        """Start from the key set in `store`, if there is one; `fetch` asks identity for its JSON Web Key Set."""
+        self._store = store
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: dict[str, Ed25519PublicKey] = {}
+        self._verified: dict[str, tuple[Principal, float]] = {}
+        self._refreshing = anyio.Lock()
+        self._refreshed_at = float("-inf")
+        if store.exists():
+            self._take(store.read_bytes())
+
+    async def published(self) -> Response:
+        """Answer with identity's key set; with identity down, with the last good one."""
+        if await self._refresh() or self._keys:
+            return Response(body=self._store.read_bytes())
+        raise ModuleUnavailable("identity")
+
+    async def principal(self, authorization: bytes | None) -> Principal:
+        """Return who holds the token in the header `authorization`. Raises NotSignedIn."""
+        scheme, _, rest = (authorization or b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise NotSignedIn("no bearer token")
+        token = rest.strip().decode("latin-1")
+        kept = self._verified.get(token)
+        if kept and self._clock.now().timestamp() < kept[1]:
+            return kept[0]
+        return await self._verify(token)
+
+    async def follow(self) -> None:
+        """Keep the keys fresh until cancelled."""
+        while True:
+            pause_s = _REFRESH_S if await self._refresh() else _RETRY_S
+            await anyio.sleep(pause_s)
+
+    async def _verify(self, token: str) -> Principal:
+        self._verified.pop(token, None)
+        await self._know_key_of(token)
+        try:
+            principal, expires = verify_access(token, self._keys, clock=self._clock)
+        except (
+            Unauthenticated,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:  # the latter: claims not of our shape
+            raise NotSignedIn(str(getattr(error, "facts", error))) from error
+        if principal.tenant is None:
+            raise NotSignedIn("a token without a tenant")
+        if len(self._verified) >= _KEPT_TOKENS:
+            del self._verified[next(iter(self._verified))]
+        self._verified[token] = principal, expires.timestamp()
+        return principal
+
+    async def _know_key_of(self, token: str) -> None:
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid")
+        except jwt.InvalidTokenError as error:
+            raise NotSignedIn(str(error)) from error
+        if not isinstance(key_id, str) or key_id in self._keys:
+            return
+        async with self._refreshing:
+            if key_id not in self._keys and anyio.current_time() - self._refreshed_at > _UNKNOWN_KEY_S:
+                await self._refresh()
+
+    async def _refresh(self) -> bool:
+        """Take over the keys identity has now; False where it can't be asked, or answers nonsense."""
+        self._refreshed_at = anyio.current_time()
+        try:
+            written = await self._fetch()
+        except RouterError as error:
+            log.info("keys_not_fetched", error=str(error))
+            return False
+        if not self._take(written):
+            return False
+        partial = self._store.with_suffix(".partial")
+        partial.write_bytes(written)
+        partial.replace(self._store)
+        return True
+
+    def _take(self, written: bytes) -> bool:
+        try:
+            keys = keys_of_jwks(msgspec.json.decode(written, type=dict[str, list[dict[str, str]]]))
+        except (msgspec.MsgspecError, jwt.InvalidKeyError, KeyError, ValueError) as error:
+            log.warning("keys_not_understood", error=repr(error))
+            return False
+        if not keys:
+            log.warning("keys_not_understood", error="no Ed25519 key in the set")
+            return False
+        if keys.keys() != self._keys.keys():
+            self._keys = keys
+            self._verified.clear()  # a key that was taken back must not live on in what was verified by it
+        return True

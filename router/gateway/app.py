@@ -1,0 +1,196 @@
+"""The ASGI application, put together: the one place that knows all parts."""
+
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import structlog
+import uvicorn
+
+from router.errors import RouterError
+from router.gateway.access.identity import Identity
+from router.gateway.access.modules import AlwaysReady, SupervisedModules
+from router.gateway.access.sign_in import JWKS_PATH, SignIn
+from router.gateway.errors import MethodNotAllowed, NoSuchPath
+from router.gateway.fetching import Fetcher, Signer
+from router.gateway.observe.health import live, readiness
+from router.gateway.pipeline import Pipeline
+from router.gateway.protocol.asgi import ClientGone, Receive, Request, Response, Scope, SendMessage, respond
+from router.gateway.protocol.http import refusal
+from router.gateway.served import ServedGraph, module_destination
+from router.gateway.settings import Settings
+from shared.clock import clock_from
+from shared.wire.bootstrap import RouterBootstrap
+from shared.wire.token import SigningKey
+
+Handler = Callable[[Request], Awaitable[Response]]
+Task = Callable[[], Awaitable[None]]
+
+
+class Gateway:
+    """The ASGI application: a table of paths, and tasks that live as long as the server."""
+
+    def __init__(self, *, served: ServedGraph, fetcher: Fetcher, paths: dict[str, Handler], tasks: list[Task]) -> None:
+        """Take the parts. A path that ends in `/` answers for all below it."""
+        self.served = served
+        self._fetcher = fetcher
+        self._paths = paths
+        self._tasks = tasks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
+        """Answer one ASGI scope."""
+        if scope["type"] == "http":
+            await self._answer(Request(scope, receive), send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _answer(self, request: Request, send: SendMessage) -> None:
+        try:
+            response = await self._handler(request.path)(request)
+        except RouterError as error:
+            response = refusal(error)
+        except ClientGone:
+            return
+        await respond(send, response)
+
+    def _handler(self, path: str) -> Handler:
+        below = path[: path.find("/", 1) + 1]
+        handler = self._paths.get(path) or self._paths.get(below)
+        if handler is None:
+            raise NoSuchPath
+        return handler
+
+    async def _live(self, receive: Receive, send: SendMessage) -> None:
+        await receive()
+        async with anyio.create_task_group() as group:
+            for task in self._tasks:
+                group.start_soon(task)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            group.cancel_scope.cancel()
+        self._fetcher.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Gateway:
+    """Return the application of a router worker.
+
+    Raises InvalidSupergraph or OSError where the supergraph can't be read, ValueError for a wrong clock setting.
+    """
+    settings = settings or Settings()
+    clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
+    served = ServedGraph(Path(bootstrap.supergraph), module_url=bootstrap.module_url)
+    modules = SupervisedModules(bootstrap.supervisor_socket) if bootstrap.supervisor_socket else AlwaysReady()
+    signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
+    fetcher = Fetcher(modules=modules, signer=signer, settings=settings)
+    sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
+    identity = Identity(store=Path(bootstrap.data) / "jwks.json", fetch=sign_in.keys, clock=clock)
+    pipeline = Pipeline(served=served, identity=identity, fetcher=fetcher, settings=settings)
+    paths: dict[str, Handler] = {
+        "/graphql": pipeline.respond,
+        "/auth/": sign_in.respond,
+        JWKS_PATH: _getting(identity.published),
+        "/health/live": _getting(live),
+        "/health/ready": _getting(readiness(modules)),
+    }
+    tasks: list[Task] = [served.follow, identity.follow]
+    if isinstance(modules, SupervisedModules):
+        tasks.append(modules.follow)
+    return Gateway(served=served, fetcher=fetcher, paths=paths, tasks=tasks)
+
+
+def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gateway:
+    """Return a router for any federation supergraph: no identity, no modules, URLs as they stand in the SDL.
+
+    Raises InvalidSupergraph or OSError.
+    """
+    settings = settings or Settings()
+    served = ServedGraph(supergraph)
+    modules = AlwaysReady()
+    fetcher = Fetcher(modules=modules, signer=None, settings=settings)
+    pipeline = Pipeline(served=served, identity=None, fetcher=fetcher, settings=settings)
+    paths: dict[str, Handler] = {
+        "/graphql": pipeline.respond,
+        "/health/live": _getting(live),
+        "/health/ready": _getting(readiness(modules)),
+    }
+    return Gateway(served=served, fetcher=fetcher, paths=paths, tasks=[served.follow])
+
+
+def serve(bootstrap: RouterBootstrap) -> None:
+    """Run a router worker until SIGTERM or SIGINT, then let requests in flight finish. SIGHUP reloads the supergraph."""
+    _configure_log(bootstrap.log_level)
+    _run(make_app(bootstrap), bootstrap.host, bootstrap.port)
+
+
+def serve_plain(supergraph: Path, *, host: str = "127.0.0.1", port: int, log_level: str = "info") -> None:
+    """Run a plain router until SIGTERM or SIGINT."""
+    _configure_log(log_level)
+    _run(make_plain_app(supergraph), host, port)
+
+
+def _run(app: Gateway, host: str, port: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # uvicorn raises a signal again once it has drained; we have then ended well
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(Settings().drain_s),
+    )
+    anyio.run(_serve, app, uvicorn.Server(config), backend_options={"use_uvloop": True})
+
+
+async def _serve(app: Gateway, server: uvicorn.Server) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_reload_on_hangup, app.served)
+        await server.serve()
+        group.cancel_scope.cancel()
+
+
+async def _reload_on_hangup(served: ServedGraph) -> None:
+    with anyio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            await served.reload()
+
+
+def _getting(answer: Callable[[], Awaitable[Response]]) -> Handler:
+    """Return the handler of a path that is only read."""
+
+    async def respond_to_get(request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("GET")
+        return await answer()
+
+    return respond_to_get
+
+
+def _configure_log(level: str) -> None:
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=max(threshold, logging.WARNING))

@@ -1,0 +1,82 @@
+"""What the gateway itself refuses. `protocol.http` gives each code its HTTP status."""
+
+from router.errors import InvalidInput, Unauthenticated
+
+
+class NotSignedIn(Unauthenticated):
+    """No token, or one that is not accepted; one wording for every cause."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep `reason` for the log only."""
+        super().__init__("Sign in to continue: the token is missing, expired or not accepted.", reason=reason)
+
+
+class BatchRefused(InvalidInput):
+    """A JSON array of operations came."""
+
+    code = "BATCH_REFUSED"
+
+    def __init__(self) -> None:
+        """Write the sentence."""
+        super().__init__("Batches are not accepted: send one operation in a request.")
+
+
+class BodyTooLarge(InvalidInput):
+    """The body has more bytes than are accepted."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit in bytes."""
+        super().__init__(f"The body is larger than {limit} bytes.", limit=limit)
+
+
+class BodyTooSlow(InvalidInput):
+    """The body did not arrive in time."""
+
+    code = "REQUEST_TIMEOUT"
+
+    def __init__(self, limit_s: float) -> None:
+        """Name the limit in seconds."""
+        super().__init__(f"The body did not arrive within {limit_s:g} s.", limit_s=limit_s)
+
+
+class UnsupportedMediaType(InvalidInput):
+    """The body is not JSON in UTF-8: also what keeps a foreign page's form from posting here."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+    def __init__(self) -> None:
+        """Write the sentence."""
+        super().__init__("Send the body as JSON in UTF-8, with the header content-type: application/json.")
+
+
+class NotAcceptable(InvalidInput):
+    """The client accepts none of the types we write."""
+
+    code = "NOT_ACCEPTABLE"
+
+    def __init__(self) -> None:
+        """Write the sentence."""
+        super().__init__("Accept application/graphql-response+json or application/json.")
+
+
+class MethodNotAllowed(InvalidInput):
+    """The path does not know the method, or a mutation came by GET."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, *allowed: str) -> None:
+        """Name the methods that are allowed."""
+        super().__init__(f"Use {' or '.join(allowed)} here.")
+        self.allowed = allowed
+
+
+class NoSuchPath(InvalidInput):
+    """Nothing answers at this path."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self) -> None:
+        """Write the sentence."""
+        super().__init__("Nothing answers at this path.")

@@ -1,0 +1,83 @@
+"""The order of a request: who asks, what is asked, may it, then run it, mask it, answer."""
+
+import structlog
+
+from router.errors import BadRequest, Defect, RouterError
+from router.execution.prepared import Prepared
+from router.execution.run import execute
+from router.gateway.access.identity import Identity
+from router.gateway.errors import MethodNotAllowed
+from router.gateway.fetching import Caller, Fetcher, Sender
+from router.gateway.masking import mask, masked_message
+from router.gateway.observe.telemetry import Trace, trace_of
+from router.gateway.protocol.asgi import ClientGone, Request, Response
+from router.gateway.protocol.http import JSON, Operation, answer, answer_type, check_post, read_get, read_post, refusal
+from router.gateway.served import ServedGraph
+from router.gateway.settings import Settings
+from shared.wire.principal import Principal
+
+log = structlog.get_logger()
+
+
+class Pipeline:
+    """Answers GraphQL requests. Without an `identity` (a plain router) anybody may ask."""
+
+    def __init__(self, *, served: ServedGraph, identity: Identity | None, fetcher: Fetcher, settings: Settings) -> None:
+        """Keep the parts; none is changed here."""
+        self._served = served
+        self._identity = identity
+        self._fetcher = fetcher
+        self._settings = settings
+
+    async def respond(self, request: Request) -> Response:
+        """Return the answer or the refusal. Raises ClientGone where nobody waits any more."""
+        trace = trace_of(request.headers.get(b"traceparent"))
+        request_id = trace.request_id.encode()
+        media = JSON
+        try:
+            media = answer_type(request.headers.get(b"accept", b""))
+            return answer(await self._answer(request, trace), media=media, request_id=request_id)
+        except RouterError as error:
+            log.info("request_refused", reference=trace.request_id, code=error.code, **error.facts)
+            return refusal(error, media=media, request_id=request_id)
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("request_failed", reference=trace.request_id)
+            return refusal(Defect(masked_message(None, trace.request_id)), media=media, request_id=request_id)
+
+    async def _answer(self, request: Request, trace: Trace) -> bytes:
+        principal = await self._principal(request)
+        operation = await self._operation(request)
+        serving = self._served.now
+        prepared = serving.graph.prepare(operation.query, operation.operation_name, operation.variables)
+        _check_kind(prepared, request.method)
+        sender = Sender(
+            self._fetcher, serving.destinations, Caller(principal, trace, may_repeat=prepared.operation == "query")
+        )
+        work = execute(prepared, operation.variables, sender, self._settings.request_deadline_s)
+        # A mutation may have been sent: it runs to its end, whether or not somebody still waits for the answer.
+        found = await (work if prepared.operation == "mutation" else request.unless_gone(work))
+        if self._settings.mask_errors and found.errors:
+            mask(found.errors, reference=trace.request_id)
+        return found.body()
+
+    async def _principal(self, request: Request) -> Principal | None:
+        if request.method not in ("GET", "POST"):
+            raise MethodNotAllowed("GET", "POST")
+        if self._identity is None:
+            return None
+        return await self._identity.principal(request.headers.get(b"authorization"))
+
+    async def _operation(self, request: Request) -> Operation:
+        if request.method == "GET":
+            return read_get(request.query)
+        check_post(request)
+        return read_post(await request.body(self._settings.body_bytes))
+
+
+def _check_kind(prepared: Prepared, method: str) -> None:
+    if prepared.operation == "subscription":
+        raise BadRequest("A subscription has no single answer: ask for it by server-sent events or WebSocket.")
+    if method == "GET" and prepared.operation != "query":
+        raise MethodNotAllowed("POST")

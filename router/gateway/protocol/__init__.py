@@ -1,0 +1,1 @@
+"""How clients speak to the gateway: HTTP, and what an ASGI server hands us."""

@@ -1,0 +1,110 @@
+"""Request and response, as values, over the ASGI callables."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+
+from router.errors import RouterError
+from router.gateway.errors import BodyTooLarge, BodyTooSlow
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+SendMessage = Callable[[Message], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+T = TypeVar("T")
+
+_BODY_S = 10.0
+_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole; there is nobody to answer."""
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is ready to be sent whole."""
+
+    status: int = 200
+    content_type: bytes = b"application/json; charset=utf-8"
+    body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Request:
+    """One HTTP request. The body is read when it is asked for, within bounds of size and time."""
+
+    __slots__ = ("_receive", "headers", "method", "path", "peer", "query")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        """Read what `scope` says; of a header sent twice the last one counts."""
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self._receive = receive
+
+    async def body(self, limit: int) -> bytes:
+        """Return the body, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow or ClientGone."""
+        length = self.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limit:
+            raise BodyTooLarge(limit)
+        try:
+            with anyio.fail_after(_BODY_S):
+                return await self._read(limit)
+        except TimeoutError as error:
+            raise BodyTooSlow(_BODY_S) from error
+
+    async def unless_gone(self, work: Awaitable[T]) -> T:
+        """Return what `work` returns, cancelling it when the client closes the connection: then raises ClientGone.
+
+        Only to be called after the body was read. A RouterError of `work` passes as it is.
+        """
+        results: list[T] = []
+        failure: RouterError | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._cancel_when_gone, group.cancel_scope)
+            try:
+                results.append(await work)
+            except RouterError as error:
+                failure = error
+            group.cancel_scope.cancel()
+        if failure:
+            raise failure
+        if not results:
+            raise ClientGone
+        return results[0]
+
+    async def _cancel_when_gone(self, scope: anyio.CancelScope) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    async def _read(self, limit: int) -> bytes:
+        body = b""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise BodyTooLarge(limit)
+            more = message.get("more_body", False)
+        return body
+
+
+async def respond(send: SendMessage, response: Response) -> None:
+    """Send `response` with the headers that every answer of the gateway carries."""
+    headers = [
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+        *_ALWAYS,
+        *response.headers,
+    ]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

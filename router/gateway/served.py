@@ -1,0 +1,86 @@
+"""The supergraph that is served now: read from its file, swapped whole when the file changes."""
+
+from pathlib import Path
+
+import anyio
+import msgspec
+import structlog
+
+from router.errors import InvalidSupergraph
+from router.execution.prepared import Graph
+from router.supergraph.model import Supergraph
+
+_MODULE = "module:"
+_POLL_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where a subgraph answers. `module` is its slug where it is one of ours, None for a foreign subgraph."""
+
+    url: str
+    module: str | None = None
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """A graph with the addresses of its subgraphs, by subgraph name."""
+
+    graph: Graph
+    destinations: dict[str, Destination]
+
+
+class ServedGraph:
+    """Holds what is served now. A request takes `now` once and finishes on it."""
+
+    def __init__(self, path: Path, *, module_url: str = "") -> None:
+        """Read the supergraph in `path`; `module_url` is the template of contracts.md. Raises InvalidSupergraph, OSError."""
+        self._path = path
+        self._module_url = module_url
+        self._seen = self._stamp()
+        self.now = self._read()
+
+    async def reload(self) -> bool:
+        """Read the file again and swap; a supergraph that can't be read is refused, and the old one goes on."""
+        self._seen = self._stamp()
+        try:
+            self.now = await anyio.to_thread.run_sync(self._read)
+        except (InvalidSupergraph, OSError, UnicodeDecodeError) as error:
+            log.error("supergraph_refused", path=str(self._path), error=str(error))
+            return False
+        log.info("supergraph_loaded", path=str(self._path), subgraphs=len(self.now.destinations))
+        return True
+
+    async def follow(self) -> None:
+        """Reload whenever the file has changed, until cancelled."""
+        while True:
+            await anyio.sleep(_POLL_S)
+            if self._stamp() not in (self._seen, None):
+                await self.reload()
+
+    def _read(self) -> Serving:
+        graph = Graph.from_sdl(self._path.read_text("utf-8"))
+        return Serving(graph, destinations(graph.supergraph, self._module_url))
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+
+def destinations(supergraph: Supergraph, module_url: str) -> dict[str, Destination]:
+    """Return where each subgraph answers; a URL `module:crm` goes through the template `module_url` (`{slug}`)."""
+    return {subgraph.name: _destination(subgraph.url, module_url) for subgraph in supergraph.subgraphs}
+
+
+def module_destination(slug: str, module_url: str) -> Destination:
+    """Return where the module with this slug answers."""
+    return Destination(module_url.replace("{slug}", slug), slug)
+
+
+def _destination(url: str, module_url: str) -> Destination:
+    if url.startswith(_MODULE) and module_url:
+        return module_destination(url.removeprefix(_MODULE), module_url)
+    return Destination(url)

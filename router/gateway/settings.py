@@ -1,0 +1,18 @@
+"""What a gateway is told once, at its start."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The bounds of one request; sizes in bytes, times in seconds."""
+
+    request_deadline_s: float = 10.0
+    module_timeout_s: float = 5.0
+    deadline_margin_s: float = 0.05  # kept back from what is left, so that the answer still gets out
+    module_concurrency: int = 64  # requests in flight to one module
+    module_queue: int = 128  # requests that wait for a place; more are OVERLOADED
+    overload_retry_ms: int = 500
+    body_bytes: int = 256 * 1024
+    drain_s: float = 15.0  # how long requests in flight may take to finish at shutdown
+    mask_errors: bool = True
