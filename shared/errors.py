@@ -102,6 +102,14 @@ class IdempotencyKeyReused(Refusal):
         super().__init__(f"The idempotency key {key!r} was already used with other input: send a new key.", key=key)
 
 
+class NotYet(Unavailable):
+    """Another aggregate's fact has not arrived here yet: an event handler that says so is tried again (contracts.md)."""
+
+    def __init__(self, missing: str) -> None:
+        """Name what is missing."""
+        super().__init__(f"This module has not heard of {missing} yet: try again in a moment.", missing=missing)
+
+
 class Forbidden(Denied):
     """The caller is known and lacks a permission."""
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from babel.numbers import get_currency_precision, list_currencies
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -14,6 +14,19 @@ from pydantic_core import CoreSchema, core_schema
 from shared.errors import Invalid
 
 HUNDRED = Decimal(100)
+_MARK = "__mewayz_mark__"
+T = TypeVar("T")
+
+
+def put_mark(target: T, mark: object) -> T:
+    """Mark a function or class for `Module` to collect; it stays as it is."""
+    setattr(target, _MARK, mark)
+    return target
+
+
+def mark_of(target: object) -> object | None:
+    """Return the mark of a function or class, None without one. A subclass has not its parent's mark."""
+    return vars(target).get(_MARK) if hasattr(target, "__dict__") else None
 
 
 class CurrencyMismatch(Invalid):

@@ -248,7 +248,9 @@ def _constraints(cls: type[Entity], slug: str) -> list[Any]:
         if isinstance(fact.type, type) and issubclass(fact.type, Enum):
             values = ", ".join(f"'{member.value}'" for member in fact.type)
             found.append(CheckConstraint(f"{fact.name} in ({values})", name=fact.name))
-    found += [Index(f"uq_{cls.__tablename__}_{'_'.join(key)}", "tenant_id", *key, unique=True) for key in cls.__unique__]
+    found += [
+        Index(f"uq_{cls.__tablename__}_{'_'.join(key)}", "tenant_id", *key, unique=True) for key in cls.__unique__
+    ]
     found += [Index(None, "tenant_id", *key) for key in cls.__indexes__]
     return found
 

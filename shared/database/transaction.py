@@ -18,9 +18,10 @@ from shared.clock import Clock, new_id
 from shared.database.engine import tenant_scope
 from shared.database.entity import Entity
 from shared.database.outbox import write_events
-from shared.errors import Defect, NotFound, Refusal, StaleVersion
+from shared.database.visibility import visible
+from shared.errors import Defect, NotFound, NotYet, Refusal, StaleVersion
 from shared.wire.envelope import Cause, Event
-from shared.wire.principal import Principal
+from shared.wire.principal import Principal, RowScope
 
 E = TypeVar("E", bound=Entity)
 
@@ -63,6 +64,7 @@ class Transaction:
         self.cause = cause
         self.events: list[Event] = []
         self.expected_version: int | None = None
+        self.guard: tuple[type[Entity], RowScope] | None = None
         self._clock = clock
         self._facts: TenantFacts | None = None
 
@@ -71,12 +73,12 @@ class Transaction:
         return self._clock.now()
 
     async def tenant(self) -> TenantFacts:
-        """Return the tenant's facts: name, zone, base currency, locale. Raises Defect before the tenant is known here."""
+        """Return the tenant's facts: name, zone, base currency, locale. Raises NotYet before the tenant is known here."""
         if self._facts is None:
             rows = await self.session.execute(text("select * from kit.tenant"))
             found = rows.mappings().first()
             if found is None:
-                raise Defect(f"The tenant {self.tenant_id} is not known to this module yet.", tenant=self.tenant_id)
+                raise NotYet(f"the tenant {self.tenant_id}")
             self._facts = TenantFacts(**found)
         return self._facts
 
@@ -87,10 +89,11 @@ class Transaction:
     async def get(self, model: type[E], row_id: UUID) -> E:
         """Return one row, locked until the end, so that its events keep their order.
 
-        Raises NotFound, also for another tenant's row, and StaleVersion where the command came with `expectedVersion` and
+        Raises NotFound, also for another tenant's row and for one outside the caller's row scope, and StaleVersion where the command came with `expectedVersion` and
         this, its first row, has another one.
         """
-        row = await self.find(select(model).where(model.id == row_id).with_for_update())
+        seen = visible(model, self.principal, self.guard[1]) if self.guard and self.guard[0] is model else []
+        row = await self.find(select(model).where(model.id == row_id, *seen).with_for_update())
         if row is None:
             raise NotFound(model.__name__, row_id)
         expected, self.expected_version = self.expected_version, None
@@ -125,7 +128,9 @@ class Transaction:
 class Database:
     """A module's database as its app role sees it."""
 
-    def __init__(self, engine: AsyncEngine, slug: str, clock: Clock, on_events: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, slug: str, clock: Clock, on_events: Callable[[], None] | None = None
+    ) -> None:
         """Use `engine`; `on_events` is called after each commit that left rows in the outbox: it wakes the relay."""
         self.engine = engine
         self.slug = slug
@@ -154,7 +159,9 @@ class Database:
                 except StaleDataError as error:
                     raise StaleVersion(_entity_of(error), None, None) from error
                 except IntegrityError as error:
-                    constraint: str | None = getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
+                    constraint: str | None = (
+                        getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
+                    )
                     if constraint and constraint.startswith("uq_"):
                         raise UniqueTaken(constraint) from error
                     raise
@@ -208,4 +215,8 @@ def _only_own_writes(session: Session, _context: Any, _instances: Any) -> None:
 
 
 def _entity_of(error: StaleDataError) -> str:
-    return str(error).split("table '")[-1].split("'")[0].replace("_", " ").capitalize() if "table '" in str(error) else "The row"
+    return (
+        str(error).split("table '")[-1].split("'")[0].replace("_", " ").capitalize()
+        if "table '" in str(error)
+        else "The row"
+    )

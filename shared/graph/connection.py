@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -14,9 +13,9 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from shared.database.entity import Entity
 from shared.database.transaction import Transaction
+from shared.database.visibility import visible
 from shared.errors import Invalid
 from shared.graph.filters import SortDirection, column_of, conditions, field_facts
-from shared.graph.rows import visible
 from shared.graph.types import PageInfo
 from shared.values import Money
 from shared.wire.principal import RowScope
@@ -149,8 +148,3 @@ def _read_cursor(request: PageRequest, cursor: str) -> tuple[Any, UUID]:
         return value, UUID(row_id)
     except (ValueError, TypeError, binascii.Error) as error:
         raise Invalid("The cursor is not one of this list: take it from an edge or from pageInfo.", "after") from error
-
-
-def sequence_of(values: Sequence[Any] | None) -> list[Any] | None:
-    """Return a list of what a client sent, None for nothing."""
-    return None if values is None else list(values)

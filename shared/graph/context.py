@@ -1,11 +1,14 @@
 """What resolvers of one request share."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from aiodataloader import DataLoader
 
+from shared.clock import new_id
 from shared.database.transaction import Database, Transaction
 from shared.errors import Forbidden
 from shared.wire.envelope import Cause
@@ -17,24 +20,35 @@ T = TypeVar("T")
 class RequestContext:
     """One request: its principal, its read transaction, its loaders. Resolvers get it as `info.context`."""
 
-    def __init__(self, module: str, database: Database, tx: Transaction, cause: Cause) -> None:
-        """`tx` is open for reading for as long as the request runs; it costs nothing until it is first used."""
+    def __init__(self, module: str, database: Database, tx: Transaction, cause: Cause, deadline: float) -> None:
+        """`tx` is open for reading for as long as the request runs; it costs nothing until it is first used.
+
+        `deadline` is an instant in seconds since the epoch, real time.
+        """
         self.module = module
         self.database = database
         self.principal: Principal = tx.principal
         self.cause = cause
+        self._deadline = deadline
         self._tx = tx
         self._turn = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    @property
+    def left_s(self) -> float:
+        """How many seconds are left."""
+        return max(0.05, self._deadline - time.time())
+
+    def new_id(self) -> UUID:
+        """Return a new id."""
+        return new_id(self.database.clock.now())
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` on the request's read transaction; one at a time, as one connection demands."""
         async with self._turn:
             return await work(self._tx)
 
-    def loader(
-        self, key: Hashable, load: Callable[[Transaction, list[Any]], Awaitable[list[T]]]
-    ) -> DataLoader[Any, T]:
+    def loader(self, key: Hashable, load: Callable[[Transaction, list[Any]], Awaitable[list[T]]]) -> DataLoader[Any, T]:
         """Return the request's loader under `key`; `load` answers a batch of keys in their order."""
         if key not in self._loaders:
 

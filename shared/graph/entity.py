@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from shared.database.entity import Entity
+from shared.values import put_mark
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
-
-MARK = "__mewayz_mark__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,4 @@ def card(permission: str | None = None) -> Callable[[F], F]:
 
 
 def _marker(mark: object) -> Callable[[Any], Any]:
-    def put(target: Any) -> Any:
-        setattr(target, MARK, mark)
-        return target
-
-    return put
+    return lambda target: put_mark(target, mark)

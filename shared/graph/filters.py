@@ -13,13 +13,20 @@ from sqlalchemy import ColumnElement, not_
 
 from shared.database.entity import Entity, FieldFacts
 from shared.errors import Invalid
-from shared.graph.names import upper_camel
 from shared.graph.rows import all_of, any_of, parse_id
 from shared.graph.types import Types, make_field, make_input
 from shared.values import Money, Searchable
 
 _ORDERED = ("eq", "ne", "in", "lt", "lte", "gt", "gte")
-_NAMES = {UUID: "ID", str: "String", int: "Int", Decimal: "Decimal", date: "Date", datetime: "DateTime", bool: "Boolean"}
+_NAMES = {
+    UUID: "ID",
+    str: "String",
+    int: "Int",
+    Decimal: "Decimal",
+    date: "Date",
+    datetime: "DateTime",
+    bool: "Boolean",
+}
 _MAX_TERMS = 50
 _MAX_DEPTH = 5
 
@@ -161,11 +168,3 @@ def _compare(column: Any, operator: str, value: Any) -> ColumnElement[bool]:
             return column.icontains(value, autoescape=True)
         case _:
             return column.is_(None) if value else column.is_not(None)
-
-
-def sort_name(field: str) -> str:
-    """Return how a sort field is spelt in the enum: `created_at` -> `CREATED_AT`."""
-    return field.upper()
-
-
-__all__ = ["FilterBuilder", "SortDirection", "column_of", "conditions", "field_facts", "upper_camel"]

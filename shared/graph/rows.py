@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from shared.database.entity import Entity, snake
 from shared.database.transaction import Transaction
+from shared.database.visibility import visible
 from shared.graph.context import RequestContext
-from shared.wire.principal import Principal, RowScope
 
 MAX_RELATED = 50
 
@@ -45,19 +45,6 @@ def related(
 def read_permission(module: str, model: type[Entity]) -> str:
     """Return the permission that reading a model's rows takes: `crm.deal.read`."""
     return f"{module}.{snake(model.__name__)}.read"
-
-
-def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[ColumnElement[bool]]:
-    """Return the conditions that a row scope puts on a model: its owner column against the caller (contracts.md)."""
-    if scope is RowScope.TENANT:
-        return []
-    if model.__owner__ is None:
-        return [false()]
-    owner: Any = getattr(model, model.__owner__)
-    who = [member for member in (principal.user, principal.employee) if member is not None]
-    if scope is RowScope.TEAM:
-        who += principal.team
-    return [owner.in_(who)]
 
 
 def parse_id(text: object) -> UUID | None:

@@ -128,7 +128,9 @@ class Types:
         if not is_part(kind):
             return self._plain(kind)
         fields = [make_field(name, self.output(facts.annotation)) for name, facts in kind.model_fields.items()]
-        self._outputs[kind] = make_type(kind.__name__, fields, description=_doc(kind), shareable=True, directives=[GLOBAL])
+        self._outputs[kind] = make_type(
+            kind.__name__, fields, description=_doc(kind), shareable=True, directives=[GLOBAL]
+        )
         return self._outputs[kind]
 
     def _input_of(self, kind: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Commands: one transaction, refusals as data, the same key never twice."""

@@ -1,0 +1,100 @@
+"""The mark of a command, and how one runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from shared.clock import new_id
+from shared.commands.idempotency import Answer, UserErrorFacts, input_hash, recall, remember
+from shared.database.entity import Entity
+from shared.database.transaction import Database
+from shared.errors import Forbidden, Invalid, Refusal
+from shared.values import put_mark
+from shared.wire.envelope import Cause
+from shared.wire.principal import Principal
+
+F = TypeVar("F", bound=Callable[..., Any])
+_RECEIPTS = UUID("6d657761-797a-5000-8000-726563656970")
+_MAX_KEY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMark:
+    """A function `(tx, ...) -> row` that changes something.
+
+    `permission` is what the caller needs; `queueable` says for how long the command may wait while the module is away
+    (`"1h"`), None for not at all.
+    """
+
+    permission: str
+    queueable: str | None
+
+
+def command(permission: str, *, queueable: str | None = None) -> Callable[[F], F]:
+    """Mark a function as a command; the function stays as it is. See CommandMark."""
+
+    return lambda function: put_mark(function, CommandMark(permission, queueable))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a command."""
+
+    principal: Principal
+    cause: Cause
+    arguments: Mapping[str, Any]
+    idempotency_key: str | None = None
+    expected_version: int | None = None
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command answers: the row (or rows) it returned, or why it was refused."""
+
+    result: Entity | Sequence[Entity] | None
+    errors: Sequence[UserErrorFacts]
+    receipt: UUID
+
+
+async def run_command(
+    database: Database, function: Callable[..., Any], mark: CommandMark, model: type[Entity], call: Call
+) -> Outcome:
+    """Run a command in one transaction and return its outcome; a refusal leaves nothing behind but its answer.
+
+    `model` is the entity it returns. With an idempotency key the first answer is given again for the same input, for
+    7 days. Raises Forbidden without the permission; what isn't a Refusal passes through.
+    """
+    scope = call.principal.scope(mark.permission)
+    if scope is None:
+        raise Forbidden(mark.permission)
+    key = call.idempotency_key
+    if key is not None and not 0 < len(key) <= _MAX_KEY:
+        raise Invalid(f"An idempotency key has 1 to {_MAX_KEY} characters.", "idempotencyKey")
+    receipt = receipt_id(call, database, function.__name__)
+    digest = input_hash(call.arguments, call.expected_version)
+    try:
+        async with database.transaction(call.principal, call.cause, timeout_s=call.timeout_s) as tx:
+            if key is not None and (known := await recall(tx, function.__name__, key, digest)):
+                return Outcome(known.rows(model), known.errors, receipt)
+            tx.expected_version, tx.guard = call.expected_version, (model, scope)
+            result = await function(tx, **call.arguments)
+            await tx.session.flush()
+            if key is not None:
+                await remember(tx, function.__name__, key, digest, Answer.of(result))
+        return Outcome(result, (), receipt)
+    except Refusal as refusal:
+        errors = (UserErrorFacts(code=refusal.code, message=refusal.message, field=refusal.field),)
+        if key is not None and refusal.code != "IDEMPOTENCY_KEY_REUSED":
+            async with database.transaction(call.principal, call.cause) as tx:
+                await remember(tx, function.__name__, key, digest, Answer(errors=errors))
+        return Outcome(None, errors, receipt)
+
+
+def receipt_id(call: Call, database: Database, name: str) -> UUID:
+    """Return the receipt's id: of tenant, user, module, command and key; a new one without key (contracts.md)."""
+    if call.idempotency_key is None:
+        return new_id(database.clock.now())
+    principal = call.principal
+    return uuid5(_RECEIPTS, f"{principal.tenant}/{principal.user}/{database.slug}/{name}/{call.idempotency_key}")

@@ -1,0 +1,129 @@
+"""Idempotency keys: the first answer is kept with a hash of its input and given again (contracts.md, "Commands")."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import orjson
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.orm.attributes import set_committed_value
+
+from shared.database.entity import Entity
+from shared.database.transaction import Transaction
+from shared.errors import IdempotencyKeyReused
+from shared.values import Money
+
+# One request with a key waits for another with the same key.
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_READ = text("""
+    select input_hash, answer from kit.idempotency
+    where actor = :actor and command = :command and key = :key and created_at > clock_timestamp() - interval '7 days'
+""")
+_WRITE = text("""
+    insert into kit.idempotency (tenant_id, actor, command, key, input_hash, answer)
+    values (:tenant, :actor, :command, :key, :hash, cast(:answer as jsonb))
+    on conflict do nothing
+""")
+
+
+class UserErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal as data."""
+
+    code: str
+    message: str
+    field: tuple[str, ...] | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command answered: its rows as they were then, or its errors."""
+
+    many: bool = False
+    snapshots: tuple[dict[str, Any], ...] | None = None
+    errors: tuple[UserErrorFacts, ...] = ()
+
+    @classmethod
+    def of(cls, result: Entity | Sequence[Entity] | None) -> "Answer":
+        """Keep what a command returned."""
+        if result is None:
+            return cls()
+        rows = [result] if isinstance(result, Entity) else list(result)
+        return cls(many=not isinstance(result, Entity), snapshots=tuple(_snapshot(row) for row in rows))
+
+    def rows(self, model: type[Entity]) -> Entity | list[Entity] | None:
+        """Return the rows as they were, detached from any session."""
+        if self.snapshots is None:
+            return None
+        rows = [_restore(model, snapshot) for snapshot in self.snapshots]
+        return rows if self.many else rows[0]
+
+
+def input_hash(arguments: Mapping[str, Any], expected_version: int | None) -> str:
+    """Return the SHA-256 of a command's input."""
+    raw = orjson.dumps([dict(arguments), expected_version], option=orjson.OPT_SORT_KEYS, default=_plain)
+    return hashlib.sha256(raw).hexdigest()
+
+
+async def recall(tx: Transaction, command: str, key: str, digest: str) -> Answer | None:
+    """Return the kept answer of a key, None for a new one; holds the key until the transaction ends.
+
+    Raises IdempotencyKeyReused where the key was used with other input.
+    """
+    await tx.session.execute(_LOCK, {"key": f"{tx.tenant_id}/{_actor(tx)}/{command}/{key}"})
+    found = (await tx.session.execute(_READ, {"actor": _actor(tx), "command": command, "key": key})).first()
+    if found is None:
+        return None
+    if found.input_hash != digest:
+        raise IdempotencyKeyReused(key)
+    return msgspec.convert(found.answer, Answer)
+
+
+async def remember(tx: Transaction, command: str, key: str, digest: str, answer: Answer) -> None:
+    """Keep an answer under its key."""
+    row = {"tenant": tx.tenant_id, "actor": _actor(tx), "command": command, "key": key, "hash": digest}
+    await tx.session.execute(_WRITE, {**row, "answer": msgspec.json.encode(answer).decode()})
+
+
+def _actor(tx: Transaction) -> str:
+    return str(tx.principal.user) if tx.principal.user else "system"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return TypeAdapter(type(value)).dump_python(value, mode="json")
+
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+_KIT_COLUMNS: dict[str, Any] = {
+    "id": UUID,
+    "tenant_id": UUID,
+    "version": int,
+    "created_at": datetime,
+    "updated_at": datetime,
+    "created_by": UUID | None,
+}
+
+
+def _columns(model: type[Entity]) -> dict[str, TypeAdapter[Any] | None]:
+    return {**dict.fromkeys(_KIT_COLUMNS), **{name: facts.adapter for name, facts in model.__facts__.items()}}
+
+
+def _snapshot(row: Entity) -> dict[str, Any]:
+    return {name: _ANYTHING.dump_python(getattr(row, name), mode="json", by_alias=True) for name in _columns(type(row))}
+
+
+def _restore(model: type[Entity], snapshot: Mapping[str, Any]) -> Entity:
+    row = model.__mapper__.class_manager.new_instance()  # as if loaded, in no session
+    for name, adapter in _columns(model).items():
+        value = (adapter or TypeAdapter(_KIT_COLUMNS[name])).validate_python(snapshot[name])
+        if isinstance(value, Money):
+            setattr(row, name, value)
+        else:
+            set_committed_value(row, name, value)
+    return row

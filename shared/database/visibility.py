@@ -1,0 +1,24 @@
+"""Row scopes in SQL: which rows of a model a principal reaches (contracts.md, "Sign-in")."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, false
+
+from shared.database.entity import Entity
+from shared.wire.principal import Principal, RowScope
+
+
+def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[ColumnElement[bool]]:
+    """Return the conditions that a row scope puts on a model: its owner column against the caller.
+
+    A model without `__owner__` has no rows in OWN and TEAM scope.
+    """
+    if scope is RowScope.TENANT:
+        return []
+    if model.__owner__ is None:
+        return [false()]
+    owner: Any = getattr(model, model.__owner__)
+    who = [member for member in (principal.user, principal.employee) if member is not None]
+    if scope is RowScope.TEAM:
+        who += principal.team
+    return [owner.in_(who)]

@@ -1,0 +1,221 @@
+"""The consumer: takes events in, in order within an aggregate, in parallel across aggregates (events.md, B)."""
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import msgspec
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from shared.database.transaction import Database, Transaction
+from shared.errors import Defect, NotYet
+from shared.events.inbox import Claim, claim, park, park_behind
+from shared.events.lease import Lease, LeaseLost
+from shared.wire.envelope import MAX_CHAIN, Cause, Envelope, Event
+from shared.wire.jetstream import EVENTS, Message, publish
+from shared.wire.principal import system
+
+log = structlog.get_logger()
+_LANES = 16
+_LANE_SIZE = 32
+_BATCH = 128
+_FETCH_S = 5.0
+_TRIES = 3
+_PAUSES_S = (0.01, 0.04, 0.16)
+_NOT_YET_S = 60.0
+_LONGEST_PAUSE_S = 30.0
+_decode = msgspec.json.Decoder(Envelope).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a module does on one event type, and how it reads the payload."""
+
+    reading: type[Event]
+    handler: Callable[[Transaction, Any], Any]
+
+
+class TooLongChain(Defect):
+    """Events caused events caused events: most likely a loop."""
+
+    def __init__(self, length: int) -> None:
+        """Name the length of the chain."""
+        super().__init__(f"This event stands at the end of a chain of {length} events; {MAX_CHAIN} are allowed.")
+
+
+class UnknownVersion(Defect):
+    """The payload has a higher version than this module reads: it is parked, not guessed."""
+
+    def __init__(self, event_type: str, sent: int, known: int) -> None:
+        """Name the two versions."""
+        super().__init__(f"{event_type} came with schemaversion {sent}; this module reads up to {known}: upgrade it.")
+
+
+class Consumer:
+    """One module's consumer on stream EVENTS."""
+
+    def __init__(self, client: Client, database: Database, subscriptions: Mapping[str, Subscription]) -> None:
+        """Apply events by `subscriptions`, keyed by event type."""
+        self._client = client
+        self._database = database
+        self._subscriptions = subscriptions
+        self._lanes: list[asyncio.Queue[Msg]] = []
+
+    async def run(self, lease: Lease) -> None:
+        """Consume until cancelled. Raises LeaseLost when another process took over."""
+        self._lanes = [asyncio.Queue(_LANE_SIZE) for _ in range(_LANES)]
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes:
+                tasks.create_task(self._work(lane, lease))
+            tasks.create_task(self._pull(lease))
+
+    async def drain(self) -> None:
+        """Wait until the lanes are empty: what was taken is applied. Call it after `run` stopped pulling."""
+        await asyncio.gather(*(lane.join() for lane in self._lanes))
+
+    async def _pull(self, lease: Lease) -> None:
+        stream = self._client.jetstream()
+        inbox = f"_INBOX.{lease.consumer}.pull".encode()
+        subscription = await stream.pull_subscribe_bind(lease.consumer, EVENTS, inbox_prefix=inbox + b".")
+        while True:
+            try:
+                messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
+            except (nats.errors.Error, nats.js.errors.Error) as error:
+                if not isinstance(error, nats.errors.TimeoutError):
+                    log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
+                    await asyncio.sleep(0.5)
+                continue
+            for message in messages:
+                await self._lane_of(message).put(message)
+
+    def _lane_of(self, message: Msg) -> asyncio.Queue[Msg]:
+        try:
+            envelope = _decode(message.data)
+            key = f"{envelope.tenant_id}/{envelope.key}"
+        except msgspec.MsgspecError:
+            key = ""
+        return self._lanes[zlib.crc32(key.encode()) % _LANES]
+
+    async def _work(self, lane: asyncio.Queue[Msg], lease: Lease) -> None:
+        while True:
+            message = await lane.get()
+            try:
+                await self._take(message, lease)
+                await message.ack()
+            finally:
+                lane.task_done()
+
+    async def _take(self, message: Msg, lease: Lease) -> None:
+        try:
+            envelope = _decode(message.data)
+        except msgspec.MsgspecError as error:
+            return await self._reject(message, lease, "MALFORMED", str(error))
+        _, tenant, event_type = message.subject.split(".", 2)
+        if str(envelope.tenant_id) != tenant:
+            return await self._reject(message, lease, "FORGED_TENANT", f"the envelope says {envelope.tenant_id}")
+        if envelope.type != event_type:
+            return await self._reject(message, lease, "MALFORMED", f"the envelope says {envelope.type}")
+        subscription = self._subscriptions.get(event_type)
+        if subscription is not None:
+            await self._until_settled(envelope, message.data, subscription, lease)
+        return None
+
+    async def _until_settled(self, envelope: Envelope, body: bytes, subscription: Subscription, lease: Lease) -> None:
+        """Apply an event, again after faults: three tries, without limit for a database that is away, 60 s for NotYet."""
+        tries, waited_s, pause_s = 0, 0.0, 0.1
+        while True:
+            try:
+                return await self._apply(envelope, body, subscription, lease)
+            except LeaseLost:
+                raise
+            except NotYet as error:
+                reason = str(error)
+                if waited_s >= _NOT_YET_S:
+                    break
+                waited_s += pause_s
+            except Exception as error:
+                if not _is_transient(error):
+                    reason = f"{type(error).__name__}: {error}"
+                    log.warning("event_failed", **_facts(envelope, lease), attempt=tries + 1, error=reason)
+                    if tries == _TRIES - 1:
+                        break
+                    await asyncio.sleep(_PAUSES_S[tries])
+                    tries += 1
+                    continue
+                log.warning("event_waits", **_facts(envelope, lease), error=str(error))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        await self._park(envelope, body, lease, reason, tries + 1)
+
+    async def _apply(self, envelope: Envelope, body: bytes, subscription: Subscription, lease: Lease) -> None:
+        if envelope.chain > MAX_CHAIN:
+            raise TooLongChain(envelope.chain)
+        known = subscription.reading.schema_version
+        if envelope.schema_version > known:
+            raise UnknownVersion(envelope.type, envelope.schema_version, known)
+        event = subscription.reading.model_validate(dict(envelope.data))
+        async with self._database.transaction(system(envelope.tenant_id), _cause_of(envelope)) as tx:
+            match await claim(tx, lease.consumer, lease.epoch, envelope):
+                case Claim.APPLY:
+                    await subscription.handler(tx, event)
+                case Claim.BEHIND_PARKED:
+                    await park_behind(tx, envelope, body, None, 0)
+                case Claim.KNOWN:
+                    pass
+
+    async def _park(self, envelope: Envelope, body: bytes, lease: Lease, reason: str, tries: int) -> None:
+        async with self._database.transaction(system(envelope.tenant_id), _cause_of(envelope)) as tx:
+            await park(tx, lease.consumer, lease.epoch, envelope, body, reason, tries)
+        log.error("event_parked", **_facts(envelope, lease), error=reason)
+        await self._notify(lease, str(envelope.tenant_id), envelope.type, body, str(envelope.id), reason)
+
+    async def _reject(self, message: Msg, lease: Lease, code: str, reason: str) -> None:
+        """Copy a message that can't be an event to the dead letters; it parks no key (contracts.md, "Events")."""
+        log.error("event_rejected", module=lease.consumer, subject=message.subject, code=code, reason=reason)
+        _, tenant, event_type = message.subject.split(".", 2)
+        number = f"{lease.consumer}-{message.metadata.sequence.stream}"
+        await self._notify(lease, tenant, event_type, message.data, number, code)
+
+    async def _notify(self, lease: Lease, tenant: str, event_type: str, body: bytes, number: str, reason: str) -> None:
+        subject = f"dlq.{lease.consumer}.{tenant}.{event_type}"
+        copy = Message(subject, f"dlq-{lease.consumer}-{number}", body)
+        headers = {"Mewayz-Reason": reason.splitlines()[0][:200] if reason else "UNKNOWN"}
+        await publish(self._client, copy, headers)
+
+
+def _cause_of(envelope: Envelope) -> Cause:
+    return Cause(
+        correlation_id=envelope.correlation_id,
+        causation_id=envelope.id,
+        traceparent=envelope.traceparent,
+        chain=envelope.chain + 1,
+    )
+
+
+def _is_transient(error: Exception) -> bool:
+    """Tell a fault of the database's connection or of concurrency from one of the event (events.md, B5)."""
+    if isinstance(error, OSError | InterfaceError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    cause = error.orig.__cause__ if error.orig else None
+    transient = (asyncpg.PostgresConnectionError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+    return error.connection_invalidated or isinstance(cause, (*transient, asyncpg.OperatorInterventionError, OSError))
+
+
+def _facts(envelope: Envelope, lease: Lease) -> dict[str, Any]:
+    return {
+        "module": lease.consumer,
+        "tenant": str(envelope.tenant_id),
+        "type": envelope.type,
+        "key": envelope.key,
+        "sequence": envelope.sequence,
+        "id": str(envelope.id),
+    }

@@ -1,0 +1,26 @@
+"""The mark of an event handler."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from shared.values import put_mark
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerMark:
+    """A function `(tx, event) -> None` that runs once for each event of a type, in its aggregate's order.
+
+    It raises `NotYet` where another aggregate's fact is still missing. `external` marks effects outside the platform
+    (mail, webhooks, payments), which a replay skips.
+    """
+
+    event_type: str
+    external: bool
+
+
+def on(event_type: str, *, external: bool = False) -> Callable[[F], F]:
+    """Mark a function as this module's handler of an event type. See HandlerMark."""
+    return lambda function: put_mark(function, HandlerMark(event_type, external))

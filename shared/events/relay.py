@@ -1,0 +1,74 @@
+"""The relay: takes outbox rows in the order of their ids to JetStream, and keeps a copy (events.md, C1)."""
+
+import asyncio
+import contextlib
+
+import structlog
+from nats.aio.client import Client
+
+from shared.events.lease import Lease
+from shared.wire.envelope import event_subject
+from shared.wire.jetstream import MAX_BATCH, Message, PublishFailed, publish_batch
+
+log = structlog.get_logger()
+_POLL_S = 1.0
+_LONGEST_WAIT_S = 5.0
+
+_READ = "select id, event_id, tenant_id, type, envelope::text as envelope from kit.outbox order by id limit $1"
+_SENT = """
+    with gone as (delete from kit.outbox where id = any($1::bigint[]) returning *)
+    insert into kit.outbox_sent (id, tenant_id, event_id, type, envelope, created_at)
+    select id, tenant_id, event_id, type, envelope, created_at from gone
+"""
+
+
+class Relay:
+    """One module's relay. `wake` is called after each commit that wrote events; without it, it looks once a second."""
+
+    def __init__(self, client: Client) -> None:
+        """Publish by `client`."""
+        self._client = client
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._woken.set()
+
+    async def run(self, lease: Lease) -> None:
+        """Relay until cancelled. Raises LeaseLost; waits while the stream takes nothing, with the rows kept."""
+        wait_s = 0.1
+        while True:
+            self._woken.clear()
+            try:
+                sent = await self._pass(lease)
+                wait_s = 0.1
+            except PublishFailed as error:
+                log.warning("relay_stalled", module=lease.consumer, error=str(error))
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+                continue
+            if not sent:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), _POLL_S)
+
+    async def drain(self, lease: Lease) -> None:
+        """Send what is left, once, before the process ends."""
+        with contextlib.suppress(PublishFailed):
+            while await self._pass(lease):
+                pass
+
+    async def _pass(self, lease: Lease) -> int:
+        rows = await lease.fetch(_READ, MAX_BATCH)
+        if not rows:
+            return 0
+        messages = [
+            Message(
+                subject=event_subject(str(row["tenant_id"]), row["type"]),
+                id=str(row["event_id"]),
+                body=row["envelope"].encode(),
+            )
+            for row in rows
+        ]
+        await publish_batch(self._client, messages)
+        await lease.execute(_SENT, [row["id"] for row in rows])
+        return len(rows)

@@ -1,0 +1,72 @@
+"""The module's own list of tenants, fed by identity's events (contracts.md, "Databases")."""
+
+import asyncio
+from uuid import UUID
+
+import msgspec
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from shared.events.lease import Lease
+from shared.wire.envelope import Envelope
+from shared.wire.jetstream import TENANTS
+
+log = structlog.get_logger()
+_FETCH_S = 5.0
+_QUIET_S = 0.2
+_decode = msgspec.json.Decoder(Envelope).decode
+
+_CREATED = """
+    insert into kit.tenant (tenant_id, slug, name, time_zone, base_currency, locale, state)
+    values ($1, $2, $3, $4, $5, $6, 'ACTIVE')
+    on conflict (tenant_id) do update set slug = $2, name = $3, time_zone = $4, base_currency = $5, locale = $6
+"""
+_STATE = "update kit.tenant set state = $2 where tenant_id = $1"
+_STATES = {"tenant.suspended": "SUSPENDED", "tenant.reactivated": "ACTIVE", "tenant.closed": "CLOSED"}
+
+
+class TenantFeed:
+    """Keeps `kit.tenant` in step with stream TENANTS."""
+
+    def __init__(self, client: Client) -> None:
+        """Read by `client`."""
+        self._client = client
+        self.caught_up = asyncio.Event()
+
+    async def run(self, lease: Lease) -> None:
+        """Feed until cancelled; `caught_up` is set once all tenants known today have been read."""
+        stream = self._client.jetstream()
+        inbox = f"_INBOX.{lease.consumer}.tenants".encode()
+        subscription = await stream.pull_subscribe_bind(lease.consumer, TENANTS, inbox_prefix=inbox + b".")
+        while True:
+            try:
+                messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
+            except (nats.errors.Error, nats.js.errors.Error) as error:
+                if isinstance(error, nats.errors.TimeoutError):
+                    self.caught_up.set()  # nothing is waiting
+                else:
+                    log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)
+                    await asyncio.sleep(0.5)
+                continue
+            for message in messages:
+                await _store(lease, message)
+                await message.ack()
+            if messages[-1].metadata.num_pending == 0:
+                self.caught_up.set()
+
+
+async def _store(lease: Lease, message: Msg) -> None:
+    try:
+        envelope = _decode(message.data)
+    except msgspec.MsgspecError as error:
+        log.error("tenant_event_malformed", module=lease.consumer, error=str(error))
+        return
+    tenant: UUID = envelope.tenant_id
+    data = envelope.data
+    if envelope.type == "tenant.created":
+        names = ("slugName", "name", "timezone", "baseCurrency", "defaultLocale")
+        await lease.execute(_CREATED, tenant, *(data[name] for name in names))
+    elif envelope.type in _STATES:
+        await lease.execute(_STATE, tenant, _STATES[envelope.type])

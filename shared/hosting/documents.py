@@ -1,0 +1,63 @@
+"""Executes documents on a module's schema; parsing and validation are done once a document."""
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import DocumentNode, ExecutionResult, GraphQLError, execute, parse, validate
+from strawberry.execution import optimized_is_awaitable
+
+from shared.graph.context import RequestContext
+from shared.hosting.errors import shown_in_answer
+from shared.module import Module
+from shared.module.schema import build_schema
+
+_KEPT = 1000
+
+
+class Documents:
+    """A module's schema with its cache of validated documents (the router sends the same few again and again)."""
+
+    def __init__(self, module: Module) -> None:
+        """Build the schema of `module`."""
+        self._module = module.slug
+        self._strawberry = build_schema(module)
+        self._schema = self._strawberry._schema  # pyright: ignore[reportPrivateUsage]
+        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    async def execute(
+        self, query: str, variables: Mapping[str, Any] | None, operation: str | None, context: RequestContext
+    ) -> dict[str, Any]:
+        """Return the response of one operation: `data`, and `errors` if there are any."""
+        document = self._kept.get(query)
+        if document is None:
+            try:
+                document = parse(query)
+                errors = validate(self._schema, document)
+            except GraphQLError as error:
+                errors = [error]
+            if errors:
+                return {"errors": [shown_in_answer(error, self._module) for error in errors]}
+            assert document is not None
+            self._kept[query] = document
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(query)
+        result: Any = execute(
+            self._schema,
+            document,
+            context_value=context,
+            variable_values=dict(variables) if variables else None,
+            operation_name=operation,
+            is_awaitable=optimized_is_awaitable,
+        )
+        if inspect.isawaitable(result):
+            result = await result
+        return self._response(result)
+
+    def _response(self, result: ExecutionResult) -> dict[str, Any]:
+        if not result.errors:
+            return {"data": result.data}
+        return {"data": result.data, "errors": [shown_in_answer(error, self._module) for error in result.errors]}

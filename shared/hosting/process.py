@@ -1,0 +1,145 @@
+"""Runs a module: `serve` blocks until SIGTERM, then finishes what is in hand."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from shared.clock import clock_from
+from shared.database.engine import connect_app
+from shared.database.transaction import Database
+from shared.events.consumer import Consumer
+from shared.events.lease import Lease, LeaseLost, take_lease
+from shared.events.relay import Relay
+from shared.events.tenants import TenantFeed
+from shared.hosting.endpoint import Endpoint
+from shared.module import Module, load
+from shared.wire.bootstrap import ModuleBootstrap
+from shared.wire.jetstream import EVENTS, PublishFailed, connect, reset_consumer
+
+log = structlog.get_logger()
+_BEAT_S = 1.0
+_DRAIN_S = 10
+_PAUSE_S = 0.5
+
+
+def serve(bootstrap: ModuleBootstrap, listener: socket.socket) -> None:
+    """Serve a module on `listener` until SIGTERM or SIGINT; requests and events in hand are finished first.
+
+    A byte is written to `bootstrap.heartbeat_fd` when the module is ready, and each second from then on.
+    """
+    uvloop.run(_Process(bootstrap, listener).run())
+
+
+class _Process:
+    def __init__(self, bootstrap: ModuleBootstrap, listener: socket.socket) -> None:
+        self._bootstrap = bootstrap
+        self._listener = listener
+        self._module: Module = load(bootstrap.module)
+        self._clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
+        self._delivery = asyncio.Event()
+
+    async def run(self) -> None:
+        bootstrap, module = self._bootstrap, self._module
+        client = await connect(
+            bootstrap.nats_url, user=bootstrap.nats_user, password=bootstrap.nats_password, name=module.slug
+        )
+        relay = Relay(client)
+        database = Database(connect_app(bootstrap.database_url, module.slug), module.slug, self._clock, relay.wake)
+        extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
+        endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
+        consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
+        delivery = _Delivery(bootstrap.relay_url, relay, TenantFeed(client), consumer, module.slug, client)
+        server = _server(endpoint)
+        async with asyncio.TaskGroup() as tasks:
+            delivering = tasks.create_task(delivery.run())
+            beating = tasks.create_task(self._beat(server))
+            await server.serve(sockets=[self._listener])
+            beating.cancel()
+            delivering.cancel()
+        await delivery.finish()
+        await client.close()
+        await database.close()
+        for engine in extras.values():
+            await engine.dispose()
+
+    async def _beat(self, server: uvicorn.Server) -> None:
+        descriptor = self._bootstrap.heartbeat_fd
+        if descriptor is None:
+            return
+        while not server.started:
+            await asyncio.sleep(0.005)
+        while True:
+            with contextlib.suppress(BrokenPipeError):  # the supervisor is gone; a new one will find us
+                os.write(descriptor, b".")
+            await asyncio.sleep(_BEAT_S)
+
+
+class _Delivery:
+    """Events in and out, while this process holds the module's lease."""
+
+    def __init__(
+        self, url: str, relay: Relay, tenants: TenantFeed, consumer: Consumer | None, slug: str, client: Any
+    ) -> None:
+        self._url = url
+        self._relay = relay
+        self._tenants = tenants
+        self._consumer = consumer
+        self._slug = slug
+        self._client = client
+        self._lease: Lease | None = None
+
+    async def run(self) -> None:
+        while True:
+            try:
+                self._lease = await take_lease(self._url, self._slug)
+                await self._with(self._lease)
+            except* (LeaseLost, OSError, PublishFailed) as lost:
+                log.warning("delivery_restarts", module=self._slug, error=str(lost.exceptions[0]))
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _with(self, lease: Lease) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._relay.run(lease))
+            tasks.create_task(self._tenants.run(lease))
+            if self._consumer is not None:
+                await self._tenants.caught_up.wait()
+                await reset_consumer(self._client, EVENTS, self._slug)
+                tasks.create_task(self._consumer.run(lease))
+
+    async def finish(self) -> None:
+        """Send what the last requests left, then let another process have the lease at once."""
+        if self._lease is not None:
+            with contextlib.suppress(LeaseLost, OSError):
+                await self._relay.drain(self._lease)
+            await self._lease.release()
+
+
+def _keys(bootstrap: ModuleBootstrap) -> Mapping[str, Ed25519PublicKey]:
+    return {kid: Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw)) for kid, raw in bootstrap.router_keys.items()}
+
+
+def _server(endpoint: Endpoint) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            endpoint,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            backlog=1024,
+            timeout_keep_alive=300,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
+    )

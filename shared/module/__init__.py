@@ -1,0 +1,158 @@
+"""A module: one folder, one table of contents. It collects the marks of its parts; importing it has no effects."""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import msgspec
+from sqlalchemy import MetaData
+
+from shared.commands.command import CommandMark
+from shared.database.entity import Entity, metadata_of
+from shared.errors import Defect
+from shared.events.consumer import Subscription
+from shared.events.handler import HandlerMark
+from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
+from shared.module.http import Route, RouteMark
+from shared.values import mark_of
+from shared.wire.envelope import Event
+
+__all__ = ["Module", "ModuleDescription", "discover", "load"]
+
+_MODULES = "subgraphs"
+
+
+class ModuleDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor needs to know of a module without importing it."""
+
+    slug: str
+    name: str
+    area: str
+    publishes: list[str]
+    subscribes: list[str]
+    consumes_all: bool = False
+
+
+class Module:
+    """The whole of a module: its models, types, queries, commands, events, handlers and routes, by their marks."""
+
+    def __init__(
+        self, slug: str, *, name: str, area: str, parts: Sequence[ModuleType], extra_roles: Sequence[str] = ()
+    ) -> None:
+        """Collect from `parts`, the module's files. `extra_roles` names further database roles (identity's sign-in)."""
+        self.slug = slug
+        self.name = name
+        self.area = area
+        self.parts = tuple(parts)
+        self.extra_roles = tuple(extra_roles)
+
+    @property
+    def metadata(self) -> MetaData:
+        """The module's tables."""
+        return metadata_of(self.slug)
+
+    @property
+    def migrations(self) -> Path:
+        """The folder of its Alembic revisions."""
+        package = importlib.import_module(f"{_MODULES}.{self.slug}")
+        return Path(package.__path__[0]) / "migrations"
+
+    @cached_property
+    def entities(self) -> dict[type[Entity], tuple[type, EntityMark]]:
+        """Each model that has a GraphQL type, with the class that shows it."""
+        return {mark.model: (target, mark) for target, mark in self._marked(EntityMark)}
+
+    @cached_property
+    def extensions(self) -> list[tuple[type, ExtendMark]]:
+        """Classes with fields on other modules' entities."""
+        return self._marked(ExtendMark)
+
+    @cached_property
+    def queries(self) -> list[tuple[Any, QueryMark]]:
+        """Root fields of its own."""
+        return self._marked(QueryMark)
+
+    @cached_property
+    def commands(self) -> list[tuple[Any, CommandMark]]:
+        """Its commands."""
+        return self._marked(CommandMark)
+
+    @cached_property
+    def card(self) -> tuple[Any, CardMark] | None:
+        """Its card of the dashboard."""
+        cards = self._marked(CardMark)
+        if len(cards) > 1:
+            raise Defect(f"The module {self.slug} has {len(cards)} dashboard cards: keep one.")
+        return cards[0] if cards else None
+
+    @cached_property
+    def routes(self) -> dict[tuple[str, str], Route]:
+        """HTTP routes beside /graphql, by method and path (identity's sign-in)."""
+        return {(mark.method, mark.path): target for target, mark in self._marked(RouteMark)}
+
+    @cached_property
+    def published(self) -> dict[str, type[Event]]:
+        """The payload class of each event type it publishes."""
+        return {kind.type: kind for kind in self._events() if kind.aggregate is not None}
+
+    @cached_property
+    def subscriptions(self) -> dict[str, Subscription]:
+        """What it does on each event type it hears."""
+        found: dict[str, Subscription] = {}
+        for handler, mark in self._marked(HandlerMark):
+            if mark.event_type in found:
+                raise Defect(f"{self.slug} handles {mark.event_type} twice: join the two handlers.")
+            reading = next(kind for name, kind in get_type_hints(handler).items() if name not in ("tx", "return"))
+            if reading.type != mark.event_type:
+                raise Defect(f"{handler.__name__} is on {mark.event_type} but reads {reading.type}.")
+            found[mark.event_type] = Subscription(reading, handler)
+        return found
+
+    def describe(self) -> ModuleDescription:
+        """Return what the supervisor needs to know."""
+        return ModuleDescription(
+            slug=self.slug,
+            name=self.name,
+            area=self.area,
+            publishes=sorted(self.published),
+            subscribes=sorted(self.subscriptions),
+        )
+
+    def sdl(self) -> str:
+        """Return the subgraph's SDL, with types, fields, arguments and values in a stable order."""
+        from shared.module.schema import build_schema, sorted_sdl  # noqa: PLC0415 Strawberry is loaded where a schema is built
+
+        return sorted_sdl(build_schema(self))
+
+    def _events(self) -> Iterator[type[Event]]:
+        for part in self.parts:
+            for value in vars(part).values():
+                if isinstance(value, type) and issubclass(value, Event) and value.__module__ == part.__name__:
+                    yield value
+
+    def _marked(self, kind: type[Any]) -> list[tuple[Any, Any]]:
+        found: list[tuple[Any, Any]] = []
+        for part in self.parts:
+            for value in vars(part).values():
+                mark = mark_of(value)
+                if isinstance(mark, kind) and value.__module__.startswith(f"{_MODULES}.{self.slug}"):
+                    found.append((value, mark))
+        return found
+
+
+def discover(root: Path | None = None) -> list[str]:
+    """Return the slugs of all modules: each folder under `subgraphs/` with an `__init__.py`, sorted."""
+    folder = root or Path(importlib.import_module(_MODULES).__path__[0])
+    return sorted(entry.parent.name for entry in folder.glob("*/__init__.py"))
+
+
+def load(slug: str) -> Module:
+    """Import a module and return its table of contents. Raises what its code raises, or Defect where it has none."""
+    package = importlib.import_module(f"{_MODULES}.{slug}")
+    module = getattr(package, "module", None)
+    if not isinstance(module, Module) or module.slug != slug:
+        raise Defect(f"subgraphs/{slug}/__init__.py must say module = Module({slug!r}, ...).")
+    return module

@@ -1,0 +1,113 @@
+"""JetStream as modules and gateway use it: connect, publish a batch, reset a consumer (events.md, A and H)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nats
+import orjson
+import structlog
+from nats.aio.client import Client
+
+log = structlog.get_logger()
+
+EVENTS, TENANTS, COMMANDS, RESULTS, DEAD_LETTERS = "EVENTS", "TENANTS", "COMMANDS", "CMDRES", "DLQ"
+MAX_BATCH = 500
+_TIMEOUT_S = 5.0
+_DUPLICATE_IN_BATCH = 10201
+
+
+class PublishFailed(Exception):
+    """The stream did not take a message; nothing is known to be lost, publish again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message with the id that the stream knows duplicates by."""
+
+    subject: str
+    id: str
+    body: bytes
+
+
+async def connect(url: str, *, user: str, password: str, name: str) -> Client:
+    """Connect as one module; reconnects for ever, and says so in the log.
+
+    The inbox prefix `_INBOX.<name>` is the only one that the module's user may subscribe to.
+    """
+
+    async def lost() -> None:
+        log.warning("nats_disconnected", name=name)
+
+    async def back() -> None:
+        log.info("nats_reconnected", name=name)
+
+    async def quiet(error: Exception) -> None:
+        log.debug("nats_error", name=name, error=str(error))
+
+    return await nats.connect(
+        url,
+        user=user,
+        password=password,
+        name=name,
+        inbox_prefix=f"_INBOX.{name}".encode(),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,
+        disconnected_cb=lost,
+        reconnected_cb=back,
+        error_cb=quiet,
+    )
+
+
+async def publish(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> None:
+    """Publish one message and wait until the stream has it on disk. Raises PublishFailed."""
+    answer = await _request(client, message, {"Nats-Msg-Id": message.id, **(headers or {})})
+    if "error" in answer:
+        raise PublishFailed(answer["error"].get("description"))
+
+
+async def publish_batch(client: Client, messages: Sequence[Message]) -> None:
+    """Publish up to 500 messages as one atomic batch: one fsync for all (ADR-50). Raises PublishFailed.
+
+    A batch with a message that the stream knows already is refused whole; it is then sent one by one, where the stream
+    answers "duplicate".
+    """
+    if len(messages) == 1:
+        return await publish(client, messages[0])
+    batch = {"Nats-Batch-Id": messages[0].id}
+    last = len(messages)
+    for number, message in enumerate(messages, 1):
+        headers = {**batch, "Nats-Msg-Id": message.id, "Nats-Batch-Sequence": str(number)}
+        if number not in (1, last):
+            await client.publish(message.subject, message.body, headers=headers)
+            continue
+        if number == last:
+            headers["Nats-Batch-Commit"] = "1"
+        answer = await _request(client, message, headers)
+        if "error" in answer:
+            if answer["error"].get("err_code") == _DUPLICATE_IN_BATCH:
+                break
+            raise PublishFailed(answer["error"].get("description"))
+    else:
+        return None
+    for message in messages:
+        await publish(client, message)
+    return None
+
+
+async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
+    """Make a durable consumer deliver again from its ack floor: what was in flight comes first, in order (ADR-60)."""
+    reply = await client.request(f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", b"", timeout=_TIMEOUT_S)
+    answer = orjson.loads(reply.data)
+    if "error" in answer:
+        raise PublishFailed(answer["error"].get("description"))
+
+
+async def _request(client: Client, message: Message, headers: dict[str, str]) -> dict[str, Any]:
+    try:
+        reply = await client.request(message.subject, message.body, timeout=_TIMEOUT_S, headers=headers)
+    except (nats.errors.Error, OSError) as error:
+        raise PublishFailed(str(error) or type(error).__name__) from error
+    if not reply.data:  # the first message of a batch is answered with nothing
+        return {}
+    return orjson.loads(reply.data)
