@@ -2,9 +2,11 @@
 
 import logging
 import signal
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import anyio
 import structlog
@@ -27,7 +29,7 @@ from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.token import SigningKey
 
 Handler = Callable[[Request], Awaitable[Response]]
-Task = Callable[[], Awaitable[None]]
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Gateway:
@@ -123,26 +125,25 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
 
 
 def serve(bootstrap: RouterBootstrap) -> None:
-    """Run a router worker until SIGTERM or SIGINT, then let requests in flight finish. SIGHUP reloads the supergraph."""
+    """Run a router worker until SIGTERM or SIGINT, and let requests in flight finish; SIGHUP reloads the supergraph.
+
+    Raises OSError where the port is taken, and what `make_app` raises.
+    """
     _configure_log(bootstrap.log_level)
     _run(make_app(bootstrap), bootstrap.host, bootstrap.port)
 
 
 def serve_plain(supergraph: Path, *, host: str = "127.0.0.1", port: int, log_level: str = "info") -> None:
-    """Run a plain router until SIGTERM or SIGINT."""
+    """Run a plain router until SIGTERM or SIGINT. Raises OSError where the port is taken, InvalidSupergraph."""
     _configure_log(log_level)
     _run(make_plain_app(supergraph), host, port)
 
 
 def _run(app: Gateway, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # uvicorn raises a signal again once it has drained; we have then ended well
+        signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http="httptools",
         ws="none",
         lifespan="on",
@@ -152,13 +153,14 @@ def _run(app: Gateway, host: str, port: int) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=int(Settings().drain_s),
     )
-    anyio.run(_serve, app, uvicorn.Server(config), backend_options={"use_uvloop": True})
+    with socket.create_server((host, port), backlog=2048) as listener:
+        anyio.run(_serve, app, uvicorn.Server(config), listener, backend_options={"use_uvloop": True})
 
 
-async def _serve(app: Gateway, server: uvicorn.Server) -> None:
+async def _serve(app: Gateway, server: uvicorn.Server, listener: socket.socket) -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(_reload_on_hangup, app.served)
-        await server.serve()
+        await server.serve(sockets=[listener])
         group.cancel_scope.cancel()
 
 

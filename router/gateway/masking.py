@@ -17,7 +17,7 @@ log = structlog.get_logger()
 def mask(errors: list[dict[str, Any]], *, reference: str) -> None:
     """Rewrite `errors` in place for the client; the log keeps the whole of each one under `reference`."""
     for error in errors:
-        extensions = error.get("extensions") or {}
+        extensions: dict[str, Any] = error.get("extensions") or {}
         if extensions.get("code") in PUBLIC_CODES:
             error["extensions"] = {name: value for name, value in extensions.items() if name in _PUBLIC_EXTENSIONS}
         else:

@@ -34,7 +34,7 @@ class ServedGraph:
     """Holds what is served now. A request takes `now` once and finishes on it."""
 
     def __init__(self, path: Path, *, module_url: str = "") -> None:
-        """Read the supergraph in `path`; `module_url` is the template of contracts.md. Raises InvalidSupergraph, OSError."""
+        """Read the supergraph in `path`; `module_url` has the place `{slug}`. Raises InvalidSupergraph or OSError."""
         self._path = path
         self._module_url = module_url
         self._seen = self._stamp()

@@ -9,7 +9,7 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """Where a request stands in its trace. `request_id` is our span: what an error shows and the log is searched for."""
+    """Where a request stands in its trace. `request_id` is our span: errors show it, the log is searched for it."""
 
     trace_id: str
     request_id: str
