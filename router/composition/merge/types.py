@@ -115,7 +115,7 @@ def _merge_type(merging: Merging, name: str, kind: Kind, sources: Sources) -> mo
         interfaces=_implements(merging, sources),
         members=merge_union(merging, name, sources) if kind == "UNION" else {},
         values=merge_enum(merging, name, sources) if kind == "ENUM" else {},
-        extensions=_mask(sources, lambda one: one.is_extension),
+        extensions=_mask(sources, lambda one: one.is_extension and one.has("key")),
         interface_objects=_mask(sources, lambda one: one.kind == "OBJECT") if kind == "INTERFACE" else 0,
         description=merge_description(merging, sources, name),
         applied=merge_applied(merging, sources, name),

@@ -2,10 +2,31 @@
 
 from router.composition.facts import SubgraphFacts
 from router.composition.report import Report
+from router.composition.rules.directives import check_directives
+from router.composition.rules.external import check_external_is_used, check_external_on_interfaces
 from router.composition.rules.fields_arguments import check_keys, check_provides, check_requires
+from router.composition.rules.interfaces import check_interface_keys, check_interface_objects, check_shareable
+from router.composition.rules.types import check_types
+
+GRAPHQL_RULES = (check_directives, check_types)
+FEDERATION_RULES = (
+    check_keys,
+    check_requires,
+    check_provides,
+    check_external_on_interfaces,
+    check_external_is_used,
+    check_interface_keys,
+    check_interface_objects,
+    check_shareable,
+)
 
 
 def check_subgraph(facts: SubgraphFacts, report: Report) -> None:
     """Check a subgraph for itself; federation's rules only once it is valid GraphQL."""
-    for rule in (check_keys, check_requires, check_provides):
+    before = len(report.errors)
+    for rule in GRAPHQL_RULES:
+        rule(facts, report)
+    if len(report.errors) > before:
+        return
+    for rule in FEDERATION_RULES:
         rule(facts, report)

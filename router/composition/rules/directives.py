@@ -1,0 +1,181 @@
+"""Whether directives are used as they are defined, and federation's are defined as federation means them."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from graphql import print_ast
+
+from router.composition.facts import (
+    BUILT_IN_SCALARS,
+    Applied,
+    Argument,
+    DirectiveFacts,
+    Kind,
+    SubgraphFacts,
+)
+from router.composition.federation import FEDERATION_1, SINCE, definitions, known_directives
+from router.composition.reading import canonical_directive
+from router.composition.report import Location, Report
+from router.composition.rules.types import argument_problems
+from router.composition.rules.values import misfit
+from router.composition.values import read_value
+
+_NOWHERE = Location("", 0, 0)
+_PLACES: dict[Kind, str] = {
+    "SCALAR": "SCALAR",
+    "OBJECT": "OBJECT",
+    "INTERFACE": "INTERFACE",
+    "UNION": "UNION",
+    "ENUM": "ENUM",
+    "INPUT_OBJECT": "INPUT_OBJECT",
+}
+
+
+def check_directives(facts: SubgraphFacts, report: Report) -> None:
+    """INVALID_GRAPHQL: each directive used is known, allowed at its place, given the right arguments, and as often."""
+    for uses, place in _applied(facts):
+        for message, location in _use_problems(facts, uses, place):
+            report.error("INVALID_GRAPHQL", f"[{facts.name}] {message}", at=[location])
+    for one in facts.directives.values():
+        _check_definition(facts, one, report)
+
+
+def _applied(facts: SubgraphFacts) -> Iterator[tuple[list[Applied], str]]:
+    """Yield the directives of each element that has some, with the kind of place."""
+    if facts.schema_directives:
+        yield facts.schema_directives, "SCHEMA"
+    for owner in facts.types.values():
+        if owner.directives:
+            yield owner.directives, _PLACES[owner.kind]
+        place = "INPUT_FIELD_DEFINITION" if owner.kind == "INPUT_OBJECT" else "FIELD_DEFINITION"
+        for field in owner.fields.values():
+            if field.directives:
+                yield field.directives, place
+            for argument in field.arguments.values():
+                if argument.directives:
+                    yield argument.directives, "ARGUMENT_DEFINITION"
+        for value in owner.values.values():
+            if value.directives:
+                yield value.directives, "ENUM_VALUE"
+
+
+def _use_problems(facts: SubgraphFacts, uses: list[Applied], place: str) -> Iterator[tuple[str, Location]]:
+    seen: set[str] = set()
+    for use in uses:
+        definition = _definition(facts, use)
+        if definition is None:
+            if use.name.startswith("@"):
+                yield _unknown(facts, use), use.location
+            continue
+        if place not in definition.locations and not (use.name == "link" and place == "SCHEMA"):
+            yield f'Directive "@{use.written}" may not be used on {place}.', use.location
+        if use.name in seen and not _is_repeatable(facts, definition, use):
+            yield f'Directive "@{use.written}" may be used once only here.', use.location
+        seen.add(use.name)
+        if use.name != "link":
+            yield from _argument_problems(facts, use, definition.arguments.values())
+
+
+def _argument_problems(facts: SubgraphFacts, use: Applied, known: Iterable[Argument]) -> Iterator[tuple[str, Location]]:
+    types = {one.name: one for one in known}
+    for name, value in use.arguments.items():
+        if name not in types:
+            yield f'Unknown argument "{name}" on directive "@{use.written}".', use.location
+        elif types[name].type.startswith("FieldSet"):
+            continue
+        elif wrong := misfit(facts, value, types[name].type):
+            yield f'Argument "{name}" of "@{use.written}" is wrong: {wrong}.', use.location
+    for one in types.values():
+        if one.is_required and one.name not in use.arguments:
+            yield f'Directive "@{use.written}" needs the argument "{one.name}" of type "{one.type}".', use.location
+
+
+def _definition(facts: SubgraphFacts, use: Applied) -> DirectiveFacts | None:
+    if use.name.startswith("@"):
+        return facts.directives.get(use.written)
+    return known_definition(use.name)
+
+
+def _is_repeatable(facts: SubgraphFacts, definition: DirectiveFacts, use: Applied) -> bool:
+    if use.name == "shareable":
+        return (facts.links.federation_version or (2, 0)) >= (2, 2)
+    return definition.is_repeatable
+
+
+def _unknown(facts: SubgraphFacts, use: Applied) -> str:
+    name = use.written
+    if name in SINCE and facts.is_federation_2:
+        return (
+            f'Unknown directive "@{name}". To use federation\'s, write "@federation__{name}" '
+            f'or add "@{name}" to the import of the @link to the federation specification.'
+        )
+    if name in SINCE and name not in FEDERATION_1:
+        return (
+            f'Unknown directive "@{name}". It is of federation 2, and this schema is of federation 1: '
+            f"add an @link to the federation specification."
+        )
+    return f'Unknown directive "@{name}". Define it, or correct the name.'
+
+
+@lru_cache(maxsize=64)
+def known_definition(name: str) -> DirectiveFacts | None:
+    """Return the definition of one of federation's or GraphQL's own directives."""
+    node = definitions().get(name)
+    if node is None:
+        return None
+    arguments = {
+        one.name.value: Argument(
+            one.name.value,
+            _NOWHERE,
+            None,
+            [],
+            print_ast(one.type),
+            read_value(one.default_value) if one.default_value else None,
+            one.default_value is not None,
+        )
+        for one in node.arguments or ()
+    }
+    places = tuple(one.value for one in node.locations)
+    return DirectiveFacts(name, _NOWHERE, None, [], arguments, places, node.repeatable)
+
+
+def _check_definition(facts: SubgraphFacts, one: DirectiveFacts, report: Report) -> None:
+    """DIRECTIVE_DEFINITION_INVALID: a subgraph may define federation's directives itself, but not otherwise."""
+    canonical = canonical_directive(facts, known_directives(facts.links.federation_version), one.name)
+    known = None if canonical.startswith("@") else known_definition(canonical)
+    if known is None or canonical in ("deprecated", "specifiedBy", "oneOf", "link"):
+        for argument in one.arguments.values() if canonical.startswith("@") else ():
+            for message, location in argument_problems(facts, argument, f"@{one.name}({argument.name}:)"):
+                report.error("INVALID_GRAPHQL", f"[{facts.name}] {message}", at=[location])
+        return
+    for message in _definition_problems(one, known):
+        text = f'[{facts.name}] Invalid definition of "@{one.name}": {message}. Remove it, or define it as federation does.'
+        report.error("DIRECTIVE_DEFINITION_INVALID", text, at=[one.location])
+
+
+def _definition_problems(one: DirectiveFacts, known: DirectiveFacts) -> Iterator[str]:
+    for argument in known.arguments.values():
+        mine = one.arguments.get(argument.name)
+        if mine is None:
+            if argument.is_required:
+                yield f'it lacks the argument "{argument.name}"'
+        elif not _same_type(mine.type, argument.type):
+            yield f'"{argument.name}" should be {argument.type} but is {mine.type}'
+    for name in one.arguments:
+        if name not in known.arguments:
+            yield f'it has an unknown argument "{name}"'
+    places = [place for place in one.locations if place not in known.locations]
+    if places:
+        yield f"it may not be on {', '.join(places)}"
+    if one.is_repeatable and not known.is_repeatable:
+        yield "it is not repeatable"
+
+
+def _same_type(mine: str, wanted: str) -> bool:
+    """Own scalars for field sets and the like count as the specification's, and so does their nullable or String form."""
+    strip = str.maketrans("", "", "!")
+    shape = mine.translate(strip).replace("[", "").replace("]", "")
+    target = wanted.translate(strip).replace("[", "").replace("]", "")
+    if mine.count("[") != wanted.count("["):
+        return False
+    return shape == target or (target not in BUILT_IN_SCALARS and (shape == "String" or shape not in BUILT_IN_SCALARS))
