@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from router.composition.facts import SubgraphFacts
 from router.composition.merge.types import merge
 from router.composition.report import CompositionError, Hint, Report
+from router.composition.rules.implementations import (
+    check_defaults,
+    check_implementations,
+    check_interface_entities,
+)
+from router.composition.rules.inaccessible import check_inaccessible
 from router.composition.rules.subgraph import check_subgraph
 from router.composition.subgraph import Subgraph, check_names, read_subgraph
 from router.composition.upgrade import upgrade
@@ -58,7 +64,13 @@ def _read(given: list[Subgraph], report: Report) -> list[SubgraphFacts]:
 def _merge(facts: list[SubgraphFacts], report: Report) -> Supergraph | None:
     if report.errors:
         return None
-    _, supergraph = merge(facts, report)
+    merging, supergraph = merge(facts, report)
+    check_interface_entities(merging)
+    if not report.errors:
+        check_implementations(merging, supergraph)
+    if not report.errors:
+        check_defaults(merging, supergraph)
+        check_inaccessible(supergraph, merging)
     return None if report.errors else supergraph
 
 

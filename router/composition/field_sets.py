@@ -61,7 +61,11 @@ def parse_field_set(text: str) -> FieldSet:
     if len(document.definitions) != 1 or not isinstance(only, OperationDefinitionNode):
         return FieldSet((), "it is not one selection set")
     selections = _selections(only.selection_set)
-    return FieldSet((), "fragments must be inline") if selections is None else FieldSet(selections)
+    if not selections:
+        return FieldSet(
+            (), "it selects nothing" if selections is not None else "a fragment must be inline and not empty"
+        )
+    return FieldSet(selections)
 
 
 def walk(facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...]) -> Iterator[Visit]:
@@ -114,7 +118,7 @@ def _selections(node: SelectionSetNode) -> tuple[Selection, ...] | None:
             arguments = ()
         else:
             return None
-        if children is None:
+        if children is None or (not children and one.selection_set):
             return None
         found.append(Selection(name, on, alias, arguments, directives, children))
     return tuple(found)

@@ -56,7 +56,7 @@ def read_subgraph(subgraph: Subgraph, index: int, report: Report) -> SubgraphFac
         roots=_roots(document, subgraph.name, report),
         digest=subgraph.digest,
     )
-    reader = Reader(facts, report, {name: ROOT_NAMES[kind] for kind, name in facts.roots.items()})
+    reader = Reader(facts, report, _renames(facts.roots, document))
     for node in document.definitions:
         reader.read(node)
     reader.finish()
@@ -104,6 +104,12 @@ def _roots(document: DocumentNode, name: str, report: Report) -> dict[str, str]:
         elif roots[kind] != default and default in types:
             _root_used(kind, default, roots[kind], name, report, types[default])
     return roots
+
+
+def _renames(roots: dict[str, str], document: DocumentNode) -> dict[str, str]:
+    """Return which types get the names that all subgraphs' roots share."""
+    names = {node.name.value for node in document.definitions if isinstance(node, _TypeNode)}
+    return {name: ROOT_NAMES[kind] for kind, name in roots.items() if ROOT_NAMES[kind] not in names}
 
 
 def _root_used(kind: str, default: str, actual: str, name: str, report: Report, node: _TypeNode) -> None:

@@ -1,6 +1,5 @@
 """Constants of an SDL (defaults, directive arguments) as Python values, and back to text."""
 
-import json
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +14,7 @@ from graphql import (
     ValueNode,
     VariableNode,
 )
+from graphql.language.print_string import print_string
 
 
 class EnumName(str):
@@ -57,7 +57,7 @@ def read_value(node: ValueNode) -> Value:
 
 
 def print_value(value: Value) -> str:
-    """Print a value as GraphQL text."""
+    """Print a value as GraphQL text, in the form of graphql-core's `print_ast`."""
     match value:
         case None:
             return "null"
@@ -70,9 +70,12 @@ def print_value(value: Value) -> str:
         case list():
             return "[" + ", ".join(map(print_value, value)) + "]"
         case dict():
-            return "{" + ", ".join(f"{name}: {print_value(one)}" for name, one in value.items()) + "}"
+            fields = ", ".join(f"{name}: {print_value(one)}" for name, one in value.items())
+            return f"{{ {fields} }}" if fields else "{}"
+        case str():
+            return print_string(value)
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return str(value)
 
 
 def coerce(value: Value, reference: str) -> Value:

@@ -27,12 +27,16 @@ _EXECUTABLE = (
 
 
 class _Spec(NamedTuple):
-    """A specification of the supergraph: its URL's end, its purpose, its directives (its own name first)."""
+    """A specification of the supergraph: its URL's end, its purpose, its directives (its own name first).
+
+    The directives of a joined one travel in @join__directive.
+    """
 
     path: str
     purpose: str | None
     directives: tuple[str, ...]
     scalar: str | None = None
+    is_joined: bool = False
 
 
 _SPECS = (
@@ -43,8 +47,8 @@ _SPECS = (
     _Spec("policy/v0.1", "SECURITY", ("policy",), "policy__Policy"),
     _Spec("context/v0.1", "SECURITY", ("context",), "context__ContextFieldValue"),
     _Spec("cost/v0.1", None, ("cost", "listSize")),
-    _Spec("cacheTag/v0.1", "EXECUTION", ("cacheTag",)),
-    _Spec("connect/v0.3", "EXECUTION", ("connect", "source")),
+    _Spec("cacheTag/v0.1", "EXECUTION", ("cacheTag",), is_joined=True),
+    _Spec("connect/v0.3", "EXECUTION", ("connect", "source"), is_joined=True),
 )
 _ALWAYS_SHOWN = ("deprecated", "specifiedBy", "oneOf")
 _TYPES_IN_SUPERGRAPH = {"Scope": "requiresScopes__Scope", "Policy": "policy__Policy"}
@@ -74,9 +78,10 @@ def merge_features(merging: Merging) -> Features:
         imports = tuple(
             _import(name, names[name]) for name in used if name != spec.directives[0] or names[name] != name
         )
-        links.append(model.Link(f"{SPECS}/{spec.path}", imports=imports, purpose=spec.purpose))
-        if spec.path.startswith(("cacheTag", "connect")):
+        if spec.is_joined:
+            links.append(model.Link(f"{SPECS}/{spec.path}", purpose=spec.purpose))
             continue
+        links.append(model.Link(f"{SPECS}/{spec.path}", imports=imports, purpose=spec.purpose))
         merging.shown |= names
         directives |= {shown: _definition(name, shown) for name, shown in names.items()}
         scalars += [spec.scalar] if spec.scalar else []

@@ -36,6 +36,17 @@ class Merging:
         """Return a type's facts by subgraph number."""
         return self.types.get(name, {})
 
+    def places(self, coordinate: str) -> list[Location]:
+        """Return where `Type`, `Type.field` or `Type.field(argument:)` stands, in each subgraph that has it."""
+        path = coordinate.replace("(", ".").replace(":)", "").split(".")
+        found: list[Element] = []
+        for owner in self.declared(path[0]).values():
+            field = owner.fields.get(path[1]) if len(path) > 1 else None
+            argument = field.arguments.get(path[2]) if field and len(path) > 2 else None
+            element = (owner, field, argument)[len(path) - 1]
+            found += [element] if element is not None else []
+        return [one.location for one in found]
+
     def names(self, indexes: Iterable[int]) -> str:
         """Return `subgraph "a"`, or `subgraphs "a", "b" and "c"`."""
         return subgraph_names([self.subgraphs[index].name for index in indexes])

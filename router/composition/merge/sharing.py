@@ -19,7 +19,7 @@ def check_sharing(
     name = next(iter(resolved.values())).name
     resolvers: dict[int, list[str]] = {}
     for index in resolved:
-        if index not in overrides.taken and index not in overrides.migrating:
+        if parents[index].kind == "OBJECT" and index not in overrides.taken and index not in overrides.migrating:
             resolvers[index] = [owner]
     if owner in merging.by_interface_object and parents:
         for index, interface in merging.by_interface_object[owner]:
@@ -33,9 +33,10 @@ def check_sharing(
         if any((one, name) not in merging.subgraphs[index].shareable for one in owners)
     ]
     if selfish and sum(len(owners) for owners in resolvers.values()) > 1:
+        many = merging.names(resolvers)
         message = (
-            f'"{owner}.{name}" is resolved by {merging.names(resolvers)} but not @shareable in {merging.names(selfish)}. '
-            f"Mark it @shareable there, or let one subgraph resolve it."
+            f'"{owner}.{name}" is resolved by {many}, but not @shareable in {merging.names(selfish)}: '
+            f"mark it there, or let one subgraph resolve it."
         )
         merging.error("INVALID_FIELD_SHARING", message, resolved.values())
 
