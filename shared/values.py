@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeVar
 
 from babel.numbers import get_currency_precision, list_currencies
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
@@ -142,6 +142,17 @@ class Part(BaseModel):
     """A value stored inside a row as `jsonb` and shown as a GraphQL object of its own: a line, an address (contracts.md)."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class Address(Part):
+    """A postal address (tier1.md, 18, "Shapes of JSON fields")."""
+
+    line1: str = Field(min_length=1, max_length=200)
+    line2: str | None = Field(default=None, max_length=200)
+    city: str = Field(min_length=1, max_length=100)
+    region: str | None = Field(default=None, max_length=100)
+    postcode: str = Field(max_length=20)
+    country: str = Field(pattern="^[A-Z]{2}$")
 
 
 @dataclass(frozen=True, slots=True)

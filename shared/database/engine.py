@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 _SETTINGS: ContextVar[str] = ContextVar("settings", default="")
 
 
-class _TenantConnection(asyncpg.Connection[Any]):
+class _TenantConnection(asyncpg.Connection):  # pyright: ignore[reportMissingTypeArgument]
     """Appends SET LOCAL to BEGIN: one message more in the same round trip, gone at COMMIT or ROLLBACK."""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
@@ -39,7 +39,7 @@ def connect_app(url: str, slug: str, *, pool_size: int = 2, overflow: int = 4) -
     `url` is a PostgreSQL URL of that role. Outside a `tenant_scope` every table looks empty: default deny.
     """
 
-    async def connect() -> asyncpg.Connection[Any]:
+    async def connect() -> "asyncpg.Connection[Any]":
         return await asyncpg.connect(
             url,
             connection_class=_TenantConnection,

@@ -151,8 +151,8 @@ class Entity(_Base, kw_only=True):
         cls.metadata = metadata_of(slug)
         cls.__tablename__ = snake(cls.__name__)
         cls.__facts__ = {fact.name: fact for fact in _read_facts(cls)}
-        for fact in cls.__facts__.values():
-            _place(cls, fact)
+        for position, fact in enumerate(cls.__facts__.values()):
+            _place(cls, fact, position)
         cls.__table_args__ = (*_constraints(cls, slug), *getattr(cls, "__table_args__", ()))
         cls.__mapper_args__ = {"version_id_col": cls.__dict__.get("version", Entity.__dict__["version"])}
         super().__init_subclass__(**options)
@@ -192,17 +192,17 @@ def _read_facts(cls: type[Entity]) -> list[FieldFacts]:
     return facts
 
 
-def _place(cls: type[Entity], fact: FieldFacts) -> None:
+def _place(cls: type[Entity], fact: FieldFacts, position: int) -> None:
     given = cls.__dict__.get(fact.name)
     if given is not None and not isinstance(given, Default):
         return  # the author wrote a mapped_column() by hand
     options: dict[str, Any] = {"default": given.value} if isinstance(given, Default) else {}
     if fact.type is Money:
-        amount = mapped_column(f"{fact.name}_amount", Numeric(20, 6), nullable=fact.nullable)
-        currency = mapped_column(f"{fact.name}_currency", String(3), nullable=fact.nullable)
+        amount = mapped_column(f"{fact.name}_amount", Numeric(20, 6), nullable=fact.nullable, sort_order=position)
+        currency = mapped_column(f"{fact.name}_currency", String(3), nullable=fact.nullable, sort_order=position)
         column: Any = composite(Money, amount, currency, return_none_on=_no_money, **options)
     else:
-        column = mapped_column(_sql_type(fact), nullable=fact.nullable, **options)
+        column = mapped_column(_sql_type(fact), nullable=fact.nullable, sort_order=position, **options)
     setattr(cls, fact.name, column)
 
 

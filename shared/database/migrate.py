@@ -12,6 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from shared.database.entity import EnumText, JsonOf
+
 _HERE = Path(__file__).parent
 
 
@@ -48,8 +50,9 @@ async def draft_revision(slug: str, migrations: Path, metadata: MetaData, url: s
 
 
 def _owner_engine(slug: str, url: str) -> Any:
-    async def connect() -> asyncpg.Connection[Any]:
-        settings = {"role": f"mewayz_{slug}_owner", "search_path": f"{slug},kit"}
+    async def connect() -> "asyncpg.Connection[Any]":
+        # Alembic compares by schema name only where the search path leads elsewhere.
+        settings = {"role": f"mewayz_{slug}_owner", "search_path": "pg_catalog"}
         return await asyncpg.connect(url, server_settings=settings)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=connect)
@@ -87,6 +90,7 @@ def _draft(connection: Connection, slug: str, migrations: Path, metadata: MetaDa
     if script.upgrade_ops is None or script.upgrade_ops.is_empty():
         return None
     assert script.downgrade_ops is not None
+    render: Any = {"render_item": _render}
     head = scripts.get_current_head()
     number = f"{int(head or 0) + 1:04d}"
     target = migrations / f"{number}_{'_'.join(message.lower().split())}.py"
@@ -94,7 +98,14 @@ def _draft(connection: Connection, slug: str, migrations: Path, metadata: MetaDa
         f'"""{message[0].upper()}{message[1:]}."""\n\nimport sqlalchemy as sa\nfrom alembic import op\n'
         "from sqlalchemy.dialects import postgresql\n\n"
         f'revision = "{number}"\ndown_revision = {head!r}\nbranch_labels = None\ndepends_on = None\n\n\n'
-        f"def upgrade() -> None:\n    {render_python_code(script.upgrade_ops)}\n\n\n"
-        f"def downgrade() -> None:\n    {render_python_code(script.downgrade_ops)}\n"
+        f"def upgrade() -> None:\n    {render_python_code(script.upgrade_ops, **render)}\n\n\n"
+        f"def downgrade() -> None:\n    {render_python_code(script.downgrade_ops, **render)}\n"
     )
     return target
+
+
+def _render(kind: str, item: Any, _context: Any) -> str | bool:
+    """Write the kit's column types as the plain ones they are in the database."""
+    if kind != "type" or not isinstance(item, EnumText | JsonOf):
+        return False
+    return "sa.Text()" if isinstance(item, EnumText) else "postgresql.JSONB(none_as_null=True)"

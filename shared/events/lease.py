@@ -13,7 +13,7 @@ class LeaseLost(Exception):
 class Lease:
     """The module's lease, held by one connection of the relay role; relay and tenant list use that connection too."""
 
-    def __init__(self, connection: asyncpg.Connection[Any], consumer: str, epoch: int) -> None:
+    def __init__(self, connection: "asyncpg.Connection[Any]", consumer: str, epoch: int) -> None:
         """Made by `take_lease` only."""
         self.consumer = consumer
         self.epoch = epoch

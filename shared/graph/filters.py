@@ -10,6 +10,7 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import ColumnElement, not_
+from strawberry import UNSET
 
 from shared.database.entity import Entity, FieldFacts
 from shared.errors import Invalid
@@ -49,15 +50,15 @@ class FilterBuilder:
 
     def filter_of(self, model: type[Entity], names: Sequence[str]) -> type:
         """Return `DealFilter`: one field for each name, and `and`, `or`, `not`."""
-        fields = [make_field(name, _maybe(self._operators(field_facts(model, name))), default=None) for name in names]
+        fields = [make_field(name, _maybe(self._operators(field_facts(model, name))), default=UNSET) for name in names]
         made = make_input(f"{model.__name__}Filter", fields, description="Conditions that must all hold.")
         definition: Any = made.__strawberry_definition__  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
         for name, kind in (("and_", list[made]), ("or_", list[made]), ("not_", made)):
-            field = make_field(name, _maybe(kind), graphql_name=name[:-1], default=None)
+            field = make_field(name, _maybe(kind), graphql_name=name[:-1], default=UNSET)
             field.origin = made
-            field.default = None
+            field.default = UNSET
             definition.fields.append(field)
-            setattr(made, name, None)
+            setattr(made, name, UNSET)
         return made
 
     def sort_of(self, model: type[Entity], names: Sequence[str]) -> type:
@@ -81,12 +82,12 @@ class FilterBuilder:
             inner = self._types.input(kind)
             operators = ("eq", "ne", "in") if is_enum or kind in (str, UUID) else ("eq",) if kind is bool else _ORDERED
             fields = [
-                make_field(f"{op}_", _maybe(list[inner] if op == "in" else inner), graphql_name=op, default=None)
+                make_field(f"{op}_", _maybe(list[inner] if op == "in" else inner), graphql_name=op, default=UNSET)
                 for op in operators
             ]
             if searchable:
-                fields.append(make_field("contains_", _maybe(str), graphql_name="contains", default=None))
-            fields.append(make_field("is_null_", _maybe(bool), graphql_name="isNull", default=None))
+                fields.append(make_field("contains_", _maybe(str), graphql_name="contains", default=UNSET))
+            fields.append(make_field("is_null_", _maybe(bool), graphql_name="isNull", default=UNSET))
             self._scalars[name] = make_input(name, fields)
         return self._scalars[name]
 
@@ -112,22 +113,22 @@ def column_of(model: type[Entity], name: str) -> Any:
 
 def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[ColumnElement[bool]]:
     """Return the SQL conditions of a filter input. Raises Invalid for one that is too deep or too large."""
-    if filter_ is None:
+    if not filter_:
         return []
     if depth > _MAX_DEPTH:
         raise Invalid(f"The filter is nested more than {_MAX_DEPTH} levels deep.", "filter")
     found: list[ColumnElement[bool]] = []
     for field in dataclasses.fields(filter_):
         value = getattr(filter_, field.name)
-        if value is None:
+        if not value:
             continue
         found += _of_operators(model, field.name, value)
     for group, join in ((filter_.and_, all_of), (filter_.or_, any_of)):
-        if group is not None:
+        if group:
             if len(group) > _MAX_TERMS:
                 raise Invalid(f"At most {_MAX_TERMS} conditions can be joined.", "filter")
             found.append(join([all_of(conditions(model, term, depth + 1)) for term in group]))
-    if filter_.not_ is not None:
+    if filter_.not_:
         found.append(not_(all_of(conditions(model, filter_.not_, depth + 1))))
     return found
 
@@ -138,7 +139,7 @@ def _of_operators(model: type[Entity], name: str, operators: Any) -> list[Column
     found: list[ColumnElement[bool]] = []
     for field in dataclasses.fields(operators):
         value = getattr(operators, field.name)
-        if value is None:
+        if value is None or value is UNSET:
             continue
         if is_id and field.name != "is_null_":
             value = [one for text in value if (one := parse_id(text))] if field.name == "in_" else parse_id(value)

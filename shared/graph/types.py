@@ -147,7 +147,10 @@ class Types:
 
 
 def _default(facts: Any) -> Any:
-    return dataclasses.MISSING if facts.is_required() else facts.get_default(call_default_factory=True)
+    if facts.is_required():
+        return dataclasses.MISSING
+    value = facts.get_default(call_default_factory=True)
+    return strawberry.UNSET if value is None else value
 
 
 def _doc(kind: type) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Optional, get_args, get_origin, get_type_hints
 
 import strawberry
 from pydantic import TypeAdapter, ValidationError
+from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
 from shared.commands.command import Call, CommandMark, Outcome, run_command
@@ -41,7 +42,7 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
     name = upper_camel(function.__name__)
     fields = [make_field(one.name, types.input(hints[one.name]), default=_default(one)) for one in parameters]
     fields += [
-        make_field(extra, Optional[kind], default=None)
+        make_field(extra, Optional[kind], default=UNSET)
         for extra, kind in (("idempotency_key", str), ("expected_version", int))
     ]  # noqa: UP045
     input_type = make_input(f"{name}Input", fields)
@@ -50,11 +51,17 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
     async def run(info: strawberry.Info[Any, Any], input: Any) -> Any:
         context: RequestContext = info.context
         try:
-            arguments = {key: _read(adapter, key, getattr(input, key)) for key, adapter in adapters.items()}
+            sent = {key: getattr(input, key) for key in adapters}
+            arguments = {key: _read(adapters[key], key, value) for key, value in sent.items() if value is not UNSET}
         except Refusal as refusal:
             return _refused(context, refusal)
         call = Call(
-            context.principal, context.cause, arguments, input.idempotency_key, input.expected_version, context.left_s
+            context.principal,
+            context.cause,
+            arguments,
+            input.idempotency_key or None,
+            None if input.expected_version is UNSET else input.expected_version,
+            context.left_s,
         )
         return _payload(await run_command(context.database, function, mark, model, call))
 
@@ -93,7 +100,9 @@ def _result_model(function: Any, hint: Any) -> tuple[type[Entity], bool]:
 
 
 def _default(parameter: inspect.Parameter) -> Any:
-    return MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+    if parameter.default is inspect.Parameter.empty:
+        return MISSING
+    return UNSET if parameter.default is None else parameter.default
 
 
 def _read(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:
@@ -110,7 +119,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if hasattr(value, "__strawberry_definition__"):
-        return {name: _plain(inner) for name, inner in vars(value).items()}
+        return {name: _plain(inner) for name, inner in vars(value).items() if inner is not UNSET}
     return value
 
 

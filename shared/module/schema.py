@@ -7,7 +7,8 @@ from typing import Any, Optional, cast, get_args, get_type_hints
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLSchema, lexicographic_sort_schema
+from graphql import parse, print_ast
+from strawberry import UNSET
 from strawberry.federation.schema_directives import Key
 from strawberry.types.field import StrawberryField
 
@@ -83,6 +84,7 @@ class SchemaBuilder:
                 fields.append(make_field(facts.name, self._field_type(facts)))
         times = get_type_hints(Entity)
         fields += [make_field(name, get_args(times[name])[0]) for name in ("created_at", "updated_at")]
+        fields.append(make_field("created_by", _maybe(strawberry.ID)))
 
         async def resolve_reference(info: strawberry.Info[Any, Any], id: strawberry.ID) -> Any:
             return await load_row(info.context, model, id)
@@ -189,8 +191,8 @@ class SchemaBuilder:
             return make_field(name, kind, rows)
         status = list_.model.__facts__["status"].type
 
-        async def rows_by(root: Any, info: strawberry.Info[Any, Any], first: int = 10, status: Any = None) -> Any:
-            return await load_related(info.context, list_, id_of(root), first, status)
+        async def rows_by(root: Any, info: strawberry.Info[Any, Any], first: int = 10, status: Any = UNSET) -> Any:
+            return await load_related(info.context, list_, id_of(root), first, status or None)
 
         rows_by.__annotations__["status"] = _maybe(list[self.types.input(status)])
         return make_field(name, kind, rows_by)
@@ -238,15 +240,18 @@ class SchemaBuilder:
 
         async def many(
             info: strawberry.Info[Any, Any],
-            first: int | None = None,
-            after: str | None = None,
-            last: int | None = None,
-            before: str | None = None,
-            filter: Any = None,
-            sort: Any = None,
+            first: int | None = UNSET,
+            after: str | None = UNSET,
+            last: int | None = UNSET,
+            before: str | None = UNSET,
+            filter: Any = UNSET,
+            sort: Any = UNSET,
         ) -> Any:
             scope = info.context.require(permission)
-            request = PageRequest(model, first, after, last, before, filter, sort)
+            # An argument that is null is one that wasn't sent.
+            request = PageRequest(
+                model, *(None if sent is UNSET else sent for sent in (first, after, last, before, filter, sort))
+            )
             conditions(model, filter)  # a filter that is refused is refused before the database is asked
             return await info.context.read(lambda tx: load_page(tx, request, scope))
 
@@ -295,19 +300,13 @@ class SchemaBuilder:
             read = {name: _plain_argument(hints[name], value) for name, value in arguments.items()}
             return await info.context.read(lambda tx: function(tx, **read))
 
-        answer.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
-            [
-                inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info),
-                *(one.replace(annotation=self.types.input(hints[one.name])) for one in parameters),
-            ]
-        )
-        answer.__annotations__ = {
-            "info": strawberry.Info,
-            **{one.name: self.types.input(hints[one.name]) for one in parameters},
-        }
-        kind = self.types.output(hints["return"])
+        kind = _maybe(self.types.output(hints["return"]))
+        inputs = [one.replace(annotation=self.types.input(hints[one.name])) for one in parameters]
+        first = inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info)
+        answer.__signature__ = inspect.Signature([first, *inputs], return_annotation=kind)  # pyright: ignore[reportFunctionMemberAccess]
+        answer.__annotations__ = {"info": strawberry.Info, **{one.name: one.annotation for one in inputs}}
         return make_field(
-            name or function.__name__, _maybe(kind), answer, description=inspect.getdoc(function), directives=[OWN]
+            name or function.__name__, kind, answer, description=inspect.getdoc(function), directives=[OWN]
         )
 
 
@@ -326,10 +325,20 @@ def build_schema(module: Module) -> strawberry.federation.Schema:
 
 
 def sorted_sdl(schema: strawberry.federation.Schema) -> str:
-    """Return the schema's SDL in a stable order."""
-    graphql_schema: GraphQLSchema = schema._schema  # pyright: ignore[reportPrivateUsage]
-    schema._schema = lexicographic_sort_schema(graphql_schema)  # pyright: ignore[reportPrivateUsage]
-    try:
-        return schema.as_str() + "\n"
-    finally:
-        schema._schema = graphql_schema  # pyright: ignore[reportPrivateUsage]
+    """Return the schema's SDL with types, fields and arguments by name; enum values keep their order."""
+    document = parse(schema.as_str())
+    definitions = sorted((_sorted(node) for node in document.definitions), key=_place)
+    return "\n\n".join(print_ast(node) for node in definitions) + "\n"
+
+
+def _sorted(node: Any) -> Any:
+    changed = {
+        part: tuple(sorted((_sorted(child) for child in children), key=lambda child: child.name.value))
+        for part in ("fields", "arguments", "types", "interfaces")
+        if (children := getattr(node, part, None))
+    }
+    return dataclasses.replace(node, **changed) if changed else node
+
+
+def _place(node: Any) -> tuple[bool, str]:
+    return hasattr(node, "name"), node.name.value if hasattr(node, "name") else node.kind

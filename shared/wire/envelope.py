@@ -29,11 +29,11 @@ class Event(BaseModel):
     key: ClassVar[str] = ""
     schema_version: ClassVar[int] = 1
 
-    @classmethod
-    def __pydantic_init_subclass__(
-        cls, *, type: str = "", aggregate: str | None = None, key: str | None = None, version: int = 1, **_: Any
+    def __init_subclass__(
+        cls, *, type: str = "", aggregate: str | None = None, key: str | None = None, version: int = 1, **options: Any
     ) -> None:
         """Keep what the class line says."""
+        super().__init_subclass__(**options)
         cls.type = type or cls.type
         cls.aggregate = aggregate
         cls.key = key or (f"{_snake(aggregate)}_id" if aggregate else "")
