@@ -55,6 +55,8 @@ def _read(given: list[Subgraph], report: Report) -> list[SubgraphFacts]:
     if report.errors:
         return facts
     upgrade(facts, report)
+    if report.errors:
+        return facts
     for one in facts:
         work_out(one)
         check_subgraph(one, report)

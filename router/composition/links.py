@@ -113,8 +113,20 @@ def read_links(nodes: Iterable[SchemaDefinitionNode | SchemaExtensionNode], subg
             message = f"[{subgraph}] {link.identity} is linked twice: keep one @link and import all from it."
             report.error("INVALID_LINK_DIRECTIVE_USAGE", message, at=[place])
             continue
+        _check_clash(link, links, report)
         links.all.append(link)
     return links
+
+
+def _check_clash(link: Link, links: Links, report: Report) -> None:
+    """Two specifications may not claim the same local names."""
+    for other in links.all:
+        shared = {one.alias for one in link.imports} & {one.alias for one in other.imports}
+        if link.prefix == other.prefix:
+            shared.add(link.prefix)
+        for name in sorted(shared):
+            message = f'[{link.location.subgraph}] {link.url} and {other.url} both claim "{name}": rename one by "as".'
+            report.error("INVALID_LINK_DIRECTIVE_USAGE", message, at=[other.location, link.location])
 
 
 def _link_directive(applied: Iterable[DirectiveNode]) -> str:

@@ -30,7 +30,7 @@ def _external(facts: SubgraphFacts, owner: TypeFacts) -> None:
     for field in owner.fields.values():
         if field.block in blocks or (field.directives and field.has("external")):
             facts.external.add((owner.name, field.name))
-    extends = owner.has("extends")
+    extends = facts.is_federation_2 and owner.has("extends")
     for key in owner.applied("key"):
         if key.block or extends:
             facts.external.difference_update(targets(facts, owner.name, key.text("fields") or ""))

@@ -121,7 +121,7 @@ def _shown_name(merging: Merging, name: str) -> str:
 
 
 def _import(name: str, shown: str) -> str:
-    return f'"@{name}"' if name == shown else f'{{name: "@{name}", as: "@{shown}"}}'
+    return f'"@{name}"' if name == shown else f'{{ name: "@{name}", as: "@{shown}" }}'
 
 
 def _definition(name: str, shown: str) -> model.Directive:
@@ -203,7 +203,7 @@ def _or(names: Iterable[str]) -> str:
 
 
 def _import_text(name: str, alias: str) -> str:
-    return f'"{name}"' if name == alias else f'{{name: "{name}", as: "{alias}"}}'
+    return f'"{name}"' if name == alias else f'{{ name: "{name}", as: "{alias}" }}'
 
 
 def _compose_argument(merging: Merging, subgraph: SubgraphFacts, use: Applied) -> tuple[Link, str] | None:

@@ -111,8 +111,9 @@ def _take(
     label = directive.text("label")
     if label is not None:
         if not _LABEL.match(label) and not _PERCENT.match(label):
+            mine = merging.subgraphs[index].name
             message = (
-                f'[{merging.subgraphs[index].name}] The label "{label}" of @override on "{at}" is wrong: it is a letter '
+                f'[{mine}] The label "{label}" of @override on "{at}" is wrong: it is a letter '
                 f"followed by letters, digits or _-:./, or percent(n) with n from 0 to 100 and at most 8 decimals."
             )
             merging.report.error("OVERRIDE_LABEL_INVALID", message, at=[directive.location])

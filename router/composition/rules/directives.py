@@ -149,7 +149,7 @@ def _check_definition(facts: SubgraphFacts, one: DirectiveFacts, report: Report)
                 report.error("INVALID_GRAPHQL", f"[{facts.name}] {message}", at=[location])
         return
     for message in _definition_problems(one, known):
-        text = f'[{facts.name}] Invalid definition of "@{one.name}": {message}. Remove it, or define it as federation does.'
+        text = f'[{facts.name}] Invalid definition of "@{one.name}": {message}. Remove it, or correct it.'
         report.error("DIRECTIVE_DEFINITION_INVALID", text, at=[one.location])
 
 
@@ -172,7 +172,7 @@ def _definition_problems(one: DirectiveFacts, known: DirectiveFacts) -> Iterator
 
 
 def _same_type(mine: str, wanted: str) -> bool:
-    """Own scalars for field sets and the like count as the specification's, and so does their nullable or String form."""
+    """Own scalars for field sets and the like count as the specification's, and so does String, and nullable forms."""
     strip = str.maketrans("", "", "!")
     shape = mine.translate(strip).replace("[", "").replace("]", "")
     target = wanted.translate(strip).replace("[", "").replace("]", "")

@@ -27,8 +27,8 @@ def _check_resolvable_key(merging: Merging, name: str, index: int, owner: TypeFa
         missing = [one for one in merging.implementers.get(name, ()) if one not in subgraph.types]
         if missing:
             message = (
-                f'[{subgraph.name}] "{name}" can be entered by @key(fields: "{key.text("fields")}") here, but this subgraph '
-                f"does not know its implementation {_and(missing)}: define it, or mark the key resolvable: false."
+                f'[{subgraph.name}] "{name}" can be entered by @key(fields: "{key.text("fields")}") here, which '
+                f"does not know the implementation {_and(missing)}: define it, or mark the key resolvable: false."
             )
             merging.report.error("INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, at=[key.location])
 

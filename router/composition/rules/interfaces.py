@@ -18,8 +18,8 @@ def check_interface_keys(facts: SubgraphFacts, report: Report) -> None:
             for one in facts.implementations(owner.name):
                 if all(parse_field_set(text) != wanted for text in keys_of(one)):
                     message = (
-                        f'[{facts.name}] The interface "{owner.name}" has @key(fields: "{key.text("fields")}"), but its '
-                        f'implementation "{one.name}" has not: add the key there.'
+                        f'[{facts.name}] The interface "{owner.name}" has @key(fields: "{key.text("fields")}"), its '
+                        f'implementation "{one.name}" does not: add the key there.'
                     )
                     report.error("INTERFACE_KEY_NOT_ON_IMPLEMENTATION", message, at=[key.location, one.location])
 
