@@ -15,6 +15,7 @@ from router.composition.rules.implementations import (
 )
 from router.composition.rules.inaccessible import check_inaccessible
 from router.composition.rules.subgraph import check_subgraph
+from router.composition.satisfiability import check_satisfiability
 from router.composition.subgraph import Subgraph, check_names, read_subgraph
 from router.composition.upgrade import upgrade
 from router.composition.usage import work_out
@@ -73,6 +74,8 @@ def _merge(facts: list[SubgraphFacts], report: Report) -> Supergraph | None:
     if not report.errors:
         check_defaults(merging, supergraph)
         check_inaccessible(supergraph, merging)
+    if not report.errors:
+        check_satisfiability(supergraph, merging)
     return None if report.errors else supergraph
 
 
