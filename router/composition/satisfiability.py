@@ -1,7 +1,7 @@
 """Whether every query of the supergraph can be answered: a walk over (type, subgraphs we may be in), each state once.
 
-A state that could be in fewer subgraphs and was fine covers all that could be in more (entering a subgraph is monotone),
-so a state is skipped when a subset of its subgraphs was seen. Paths are only kept to print a witness.
+A state that could be in fewer subgraphs and was fine covers all that could be in more, as entering is monotone: a state
+is skipped when a subset of its subgraphs was seen. Paths are only kept to print a witness.
 """
 
 from typing import NamedTuple
@@ -152,7 +152,10 @@ class _Walk:
             return
         self._told.add(at)
         told = "; ".join(f"{', '.join(sorted(one)) or 'none'} in {self._merging.names([n])}" for n, one in sets.items())
-        if not frozenset.intersection(*sets.values()):
+        common = set(reach.possible(child))
+        for one in sets.values():
+            common &= one
+        if not common:
             message = (
                 f"{at} is resolved by {self._merging.names(sets)}, but its type {child} has no object type common to "
                 f"them ({told}): a shared field must give the same everywhere."

@@ -1,7 +1,7 @@
 """Federation 1 subgraphs among others: read as Federation 2 means them.
 
-Federation 1 was lax: it took marks without meaning and dropped them. Here they go, so the rules of Federation 2 hold for
-every subgraph. Everything a Federation 1 subgraph resolves counts as shareable (usage.py).
+Federation 1 was lax: it took marks without meaning and dropped them. Here they go, so the rules of Federation 2 hold
+for every subgraph. Everything a Federation 1 subgraph resolves counts as shareable (usage.py).
 """
 
 from collections.abc import Iterator, Mapping

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from router.composition.facts import ROOT_NAMES, Element, Kind, SubgraphFacts, TypeFacts
+from router.composition.merge.consistency import hint_on_interface, hint_on_object
 from router.composition.merge.directives import merge_applied
 from router.composition.merge.enums import merge_enum
 from router.composition.merge.features import merge_features
@@ -104,6 +105,7 @@ def _merge_type(merging: Merging, name: str, kind: Kind, sources: Sources) -> mo
     fields: dict[str, model.Field] = {}
     if kind in ("OBJECT", "INTERFACE"):
         fields = merge_fields(merging, name, sources)
+        (hint_on_object if kind == "OBJECT" else hint_on_interface)(merging, name, sources)
     elif kind == "INPUT_OBJECT":
         fields = merge_input(merging, name, sources)
     return model.Type(
