@@ -163,13 +163,15 @@ class Reach:
     def _grow(self, type_name: str, mask: int, views: Views) -> int:
         ways = [one for one in self.entries(type_name) if not mask >> one.subgraph & 1]
         known = self.knows(type_name)
+        had: set[FieldSet] = set()  # what can be had from a mask can be had from a larger one
         grown = True
-        while grown and ways:
+        while grown:
             grown = False
             for way in ways:
                 if mask >> way.subgraph & 1 or (way.typename == type_name and known and not mask & known):
                     continue
-                if self.obtains(type_name, way.key, mask, views):
+                if way.key in had or self.obtains(type_name, way.key, mask, views):
+                    had.add(way.key)
                     mask |= 1 << way.subgraph
                     grown = True
         return mask

@@ -1,0 +1,1 @@
+"""An operation becomes a query plan: normalize, choose, stage, render."""

@@ -1,0 +1,475 @@
+"""Which subgraph serves each wanted field, with the fewest fetches: unit propagation, then branch and bound.
+
+What is paid for is an *entry*: a subgraph entered at a place. Most fields have one resolver, which decides nearly all
+entries; what is left is searched exactly, until `NODES` steps are used up. A key's fields, and those of @requires, are
+wants like the client's own. Choices are memoised by (selection, arrived subgraphs, what they provide, candidates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from router.planning.normalize import Selection, Want, field_set_wants, merged
+from router.supergraph.model import Kind, bits
+from router.supergraph.reach import Entry, Reach, Views
+
+NODES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How the objects of a place came here: from the subgraphs in `mask`, with `views` provided.
+
+    `could` are all that any plan could have fetched them from: only members they all know are asked of abstract types.
+    """
+
+    mask: int
+    could: int
+    views: Views = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A want and the subgraphs that serve it; more than one only for an object with parts in each. None: is known."""
+
+    want: Want
+    subgraphs: tuple[int, ...]
+    below: Arrival | None
+    needs: tuple[int, ...]  # positions of the picks that its @requires reads
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How a subgraph is entered: by which key, from the picks at these positions."""
+
+    entry: Entry | None
+    needs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The decision for one concrete type at one place."""
+
+    picks: tuple[Pick, ...]
+    doors: dict[int, Door]
+    visits: frozenset[tuple[int, int]]  # (subgraph, how many-th time)
+    below: dict[tuple[object, ...], SiteChoice]
+    depth: int
+
+    @property
+    def fetches(self) -> int:
+        """How many fetches start here and below."""
+        return len(self.visits) + sum(one.fetches for one in self.below.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SiteChoice:
+    """The decisions for one place: by concrete type, or by the interface itself where the type does not matter."""
+
+    by_type: dict[str, Choice]
+    fetches: int
+    depth: int
+
+    @property
+    def cost(self) -> tuple[int, int]:
+        """Fetches first, then levels."""
+        return self.fetches, self.depth
+
+
+@dataclass(slots=True)
+class _State:
+    todo: list[int]
+    wants: list[Want]
+    needers: list[tuple[object, ...]]
+    taken: dict[int, tuple[tuple[int, ...], Arrival | None]] = field(default_factory=dict)
+    doors: dict[int, Entry | None] = field(default_factory=dict)
+    edges: dict[object, set[object]] = field(default_factory=dict)
+    index: dict[object, int] = field(default_factory=dict)
+
+    def copy(self) -> _State:
+        edges = {token: set(more) for token, more in self.edges.items()}
+        return _State(
+            list(self.todo), list(self.wants), list(self.needers), dict(self.taken), dict(self.doors), edges,
+            dict(self.index),
+        )  # fmt: skip
+
+    def leads(self, start: object, goals: tuple[object, ...]) -> bool:
+        """Whether something at `start` depends on any of `goals`."""
+        seen: set[object] = set()
+        stack = [start]
+        while stack:
+            token = stack.pop()
+            if token in goals:
+                return True
+            if token not in seen:
+                seen.add(token)
+                stack.extend(self.edges.get(token, ()))
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    subgraphs: tuple[int, ...]
+    below: Arrival | None
+    doors: tuple[tuple[int, Entry | None], ...]
+    extra: int  # entries that are new for sure
+    child: tuple[int, int]
+    requires: bool
+
+    @property
+    def rank(self) -> tuple[int, int, int, int]:
+        return self.extra + self.child[0], self.child[1], self.extra, self.requires
+
+
+class Chooser:
+    """Chooses for one operation. `is_optimal` tells whether every search was finished."""
+
+    def __init__(self, reach: Reach, root: str) -> None:
+        """Take the reach of the supergraph and the name of the operation's root type."""
+        self._reach = reach
+        self._roots = set(reach.supergraph.roots.values()) | {root}
+        self._sites: dict[tuple[Selection, Arrival], SiteChoice | None] = {}
+        self._nodes = 0
+        self.is_optimal = True
+
+    def site(self, selection: Selection, arrival: Arrival) -> SiteChoice | None:
+        """Return the cheapest way to serve a selection for objects that arrived so; None if there is none."""
+        asked = (selection, arrival)
+        if asked not in self._sites:
+            self._sites[asked] = None  # guards a place inside itself
+            self._sites[asked] = self._site(selection, arrival)
+        return self._sites[asked]
+
+    def why_not(self, selection: Selection, arrival: Arrival) -> tuple[str, Want] | None:
+        """Return the first (type, want) that cannot be served, when `site` found no way."""
+        for name, wants in self._asked(selection, arrival):
+            for want in wants:
+                if self._choose(name, (want,), arrival) is None:
+                    return name, want
+        return None
+
+    def able(self, name: str, want: Want, arrival: Arrival) -> int:
+        """Return the mask of subgraphs that can resolve a want, whatever lies below it."""
+        return _Search(self, self._reach, name, arrival, name in self._roots).able(want)
+
+    def arrival(self, name: str, want: Want, arrival: Arrival, subgraph: int) -> Arrival:
+        """Return how the objects below a want arrive when one subgraph serves it."""
+        below = _Search(self, self._reach, name, arrival, name in self._roots).arrive(want, (subgraph,))
+        return below or arrival
+
+    def _site(self, selection: Selection, arrival: Arrival) -> SiteChoice | None:
+        by_type: dict[str, Choice] = {}
+        for name, wants in self._asked(selection, arrival):
+            choice = self._choose(name, wants, arrival)
+            if choice is None:
+                return None
+            by_type[name] = choice
+        visits: set[tuple[int, int]] = set()
+        below: dict[tuple[object, ...], SiteChoice] = {}
+        for choice in by_type.values():
+            visits |= choice.visits
+            below |= choice.below
+        fetches = len(visits) + sum(one.fetches for one in below.values())
+        return SiteChoice(by_type, fetches, max((one.depth for one in by_type.values()), default=0))
+
+    def _asked(self, selection: Selection, arrival: Arrival) -> Iterator[tuple[str, tuple[Want, ...]]]:
+        reach = self._reach
+        one = reach.types[selection.type]
+        possible = reach.possible(selection.type)
+        if one.kind not in (Kind.INTERFACE, Kind.UNION):
+            yield selection.type, selection.wants[selection.type]
+            return
+        real = arrival.mask & ~one.interface_objects
+        typed = all(want.name != "__typename" for want in selection.common) and selection.is_uniform
+        if not possible or (not real and typed):
+            yield selection.type, selection.common
+            return
+        for name in possible:
+            if not real:
+                typename = Want("__typename", (), "String!", None, None)
+                yield name, (*selection.wants[name], typename)
+            elif self._is_asked(selection.type, name, arrival, one.subgraphs & ~one.interface_objects):
+                yield name, selection.wants[name]
+
+    def _is_asked(self, position: str, name: str, arrival: Arrival, real: int) -> bool:
+        reach = self._reach
+        known = arrival.mask & real
+        if known and not any(name in reach.possible_in(position, number) for number in bits(known)):
+            return False
+        return all(name in reach.possible_in(position, number) for number in bits(arrival.could & real))
+
+    def _choose(self, name: str, wants: tuple[Want, ...], arrival: Arrival) -> Choice | None:
+        return _Search(self, self._reach, name, arrival, name in self._roots).run(wants)
+
+    def step(self) -> bool:
+        """Count a step of the search; False when there are none left and the first way must do."""
+        self._nodes += 1
+        if self._nodes > NODES:
+            self.is_optimal = False
+        return self.is_optimal
+
+
+class _Search:
+    """The search for one concrete type at one place."""
+
+    def __init__(self, chooser: Chooser, reach: Reach, name: str, arrival: Arrival, is_root: bool) -> None:
+        self._chooser = chooser
+        self._reach = reach
+        self._name = name
+        self._arrival = arrival
+        self._is_root = is_root
+        self._arrived = 0 if is_root else arrival.mask
+        self._closure = reach.everywhere if is_root else reach.closure(name, arrival.mask, arrival.views)
+        self._is_typed = is_root or bool(arrival.mask & reach.knows(name)) or not reach.knows(name)
+        self._best: Choice | None = None
+
+    def run(self, wants: tuple[Want, ...]) -> Choice | None:
+        state = _State([], [], [])
+        for want in wants:
+            self._add(state, want, ())
+        self._search(state)
+        return self._best
+
+    def _add(self, state: _State, want: Want, needers: tuple[object, ...]) -> int:
+        """Put a want on the list, or on an equal one that is not decided yet; return its position."""
+        if want.response is None:
+            same = state.index.get(want.identity)
+            fits = same is not None and (same not in state.taken or (not want.child and not state.leads(same, needers)))
+            if same is not None and fits:
+                if want.child is not None:
+                    state.wants[same] = merged(state.wants[same], want)
+                state.needers[same] = (*state.needers[same], *needers)
+                return same
+        number = len(state.wants)
+        state.wants.append(want)
+        state.needers.append(needers)
+        state.todo.append(number)
+        state.index.setdefault(want.identity, number)
+        return number
+
+    def _search(self, state: _State) -> None:
+        while state.todo:
+            ranked: list[tuple[int, list[_Option]]] = []
+            moved = False
+            for number in list(state.todo):
+                options = self._options(state, number)
+                if not options:
+                    return
+                first = options[0]
+                free = not first.extra and not first.requires and first.child <= min(one.child for one in options)
+                if len(options) == 1 or free:
+                    state.todo.remove(number)
+                    self._apply(state, number, first)
+                    moved = True
+                    break
+                ranked.append((number, options))
+            if moved:
+                continue
+            if self._best is not None and self._bound(state, ranked) >= self._best.fetches:
+                return
+            self._branch(state, ranked)
+            return
+        self._finish(state)
+
+    def _branch(self, state: _State, ranked: list[tuple[int, list[_Option]]]) -> None:
+        number, options = min(ranked, key=lambda one: (len(one[1]), one[0]))
+        for option in options:
+            if not self._chooser.step() and self._best is not None:
+                return
+            fork = state.copy()
+            fork.todo.remove(number)
+            self._apply(fork, number, option)
+            self._search(fork)
+            if self._best is not None and self._bound(state, ranked) >= self._best.fetches:
+                return
+
+    def _bound(self, state: _State, ranked: list[tuple[int, list[_Option]]]) -> int:
+        sure = len(state.doors)
+        for want, (_, below) in ((state.wants[n], taken) for n, taken in state.taken.items()):
+            sure += self._below(want, below)[0]
+        sure += sum(min(one.child[0] for one in options) for _, options in ranked)
+        return sure + any(all(one.extra for one in options) for _, options in ranked)
+
+    def _options(self, state: _State, number: int) -> list[_Option]:
+        want, needers = state.wants[number], state.needers[number]
+        if want.name == "__typename":
+            return self._typenames(state, needers)
+        able = self.able(want)
+        found: list[_Option] = []
+        together: list[int] = []
+        for one in bits(able):
+            requires = bool(self._reach.source(self._name, want.name, one).requires)
+            if needers and (requires or not self._arrived >> one & 1) and state.leads(("in", one), needers):
+                continue
+            together.append(one)
+            found += self._with(state, want, (one,), requires)
+        if not found and want.child is not None and len(together) > 1:
+            found += self._joined(state, want, together)
+        return sorted(found, key=lambda one: (one.rank, one.subgraphs))
+
+    def able(self, want: Want) -> int:
+        if self._is_root:
+            return self._reach.resolvers(self._name, want.name)
+        return self._reach.able(self._name, want.name, self._closure, self._arrival.views)
+
+    def _joined(self, state: _State, want: Want, able: list[int]) -> Iterator[_Option]:
+        """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do."""
+        for size in range(2, min(len(able), 4) + 1):
+            found = [
+                option
+                for group in combinations(able, size)
+                for option in self._with(state, want, group, False)
+            ]  # fmt: skip
+            if found:
+                yield from found
+                return
+
+    def _with(self, state: _State, want: Want, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
+        below = self.arrive(want, group)
+        child = self._below(want, below)
+        if child[0] < 0:
+            return
+        new = [one for one in group if one not in state.doors and (requires or not self._arrived >> one & 1)]
+        new = [one for one in new if requires or not self._is_provided(want, one)]
+        if not new or self._is_root:
+            yield _Option(group, below, tuple((one, None) for one in new), len(new), child, requires)
+            return
+        ways = [self._ways(state, one) for one in new]
+        if all(ways):
+            for first in ways[0]:
+                doors = ((new[0], first), *((one, way[0]) for one, way in zip(new[1:], ways[1:], strict=True)))
+                extra = sum(self._hops(state, entry) for _, entry in doors)
+                yield _Option(group, below, doors, len(new) + extra, child, requires)
+
+    def _is_provided(self, want: Want, subgraph: int) -> bool:
+        return bool(self._reach.provided(self._name, want.name, self._arrival.views) >> subgraph & 1)
+
+    def arrive(self, want: Want, group: tuple[int, ...]) -> Arrival | None:
+        if want.child is None:
+            return None
+        mask = sum(1 << one for one in group)
+        reach = self._reach
+        candidates = reach.everywhere if self._is_root else self._arrival.could
+        if not self._is_root:
+            candidates |= reach.closure(self._name, candidates)
+        could = reach.resolvers(self._name, want.name) & candidates
+        views = reach.views_below(self._name, want.name, mask, self._arrival.views)
+        return Arrival(mask, could | mask, views)
+
+    def _below(self, want: Want, below: Arrival | None) -> tuple[int, int]:
+        """Return the cost of what hangs below; (-1, 0) when it cannot be served."""
+        if want.child is None or below is None:
+            return 0, 0
+        site = self._chooser.site(want.child, below)
+        return site.cost if site is not None else (-1, 0)
+
+    def _ways(self, state: _State, subgraph: int) -> list[Entry]:
+        """Return the keys by which a subgraph can be entered, cheapest first; only the first of equal effect."""
+        found: list[Entry] = []
+        for entry in self._reach.entries(self._name):
+            if entry.subgraph != subgraph or entry in found:
+                continue
+            if entry.typename == self._name and not self._is_typed and ("in", subgraph) in state.edges:
+                continue
+            if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):
+                found.append(entry)
+        found.sort(key=lambda entry: (self._hops(state, entry), entry.typename != self._name, len(entry.key)))
+        if not self._is_typed:
+            found.sort(key=lambda entry: entry.typename == self._name)
+        return found[:1] if found and not self._hops(state, found[0]) else found[:3]
+
+    def _hops(self, state: _State, entry: Entry | None) -> int:
+        if entry is None:
+            return 0
+        have = self._arrived
+        for one in state.doors:
+            have |= 1 << one
+        return int(not self._reach.obtains(self._name, entry.key, have, self._arrival.views))
+
+    def _typenames(self, state: _State, needers: tuple[object, ...]) -> list[_Option]:
+        if self._is_typed:
+            return [_Option((), None, (), 0, (0, 0), False)]
+        found: list[_Option] = []
+        known = self._reach.knows(self._name)
+        for entry in self._reach.entries(self._name):
+            if entry.typename == self._name or not known >> entry.subgraph & 1:
+                continue
+            if needers and state.leads(("in", entry.subgraph), needers):
+                continue
+            if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):
+                new = entry.subgraph not in state.doors
+                doors = ((entry.subgraph, entry),) if new else ()
+                found.append(_Option((entry.subgraph,), None, doors, int(new), (0, 0), False))
+        return sorted(found, key=lambda one: (one.rank, one.subgraphs))
+
+    def _apply(self, state: _State, number: int, option: _Option) -> None:
+        want = state.wants[number]
+        state.taken[number] = (option.subgraphs, option.below)
+        me = state.edges.setdefault(number, set())
+        for subgraph, entry in option.doors:
+            state.doors[subgraph] = entry
+            token = state.edges.setdefault(("in", subgraph), set())
+            if entry is None:
+                continue
+            for need in field_set_wants(self._reach, self._name, entry.key):
+                token.add(self._add(state, need, (("in", subgraph),)))
+            if entry.typename == self._name and not self._is_typed:
+                typename = Want("__typename", (), "String!", None, None)
+                token.add(self._add(state, typename, (("in", subgraph),)))
+        for subgraph in option.subgraphs:
+            if option.requires:
+                requires = self._reach.source(self._name, want.name, subgraph).requires
+                for need in field_set_wants(self._reach, self._name, requires):
+                    me.add(self._add(state, need, (number,)))
+            if subgraph in state.doors and (option.requires or not self._is_here(want, subgraph)):
+                me.add(("in", subgraph))
+
+    def _is_here(self, want: Want, subgraph: int) -> bool:
+        return bool(self._arrived >> subgraph & 1) or self._is_provided(want, subgraph)
+
+    def _finish(self, state: _State) -> None:
+        levels: dict[object, int] = {}
+        chains: dict[tuple[object, int], int] = {}
+        visits: set[tuple[int, int]] = set()
+        below: dict[tuple[object, ...], SiteChoice] = {}
+        picks: list[Pick] = []
+        depth = 0
+        for number, want in enumerate(state.wants):
+            subgraphs, arrival = state.taken[number]
+            depth_here = self._level(state, number, levels)
+            needs = tuple(sorted(one for one in state.edges.get(number, ()) if isinstance(one, int)))
+            picks.append(Pick(want, subgraphs, arrival, needs))
+            for subgraph in subgraphs:
+                if ("in", subgraph) in state.edges.get(number, ()):
+                    visits.add((subgraph, self._chain(state, number, subgraph, chains)))
+            if want.child is not None and arrival is not None:
+                site = self._chooser.site(want.child, arrival)
+                if site is not None:
+                    below[(want.response or want.identity, want.child, arrival)] = site
+                    depth_here += site.depth
+            depth = max(depth, depth_here)
+        doors = {
+            subgraph: Door(entry, tuple(sorted(n for n in state.edges[("in", subgraph)] if isinstance(n, int))))
+            for subgraph, entry in state.doors.items()
+        }
+        choice = Choice(tuple(picks), doors, frozenset(visits), below, depth)
+        best = self._best
+        if best is None or (choice.fetches, choice.depth) < (best.fetches, best.depth):
+            self._best = choice
+
+    def _level(self, state: _State, token: object, levels: dict[object, int]) -> int:
+        if token not in levels:
+            deepest = max((self._level(state, one, levels) for one in state.edges.get(token, ())), default=0)
+            levels[token] = deepest if isinstance(token, int) else deepest + 1
+        return levels[token]
+
+    def _chain(self, state: _State, token: object, subgraph: int, chains: dict[tuple[object, int], int]) -> int:
+        """Return how many visits to a subgraph must come one after the other to have `token`."""
+        if (token, subgraph) not in chains:
+            edges = state.edges.get(token, ())
+            before = max((self._chain(state, one, subgraph, chains) for one in edges), default=0)
+            mine = isinstance(token, int) and ("in", subgraph) in edges and subgraph in state.taken[token][0]
+            chains[token, subgraph] = before + mine
+        return chains[token, subgraph]

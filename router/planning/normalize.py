@@ -1,0 +1,206 @@
+"""An operation as a tree of selections per concrete type: fragments spread, conditions folded, equal fields merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from graphql import (
+    BooleanValueNode,
+    DirectiveNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    print_ast,
+)
+
+from router.supergraph.field_set import FieldSet, Narrowed, Picked
+from router.supergraph.model import Kind, named
+from router.supergraph.reach import Reach
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Want:
+    """A field that is wanted of an object. `response` is the client's key, None for a field only the planner wants."""
+
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+    type: str
+    child: Selection | None
+    response: str | None
+
+    @property
+    def identity(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Two wants of the same identity on one object are the same value."""
+        return self.name, self.arguments
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What is wanted of the objects at one place, by concrete type.
+
+    `common` is what every object must give whatever its type: what an interface object is asked for. Only where
+    `is_uniform` is it all that is wanted.
+    """
+
+    type: str
+    wants: Mapping[str, tuple[Want, ...]]
+    common: tuple[Want, ...]
+    is_uniform: bool
+
+
+class Normalizer:
+    """Turns selection sets and field sets into selections; equal places of one document give the same object."""
+
+    def __init__(
+        self, reach: Reach, fragments: Mapping[str, FragmentDefinitionNode], values: Mapping[str, object]
+    ) -> None:
+        """Take the fragments of the document and the values of the variables that @skip and @include name."""
+        self._reach = reach
+        self._fragments = fragments
+        self._values = values
+        self._selections: dict[object, Selection] = {}
+        self.introspection: list[FieldNode] = []
+
+    def operation(self, operation: OperationDefinitionNode, root: str) -> Selection:
+        """Return the selection of an operation on its root type."""
+        return self._select(root, (operation.selection_set,))
+
+    def _select(self, type_name: str, sets: tuple[SelectionSetNode, ...]) -> Selection:
+        asked = (type_name, tuple(map(id, sets)))
+        found = self._selections.get(asked)
+        if found is None:
+            reach = self._reach
+            collected = {one: self._collect(one, sets) for one in reach.possible(type_name)}
+            common = self._collect(type_name, sets) if reach.is_abstract(type_name) else {}
+            shape = _ids(common)
+            found = self._selections[asked] = Selection(
+                type_name,
+                {one: tuple(self._wants(one, fields)) for one, fields in collected.items()},
+                tuple(self._wants(type_name, common)),
+                all(_ids(fields) == shape for fields in collected.values()),
+            )
+        return found
+
+    def _wants(self, type_name: str, fields: Mapping[str, list[FieldNode]]) -> Iterator[Want]:
+        for response, nodes in fields.items():
+            node = nodes[0]
+            name = node.name.value
+            if name.startswith("__"):
+                if name != "__typename":
+                    self.introspection += nodes
+                yield Want(name, (), "String!", None, response)
+                continue
+            type_text = self._reach.field(type_name, name).type
+            arguments = tuple((one.name.value, print_ast(one.value)) for one in node.arguments or ())
+            sets = tuple(one.selection_set for one in nodes if one.selection_set is not None)
+            child = self._select(named(type_text), sets) if sets else None
+            yield Want(name, arguments, type_text, child, response)
+
+    def _collect(self, type_name: str, sets: tuple[SelectionSetNode, ...]) -> dict[str, list[FieldNode]]:
+        found: dict[str, list[FieldNode]] = {}
+        for one in sets:
+            self._collect_into(found, type_name, one)
+        return found
+
+    def _collect_into(self, found: dict[str, list[FieldNode]], type_name: str, fields: SelectionSetNode) -> None:
+        for node in fields.selections:
+            if not self._is_included(node.directives or ()):
+                continue
+            if isinstance(node, FieldNode):
+                nodes = found.setdefault(node.alias.value if node.alias else node.name.value, [])
+                if all(one is not node for one in nodes):
+                    nodes.append(node)
+            elif isinstance(node, InlineFragmentNode):
+                if node.type_condition is None or self._applies(type_name, node.type_condition.name.value):
+                    self._collect_into(found, type_name, node.selection_set)
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = self._fragments[node.name.value]
+                if self._applies(type_name, fragment.type_condition.name.value):
+                    self._collect_into(found, type_name, fragment.selection_set)
+
+    def _is_included(self, directives: tuple[DirectiveNode, ...]) -> bool:
+        for one in directives:
+            if one.name.value in ("skip", "include"):
+                value = one.arguments[0].value if one.arguments else None
+                if isinstance(value, VariableNode):
+                    on = self._values.get(value.name.value) is True
+                else:
+                    on = isinstance(value, BooleanValueNode) and value.value
+                if on is (one.name.value == "skip"):
+                    return False
+        return True
+
+    def _applies(self, type_name: str, condition: str) -> bool:
+        return applies(self._reach, type_name, condition)
+
+
+def applies(reach: Reach, type_name: str, condition: str) -> bool:
+    """Whether a fragment on `condition` counts for every object of type `type_name`."""
+    if type_name == condition:
+        return True
+    if reach.types[type_name].kind is Kind.OBJECT:
+        return condition in reach.types and type_name in reach.possible(condition)
+    return condition in reach.types[type_name].interfaces
+
+
+def field_set_wants(reach: Reach, type_name: str, fields: FieldSet) -> list[Want]:
+    """Return a field set on a concrete type as wants of the planner."""
+    merged: dict[tuple[str, tuple[tuple[str, str], ...]], list[Picked | Narrowed]] = {}
+    for one in _flat(reach, type_name, fields):
+        merged.setdefault((one.name, one.arguments), []).extend(one.inner)
+    found: list[Want] = []
+    for (name, arguments), inner in merged.items():
+        if name != "__typename":
+            type_text = reach.field(type_name, name).type
+            child = field_set_selection(reach, named(type_text), tuple(inner)) if inner else None
+            found.append(Want(name, arguments, type_text, child, None))
+    return found
+
+
+def field_set_selection(reach: Reach, type_name: str, fields: FieldSet) -> Selection:
+    """Return a field set on a type as a selection of the planner."""
+    wants = {one: tuple(field_set_wants(reach, one, fields)) for one in reach.possible(type_name)}
+    common = tuple(field_set_wants(reach, type_name, fields)) if reach.is_abstract(type_name) else ()
+    return Selection(type_name, wants, common, all(isinstance(one, Picked) for one in fields))
+
+
+def _flat(reach: Reach, type_name: str, fields: FieldSet) -> Iterator[Picked]:
+    for one in fields:
+        if isinstance(one, Picked):
+            yield one
+        elif one.on is None or applies(reach, type_name, one.on):
+            yield from _flat(reach, type_name, one.inner)
+
+
+def merged(one: Want, other: Want) -> Want:
+    """Return the want of two wants of the same identity; the client's key stays."""
+    child = one.child
+    if child is not None and other.child is not None and child is not other.child:
+        child = merged_selection(child, other.child)
+    return Want(one.name, one.arguments, one.type, child, one.response)
+
+
+def merged_selection(one: Selection, other: Selection) -> Selection:
+    """Return all that either selection wants; a field both want under the same key stays one."""
+    wants = {name: _merged_wants(wants, other.wants.get(name, ())) for name, wants in one.wants.items()}
+    return Selection(one.type, wants, _merged_wants(one.common, other.common), one.is_uniform and other.is_uniform)
+
+
+def _merged_wants(ones: tuple[Want, ...], others: tuple[Want, ...]) -> tuple[Want, ...]:
+    found = list(ones)
+    for other in others:
+        same = next((n for n, one in enumerate(found) if one.identity == other.identity), None)
+        if same is None:
+            found.append(other)
+        else:
+            found[same] = merged(found[same], other)
+    return tuple(found)
+
+
+def _ids(fields: Mapping[str, list[FieldNode]]) -> dict[str, list[int]]:
+    return {response: [id(node) for node in nodes] for response, nodes in fields.items()}

@@ -1,0 +1,115 @@
+"""A query plan as data: fetches, what they send, and the shape of the answer. Frozen, and prints itself by `explain`.
+
+Answers are kept as the subgraphs gave them. A fetch for entities puts each entity into its origin object under the
+fetch's own key (`slot`), so nothing is merged, unless two subgraphs serve parts of one keyless object. *Steps* are
+the keys from one object down to a value; lists on the way are not mentioned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from graphql import DocumentNode
+
+Steps: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One field of a representation: where its value is, seen from the origin, and what is taken of an object."""
+
+    name: str
+    steps: Steps
+    inner: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What is taken of an object, by its type; None stands for any type. `typenames` are where the type may be read."""
+
+    by_type: tuple[tuple[str | None, tuple[Read, ...]], ...]
+    typenames: tuple[Steps, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """How entities of one concrete type (None: whichever) are told to a subgraph.
+
+    `key` must be there and not null, or the entity is not asked for; `requires` may be null.
+    """
+
+    of: str | None
+    typename: str
+    key: tuple[Read, ...]
+    requires: tuple[Read, ...] = ()
+
+
+Names: TypeAlias = "Mapping[str, tuple[str | None, Names]]"
+"""Per key in a fetch's answer: the client's key, or None if only the planner wanted it, and the same below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One selection asked of one subgraph, at the root or for the entities found at `steps`."""
+
+    id: int
+    subgraph: str
+    operation: str
+    steps: Steps
+    selection: str
+    variables: tuple[str, ...]
+    needs: tuple[int, ...]
+    level: int
+    slot: str | None
+    representations: tuple[Representation, ...] = ()
+    typenames: tuple[Steps, ...] = ()
+    names: Names = field(default_factory=dict[str, "tuple[str | None, Names]"])
+
+    @property
+    def is_entity(self) -> bool:
+        """Whether it asks `_entities`, not root fields."""
+        return bool(self.representations)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldShape:
+    """One field of the answer: the client's key, its type, where the value is. `constant` is a known __typename.
+
+    Without `steps` and `constant` it is null: nobody can be asked. `values` are an enum's values that a client may see.
+    """
+
+    response: str
+    type: str
+    steps: Steps = ()
+    alternatives: tuple[Steps, ...] = ()
+    constant: str | None = None
+    child: Shape | None = None
+    values: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the answer shows of an object, by concrete type; None for any. Types not named are not visible: null."""
+
+    type: str
+    by_type: Mapping[str | None, tuple[FieldShape, ...]]
+    typenames: tuple[Steps, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """What is fetched and what is answered. `variables` gives the definition of each variable, as GraphQL text."""
+
+    operation: str
+    fetches: tuple[Fetch, ...]
+    shape: Shape
+    variables: Mapping[str, str]
+    is_optimal: bool = True
+    introspection: DocumentNode | None = None
+
+    @property
+    def levels(self) -> int:
+        """How many fetches come one after the other at most."""
+        return max((one.level for one in self.fetches), default=0)

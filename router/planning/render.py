@@ -1,0 +1,284 @@
+"""Groups become fetches with documents, representations and error names; places become the shape of the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from graphql import GraphQLSchema, is_enum_type
+
+from router.planning.normalize import Selection, Want
+from router.planning.plan import Fetch, FieldShape, Names, Read, Representation, Shape, Steps, Template
+from router.planning.stage import Group, Node, Place, Stager, find, flat
+from router.supergraph.field_set import FieldSet, Picked
+from router.supergraph.model import Kind, named
+from router.supergraph.reach import Entry, Reach
+
+_VARIABLE = re.compile(r'"""(?:[^"]|"(?!""))*"""|"(?:\\.|[^"\\])*"|\$([A-Za-z_][A-Za-z0-9_]*)')
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one group asks at one place: fields by concrete type."""
+
+    fields: dict[str, dict[Node, None]] = field(default_factory=dict[str, dict[Node, None]])
+
+
+class Renderer:
+    """Renders one staged operation."""
+
+    def __init__(self, reach: Reach, schema: GraphQLSchema, stager: Stager, operation: str) -> None:
+        """Take what the operation was staged with, and the schema that clients see."""
+        self._reach = reach
+        self._schema = schema
+        self._stager = stager
+        self._operation = operation
+        self._parts: dict[tuple[Group, Place], _Part] = {}
+
+    def fetches(self) -> tuple[Fetch, ...]:
+        """Return the fetches of all groups."""
+        for group in self._stager.groups:
+            for node in group.nodes:
+                part = self._parts.setdefault((group, node.place), _Part())
+                part.fields.setdefault(node.type, {})[node] = None
+        return tuple(map(self._fetch, self._stager.groups))
+
+    def _fetch(self, group: Group) -> Fetch:
+        entered = self._entered(group)
+        root = entered[0].place
+        root_type = entered[0].type
+        is_root = root_type in self._reach.supergraph.roots.values()
+        selection = self._fields(group, root, root_type) if is_root else self._entities(group, entered)
+        representations = () if is_root else tuple(self._representations(group, entered))
+        places = {node.place: None for node in entered}
+        return Fetch(
+            id=group.id,
+            subgraph=self._reach.supergraph.subgraphs[group.subgraph].name,
+            operation=self._operation if root.parent is None else "query",
+            steps=group.steps,
+            selection=selection,
+            variables=tuple(dict.fromkeys(_VARIABLE.findall(selection))),
+            needs=tuple(sorted(one.id for one in group.needs)),
+            level=group.level,
+            slot=group.slot,
+            representations=representations,
+            typenames=() if is_root else tuple(dict.fromkeys(s for place in places for s in self._typenames(place))),
+            names=self._names(group, places),
+        )
+
+    def _entered(self, group: Group) -> list[Node]:
+        return [node for node in group.nodes if not self._stager.is_inline(node, group.subgraph)]
+
+    def _entities(self, group: Group, entered: list[Node]) -> str:
+        by_typename: dict[str, dict[Place, dict[str, None]]] = {}
+        for node in entered:
+            door = self._stager.door(node, group.subgraph)
+            typename = door.entry.typename if door and door.entry else node.type
+            by_typename.setdefault(typename, {}).setdefault(node.place, {})[node.type] = None
+        blocks: list[str] = []
+        for typename, places in by_typename.items():
+            texts = dict.fromkeys(
+                self._selection(group, place, typename, set(types)) for place, types in places.items()
+            )
+            blocks.append(f"...on {typename}{{{' '.join(texts)}}}")
+        return " ".join(blocks)
+
+    def _selection(self, group: Group, place: Place, position: str, only: set[str] | None = None) -> str:
+        """Print what a group asks of the objects at a place, where its subgraph says `position`."""
+        reach = self._reach
+        part = self._parts.get((group, place), _Part())
+        texts = {
+            name: [self._field(group, node) for node in nodes]
+            for name, nodes in part.fields.items()
+            if only is None or name in only
+        }
+        one = reach.types[position]
+        is_abstract = one.kind is Kind.UNION or (
+            one.kind is Kind.INTERFACE and not one.interface_objects >> group.subgraph & 1
+        )
+        if not is_abstract:
+            lines = dict.fromkeys(line for lines in texts.values() for line in lines)
+            return " ".join(lines) or "__typename"
+        here = reach.possible_in(position, group.subgraph)
+        whole = dict.fromkeys(texts.pop(position, []))
+        for name, nodes in part.fields.items():
+            for node, line in zip(nodes, texts.get(name, []), strict=False):
+                if self._is_common(position, node, group.subgraph) and all(line in texts.get(t, ()) for t in here):
+                    whole[line] = None
+        blocks = ["__typename", *(line for line in whole if line != "__typename")]
+        for name, lines in texts.items():
+            rest = [line for line in dict.fromkeys(lines) if line not in whole and line != "__typename"]
+            if rest and name in here:
+                blocks.append(f"...on {name}{{{' '.join(rest)}}}")
+        return " ".join(blocks)
+
+    def _is_common(self, position: str, node: Node, subgraph: int) -> bool:
+        """Whether a field can be asked of the interface itself in a subgraph."""
+        reach = self._reach
+        fields = reach.types[position].fields
+        source = fields[node.want.name].sources.get(subgraph) if node.want.name in fields else None
+        if source is None or not len(reach.possible_in(position, subgraph)):
+            return False
+        of_type = self._type_in(node.type, node.want.name, subgraph)
+        return named(source.type or fields[node.want.name].type) == named(of_type)
+
+    def _fields(self, group: Group, place: Place, type_name: str) -> str:
+        nodes = self._parts[group, place].fields[type_name]
+        return " ".join(dict.fromkeys(self._field(group, node) for node in nodes))
+
+    def _field(self, group: Group, node: Node) -> str:
+        want = node.want
+        if want.name == "__typename":
+            return "__typename"
+        arguments = f"({', '.join(f'{name}: {value}' for name, value in want.arguments)})" if want.arguments else ""
+        head = want.name if node.key == want.name else f"{node.key}: {want.name}"
+        if node.child is None:
+            return f"{head}{arguments}"
+        position = named(self._type_in(node.type, want.name, group.subgraph))
+        return f"{head}{arguments}{{{self._selection(group, node.child, position)}}}"
+
+    def _type_in(self, type_name: str, name: str, subgraph: int) -> str:
+        source = self._reach.sources(type_name, name).get(subgraph)
+        return (source.type if source else None) or self._reach.field(type_name, name).type
+
+    def _representations(self, group: Group, entered: list[Node]) -> Iterable[Representation]:
+        asked: dict[tuple[Place, str], tuple[Entry, FieldSet, tuple[int, ...]]] = {}
+        for node in entered:
+            door = self._stager.door(node, group.subgraph)
+            if door is not None and door.entry is not None:
+                known = asked.get((node.place, node.type), (door.entry, (), door.needs))
+                fields = self._reach.source(node.type, node.want.name, group.subgraph).requires
+                asked[node.place, node.type] = (door.entry, (*known[1], *fields), (*known[2], *node.pick.needs))
+        found: dict[Representation, None] = {}
+        for (place, name), (entry, fields, positions) in asked.items():
+            reads = self._reads(group, place, name, (*entry.key, *fields), positions)
+            names = {one.name for one in flat(self._reach, name, entry.key)}
+            key = tuple(one for one in reads if one.name in names)
+            requires = tuple(one for one in reads if one.name not in names)
+            of = name if self._is_told(place, name) else None
+            found[Representation(of, entry.typename, key, requires)] = None
+        return found
+
+    def _is_told(self, place: Place, type_name: str) -> bool:
+        """Whether representations differ by the concrete type of the object, so that it must be known."""
+        return place.selection.type != type_name and bool(self._typenames(place))
+
+    def _reads(
+        self, group: Group, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...]
+    ) -> list[Read]:
+        found: list[Read] = []
+        merged: dict[tuple[str, tuple[tuple[str, str], ...]], FieldSet] = {}
+        for one in flat(self._reach, type_name, fields):
+            asked = (one.name, one.arguments)
+            merged[asked] = (*merged.get(asked, ()), *one.inner)
+        for (name, arguments), inner in merged.items():
+            node = find(place, type_name, Picked(name, arguments, inner), positions)
+            if node is not None:
+                template = self._template(group, node.child, inner) if node.child is not None else None
+                found.append(Read(name, self.steps(node), template))
+        return found
+
+    def _template(self, group: Group, place: Place, fields: FieldSet) -> Template:
+        typenames = self._typenames(place)
+        by_type: dict[str | None, tuple[Read, ...]] = {}
+        for name in place.nodes:
+            reads = tuple(self._reads(group, place, name, fields, ()))
+            by_type[name if typenames and name != place.selection.type else None] = reads
+        return Template(tuple(by_type.items()), typenames)
+
+    def steps(self, node: Node) -> Steps:
+        """Return the keys from the object at a node's place to its value."""
+        if not node.pick.subgraphs:
+            return (node.key,)
+        return self._steps_in(node, node.pick.subgraphs[0])
+
+    def _steps_in(self, node: Node, subgraph: int) -> Steps:
+        if self._stager.is_inline(node, subgraph):
+            return (node.key,)
+        slot = self._stager.group(node, subgraph).slot
+        return (node.key,) if slot is None else (slot, node.key)
+
+    def _typenames(self, place: Place) -> tuple[Steps, ...]:
+        """Return where the concrete type of the objects at a place can be read; nothing where it is one."""
+        if not self._reach.is_abstract(place.selection.type):
+            return ()
+        real = place.arrival.mask & ~self._reach.types[place.selection.type].interface_objects
+        if real:
+            return (("__typename",),)
+        found: dict[Steps, None] = {}
+        for nodes in place.nodes.values():
+            for node in nodes:
+                if node.want.name == "__typename" and node.pick.subgraphs:
+                    found[self.steps(node)] = None
+        return tuple(found)
+
+    def _names(self, group: Group, places: Iterable[Place]) -> Names:
+        found: dict[str, tuple[str | None, Names]] = {}
+        for place in places:
+            part = self._parts.get((group, place), _Part())
+            for node in (node for nodes in part.fields.values() for node in nodes):
+                response, below = found.get(node.key, (None, {}))
+                more = self._names(group, (node.child,)) if node.child is not None else {}
+                found[node.key] = (node.want.response or response, {**below, **more})
+        return found
+
+    def shape(self, place: Place) -> Shape:
+        """Return the shape of the answer for the objects at a place."""
+        selection = place.selection
+        reach = self._reach
+        typenames = self._typenames(place)
+        by_type: dict[str | None, tuple[FieldShape, ...]] = {}
+        if selection.type in place.nodes and reach.is_abstract(selection.type):
+            by_type[None] = self._shown(place, selection.type, selection.common, place.nodes[selection.type], None)
+            return Shape(selection.type, by_type, typenames)
+        for name in reach.possible(selection.type):
+            if name in self._schema.type_map:
+                constant = name if not reach.is_abstract(selection.type) else None
+                key = None if not reach.is_abstract(selection.type) else name
+                wants = selection.wants[name]
+                by_type[key] = self._shown(place, name, wants, place.nodes.get(name, []), constant)
+        return Shape(selection.type, by_type, typenames)
+
+    def root_shape(self, selection: Selection, places: Iterable[Place]) -> Shape:
+        """Return the shape of the whole answer, from the places of the root: one, or one a field of a mutation."""
+        name = selection.type
+        place = None
+        nodes: list[Node] = []
+        for place in places:
+            nodes += place.nodes[name]
+        if place is None:
+            return Shape(name, {None: ()})
+        wants = [want for want in selection.wants[name] if want.name not in ("__schema", "__type")]
+        return Shape(name, {None: self._shown(place, name, wants, nodes, name)})
+
+    def _shown(
+        self, place: Place, type_name: str, wants: Iterable[Want], nodes: list[Node], constant: str | None
+    ) -> tuple[FieldShape, ...]:
+        by_response = {node.want.response: node for node in nodes if node.want.response is not None}
+        found: list[FieldShape] = []
+        for want in wants:
+            if want.response is None:
+                continue
+            if want.name == "__typename":
+                told = self._typenames(place)
+                known = constant or (type_name if not self._reach.is_abstract(type_name) else None)
+                steps = told[0] if told else ("__typename",)
+                found.append(FieldShape(want.response, "String!", steps, told[1:], known))
+                continue
+            node = by_response.get(want.response)
+            child = self.shape(node.child) if node is not None and node.child is not None else None
+            steps = self.steps(node) if node is not None else ()
+            found.append(
+                FieldShape(want.response, want.type, steps, (), None, child, self._values(named(want.type)))
+            )  # fmt: skip
+        return tuple(found)
+
+    def _values(self, type_name: str) -> frozenset[str] | None:
+        one = self._schema.type_map.get(type_name)
+        return frozenset(one.values) if is_enum_type(one) else None
+
+
+def variable_definitions(operation: Mapping[str, str], names: Iterable[str]) -> str:
+    """Print the definitions of the variables a document uses, without parentheses."""
+    return ",".join(f"${name}:{operation[name]}" for name in names)

@@ -1,0 +1,325 @@
+"""Choices become fetches: fields are levelled by what they depend on, and grouped by (place, subgraph, level)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from router.planning.choose import Arrival, Choice, Door, Pick, SiteChoice
+from router.planning.normalize import Selection, Want, applies
+from router.supergraph.field_set import FieldSet, Picked
+from router.supergraph.reach import Reach
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where objects stand in the answer. `path` are the keys in the fetched data; `turn` orders mutations."""
+
+    path: tuple[str, ...]
+    parent: Node | None
+    selection: Selection
+    choice: SiteChoice
+    arrival: Arrival
+    turn: int = 0
+    nodes: dict[str, list[Node]] = field(default_factory=dict[str, "list[Node]"])
+
+    def node(self, type_name: str, one: Picked) -> Node | None:
+        """Return the node of a field, by name and arguments."""
+        for node in self.nodes.get(type_name, ()):
+            if node.want.name == one.name and node.want.arguments == one.arguments:
+                return node
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A field at a place for one concrete type. `key` is its key in the fetched data."""
+
+    place: Place
+    type: str
+    pick: Pick
+    key: str
+    child: Place | None = None
+
+    @property
+    def want(self) -> Want:
+        """The field that is wanted."""
+        return self.pick.want
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """A fetch in the making: what one subgraph is asked at one origin and level."""
+
+    origin: Group | None  # the group that brings the place
+    keys: tuple[str, ...]  # from the origin group's own objects to the place
+    subgraph: int
+    level: int
+    turn: int
+    id: int = -1
+    slot: str | None = None
+    nodes: list[Node] = field(default_factory=list[Node])
+    needs: dict[Group, None] = field(default_factory=dict["Group", None])
+    arguments: dict[object, object] = field(default_factory=dict[object, object])
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """From the root of the data to the origin objects of this fetch."""
+        return () if self.origin is None else (*self.origin.inside, *self.keys)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """From the root of the data to the objects this fetch brought."""
+        return self.steps if self.slot is None else (*self.steps, self.slot)
+
+
+class Stager:
+    """Stages one operation. Afterwards `groups` are the fetches, each after those it needs."""
+
+    def __init__(self, reach: Reach) -> None:
+        """Take the reach that the choices were made with."""
+        self._reach = reach
+        self._keys: dict[object, str] = {}
+        self._taken: dict[tuple[str, ...], set[str]] = {}
+        self._levels: dict[tuple[Node, int], int] = {}
+        self._raised: dict[object, int] = {}
+        self._groups: dict[object, Group] = {}
+        self._of: dict[tuple[Node, int], Group] = {}
+        self._all: list[Node] = []
+        self._split: dict[Node, int] = {}
+        self.groups: list[Group] = []
+
+    def place(
+        self, selection: Selection, choice: SiteChoice, arrival: Arrival, parent: Node | None = None, turn: int = 0
+    ) -> Place:
+        """Make the places and nodes of a choice, all the way down."""
+        path = () if parent is None else (*parent.place.path, parent.key)
+        place = Place(path, parent, selection, choice, arrival, turn)
+        for name, one in choice.by_type.items():
+            place.nodes[name] = [self._node(place, name, one, pick) for pick in one.picks]
+        return place
+
+    def _node(self, place: Place, name: str, choice: Choice, pick: Pick) -> Node:
+        node = Node(place, name, pick, self._key(place, name, pick.want))
+        if pick.subgraphs:
+            self._all.append(node)
+        if pick.want.child is not None and pick.below is not None:
+            site = choice.below[(pick.want.response or pick.want.identity, pick.want.child, pick.below)]
+            node.child = self.place(pick.want.child, site, pick.below, node, place.turn)
+        return node
+
+    def _key(self, place: Place, type_name: str, want: Want) -> str:
+        """Return the key of a field in fetched data: the client's where it is free, else a reserved one."""
+        if want.name == "__typename":
+            return "__typename"
+        asked = (place.path, want.response, want.identity, self._signature(type_name, want))
+        found = self._keys.get(asked)
+        if found is None:
+            taken = self._taken.setdefault(place.path, set())
+            found = want.response or ""
+            if not found or found in taken or found.startswith("_"):
+                found = f"_f{len(taken)}" if want.response else f"_k{len(taken)}"
+            taken.add(found)
+            self._keys[asked] = found
+        return found
+
+    def _signature(self, type_name: str, want: Want) -> object:
+        """Return what must be equal for two types' fields to share a key: the wrappers, and the name of a leaf."""
+        texts = {want.type, *(one.type for one in self._reach.sources(type_name, want.name).values() if one.type)}
+        if want.child is None:
+            return frozenset(texts)
+        return frozenset("".join(letter for letter in text if letter in "[]!") for text in texts)
+
+    def stage(self) -> None:
+        """Group all nodes into fetches; merge groups of one place and subgraph where none needs the other."""
+        while True:
+            self._levels.clear()
+            self._groups.clear()
+            self._of.clear()
+            for node in self._all:
+                for subgraph in node.pick.subgraphs:
+                    self.group(node, subgraph)
+            self._connect()
+            if not self._merge():
+                break
+        self.groups = self._ordered()
+        for number, group in enumerate(self.groups):
+            group.id = number
+            group.slot = f"_{number}" if group.origin is not None else None
+        for node in self._all:
+            if len(node.pick.subgraphs) > 1:
+                for subgraph in node.pick.subgraphs:
+                    self.group(node, subgraph).slot = None
+
+    def is_inline(self, node: Node, subgraph: int) -> bool:
+        """Whether a field comes with its parent's fetch."""
+        place = node.place
+        if place.parent is None or node.type in self._reach.supergraph.roots.values():
+            return False
+        return bool(place.arrival.mask >> subgraph & 1) and not self._requires(node, subgraph)
+
+    def _requires(self, node: Node, subgraph: int) -> FieldSet:
+        if self._reach.provided(node.type, node.want.name, node.place.arrival.views) >> subgraph & 1:
+            return ()
+        return self._reach.source(node.type, node.want.name, subgraph).requires
+
+    def door(self, node: Node, subgraph: int) -> Door | None:
+        """Return how the subgraph is entered at the node's place."""
+        return node.place.choice.by_type[node.type].doors.get(subgraph)
+
+    def level(self, node: Node, subgraph: int) -> int:
+        """Return after how many fetches a field can be asked of a subgraph; root fields have level 1."""
+        found = self._levels.get((node, subgraph))
+        if found is None:
+            self._levels[node, subgraph] = 0
+            found = self._level(node, subgraph)
+            raised = self._raised.get((id(node.place), subgraph, found))
+            found = self._levels[node, subgraph] = found if raised is None else raised
+        return found
+
+    def _level(self, node: Node, subgraph: int) -> int:
+        parent = node.place.parent
+        if self.is_inline(node, subgraph) and parent is not None:
+            return self.level(parent, subgraph)
+        deepest = max((self.level(parent, one) for one in parent.pick.subgraphs), default=0) if parent else 0
+        for need in self.reads(node, subgraph):
+            deepest = max(deepest, *(self.level(need, one) for one in need.pick.subgraphs))
+        return deepest + 1
+
+    def reads(self, node: Node, subgraph: int) -> Iterator[Node]:
+        """Yield every node whose value a field's representation carries: the key's and those of @requires."""
+        yield from self._door_reads(node, subgraph)
+        yield from self._deep(node.place, node.type, self._requires(node, subgraph), node.pick.needs)
+
+    def _door_reads(self, node: Node, subgraph: int) -> Iterator[Node]:
+        door = self.door(node, subgraph)
+        if door is not None and door.entry is not None:
+            yield from self._deep(node.place, node.type, door.entry.key, door.needs)
+            for position in door.needs:
+                need = node.place.nodes[node.type][position]
+                if need.want.name == "__typename" and need.pick.subgraphs:
+                    yield need  # whose fetch tells the concrete type
+
+    def _deep(
+        self, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...] | None = None
+    ) -> Iterator[Node]:
+        for one in flat(self._reach, type_name, fields):
+            node = find(place, type_name, one, positions)
+            if node is not None:
+                yield node
+                if node.child is not None:
+                    for name in node.child.nodes:
+                        yield from self._deep(node.child, name, one.inner)
+
+    def group(self, node: Node, subgraph: int) -> Group:
+        """Return the fetch that a field is asked in, making it when it is the first."""
+        found = self._of.get((node, subgraph))
+        if found is None:
+            parent = node.place.parent
+            if self.is_inline(node, subgraph) and parent is not None:
+                found = self.group(parent, subgraph)
+            else:
+                found = self._entered(node, subgraph)
+            self._of[node, subgraph] = found
+            found.nodes.append(node)
+        return found
+
+    def _entered(self, node: Node, subgraph: int) -> Group:
+        origin, keys = self.origin(node.place)
+        level = self.level(node, subgraph)
+        wanted = {(one.name): one.arguments for one in flat(self._reach, node.type, self._requires(node, subgraph))}
+        variant = 0
+        while True:
+            asked = (origin, keys, subgraph, level, node.place.turn, variant)
+            group = self._groups.get(asked)
+            if group is None:
+                group = self._groups[asked] = Group(origin, keys, subgraph, level, node.place.turn)
+            if all(group.arguments.get((node.type, name), given) == given for name, given in wanted.items()):
+                group.arguments |= {(node.type, name): given for name, given in wanted.items()}
+                return group
+            variant += 1
+
+    def origin(self, place: Place) -> tuple[Group | None, tuple[str, ...]]:
+        """Return which fetch brings a place's objects, and the keys to them in its answer."""
+        parent = place.parent
+        if parent is None:
+            return None, ()
+        subgraph = parent.pick.subgraphs[0]
+        group = self.group(parent, subgraph)
+        keys = [parent.key]
+        while self.is_inline(parent, subgraph) and parent.place.parent is not None:
+            parent = parent.place.parent
+            keys.append(parent.key)
+        return group, tuple(reversed(keys))
+
+    def _connect(self) -> None:
+        for node in self._all:
+            for subgraph in node.pick.subgraphs:
+                if self.is_inline(node, subgraph):
+                    continue
+                group = self.group(node, subgraph)
+                for need in self.reads(node, subgraph):
+                    for one in need.pick.subgraphs:
+                        group.needs[self.group(need, one)] = None
+                if group.origin is not None:
+                    group.needs[group.origin] = None
+                group.needs.pop(group, None)
+
+    def _merge(self) -> bool:
+        """Move one group to a later one of the same place and subgraph that does not need it; False when none can."""
+        groups = list(self._groups.values())
+        for early in groups:
+            for late in groups:
+                same = (early.origin, early.keys, early.subgraph) == (late.origin, late.keys, late.subgraph)
+                if same and early.level < late.level and early.turn == late.turn and not _needs(late, early):
+                    for node in early.nodes:
+                        self._raised[id(node.place), early.subgraph, early.level] = late.level
+                    return True
+        return False
+
+    def _ordered(self) -> list[Group]:
+        groups = sorted(self._groups.values(), key=lambda one: (one.turn, one.level))
+        found: dict[Group, None] = {}
+
+        def visit(group: Group) -> None:
+            if group not in found:
+                for need in group.needs:
+                    visit(need)
+                found[group] = None
+
+        for group in groups:
+            visit(group)
+        return list(found)
+
+
+def find(place: Place, type_name: str, one: Picked, positions: tuple[int, ...] | None) -> Node | None:
+    """Return the node of a field at a place, among the picks at `positions` first."""
+    nodes = place.nodes.get(type_name, [])
+    for position in positions or ():
+        want = nodes[position].want
+        if want.name == one.name and want.arguments == one.arguments:
+            return nodes[position]
+    return place.node(type_name, one)
+
+
+def flat(reach: Reach, type_name: str, fields: FieldSet) -> Iterator[Picked]:
+    """Yield the fields of a field set that count for a type at a place, be it an object or an interface."""
+    for one in fields:
+        if isinstance(one, Picked):
+            if one.name != "__typename":
+                yield one
+        elif one.on is None or applies(reach, type_name, one.on):
+            yield from flat(reach, type_name, one.inner)
+
+
+def _needs(late: Group, early: Group) -> bool:
+    seen: set[Group] = set()
+    stack = [late]
+    while stack:
+        group = stack.pop()
+        if group is early:
+            return True
+        if group not in seen:
+            seen.add(group)
+            stack.extend(group.needs)
+    return False
