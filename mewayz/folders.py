@@ -83,13 +83,13 @@ class Folders:
                 raise NewerData(self.data, found=f"{what} {found}", known=f"{what} {known}")
 
 
-def folders_of(data: Path) -> Folders:
+def folders_of(data: Path | str) -> Folders:
     """Return the folders of the platform whose data lies in `data`.
 
     The run folder is `<data>/run` where that stays under 80 bytes, else one of its own under XDG_RUNTIME_DIR or the
     temp folder. Raises UnusableFolder if no socket path is short enough.
     """
-    data = data.expanduser().resolve()
+    data = Path(data).expanduser().resolve()
     name = "mewayz-" + hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
     runtime = os.getenv("XDG_RUNTIME_DIR")
     candidates = [data / "run", *([Path(runtime) / name] if runtime else []), Path(tempfile.gettempdir()) / name]
@@ -122,6 +122,11 @@ class Lock:
         os.write(fd, holder.encode())
         self._fd = fd
         return fd
+
+    def wait_until_free(self) -> None:
+        """Wait until nobody holds the lock."""
+        with self.path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
 
     def is_taken(self) -> bool:
         """Return whether somebody holds the lock."""

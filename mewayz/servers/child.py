@@ -26,13 +26,17 @@ class Child:
         uid: int | None = None,
         env: Mapping[str, str] | None = None,
         fds: Sequence[int] = (),
-        stdin: int = subprocess.DEVNULL,
+        order: bytes = b"",
     ) -> None:
         """Start `argv` in a session of its own, so that a terminal's Ctrl-C reaches us alone.
 
         `death_signal` is sent to it when we die, however we die (Linux). `fds` are the descriptors it inherits.
+        `order` is what it reads from its standard input, at most 64 KiB: secrets go there, never into `argv` or `env`.
         """
-        with log.open("ab") as output:
+        stdin, write = os.pipe()
+        os.write(write, order)
+        os.close(write)
+        with log.open("ab") as output, os.fdopen(stdin):
             self._process = subprocess.Popen(
                 argv,
                 stdin=stdin,

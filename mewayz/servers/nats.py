@@ -85,7 +85,7 @@ class Nats:
         read_from = self._child.log.stat().st_size
         self._child.send(signal.SIGHUP)
         with anyio.move_on_after(_RELOAD_S):
-            while b"Reloaded server configuration" not in _tail(self._child.log, read_from):
+            while b"Reloaded server configuration" not in _tail(self._child.log, read_from):  # noqa: ASYNC110 a file
                 await anyio.sleep(0.01)
             return
         raise ServerFailed("NATS", log=self._child.log, last_line=self._child.last_line())

@@ -14,7 +14,7 @@ _MINUTE_NS = 60 * 10**9
 _GIB = 1024**3
 _EXISTS = (10058, 10148)  # the stream or consumer is there, with another configuration
 
-# No stream denies deletion: that can't be undone, and a damaged one must be refilled (events.md H). Modules can't anyway.
+# No stream denies deletion: that can't be undone, and a damaged one must be refilled (events.md H).
 _STREAMS: tuple[dict[str, Any], ...] = (
     {
         "name": "EVENTS",

@@ -1,0 +1,5 @@
+"""`python -m mewayz` is `mewayz`."""
+
+from mewayz.cli import main
+
+main()

@@ -1,0 +1,212 @@
+"""The command line: thin, and quick to show its help; everything heavy is imported inside a command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from mewayz.failures import StartFailure
+from mewayz.folders import folders_of
+from shared.errors import MewayzError
+from shared.wire import control
+
+app = typer.Typer(
+    name="mewayz",
+    help="An open, modular business platform on a federated GraphQL supergraph.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+demo = typer.Typer(help="Demo data", no_args_is_help=True)
+app.add_typer(demo, name="demo")
+
+Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
+Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+
+
+@app.command()
+def up(
+    data: Data = Path("var"),
+    port: Annotated[int, typer.Option(help="The API's port", envvar="MEWAYZ_PORT")] = 8000,
+    host: Annotated[str, typer.Option(help="The API's address", envvar="MEWAYZ_HOST")] = "127.0.0.1",
+    modules: Annotated[str | None, typer.Option(help="Only these modules: a,b")] = None,
+    modules_from: Annotated[list[Path] | None, typer.Option(help="A further folder of modules")] = None,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Load demo data on the first start")] = True,
+    database_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="A real PostgreSQL")] = None,
+    nats_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_NATS_URL", help="A real NATS")] = None,
+    clock: Annotated[str | None, typer.Option(envvar="MEWAYZ_CLOCK", help="file:PATH shifts business time")] = None,
+    log_level: Annotated[str, typer.Option(envvar="MEWAYZ_LOG_LEVEL")] = "info",
+    supergraph: Annotated[Path | None, typer.Option(help="Another composed schema")] = None,
+) -> None:
+    """Start everything on this machine, until Ctrl-C"""
+    from mewayz.progress import screen
+    from mewayz.runtime.up import up as run_up
+    from mewayz.settings import Settings
+
+    settings = Settings(
+        data=str(data.expanduser().resolve()),
+        host=host,
+        port=port,
+        modules=modules.split(",") if modules else None,
+        modules_from=[str(folder.resolve()) for folder in modules_from or []],
+        demo=demo,
+        database_url=database_url,
+        nats_url=nats_url,
+        clock=clock,
+        log_level=log_level,
+        supergraph=str(supergraph.resolve()) if supergraph else None,
+    )
+    raise typer.Exit(run_up(settings, screen()))
+
+
+@app.command()
+def down(data: Data = Path("var")) -> None:
+    """Stop everything; nothing is lost"""
+    from mewayz.folders import Lock
+    from mewayz.runtime.client import command
+
+    folders = folders_of(data)
+    command(folders, control.Shutdown())
+    Lock(folders).wait_until_free()
+
+
+@app.command()
+def status(data: Data = Path("var"), as_json: AsJson = False) -> None:
+    """Show what runs, what does not, and why"""
+    from mewayz.runtime.client import ask
+    from mewayz.status import as_text, printed
+
+    found = ask(folders_of(data), control.GetStatus(), control.Status)
+    typer.echo(printed(found) if as_json else as_text(found))
+
+
+@app.command()
+def start(name: Name, data: Data = Path("var")) -> None:
+    """Let a stopped or parked module run again"""
+    _command(data, control.Start(name))
+
+
+@app.command()
+def stop(
+    name: Name, data: Data = Path("var"), kill: Annotated[bool, typer.Option(help="SIGKILL instead of SIGTERM")] = False
+) -> None:
+    """Hold a module down, also against requests and events, until it is started again"""
+    _command(data, control.Stop(name, kill))
+
+
+@app.command()
+def restart(name: Name, data: Data = Path("var")) -> None:
+    """Stop a module and start it again, with its code as it is now"""
+    _command(data, control.Restart(name))
+
+
+@app.command()
+def token(
+    tenant: Annotated[str, typer.Option(help="The tenant's slug, such as lumen")],
+    user: Annotated[str | None, typer.Option(help="A user's e-mail; without it the tenant's owner")] = None,
+    data: Data = Path("var"),
+) -> None:
+    """Print an access token for ten minutes, and nothing else"""
+    typer.echo(_command(data, control.GetToken(tenant, user)).token)
+
+
+@app.command()
+def urls(data: Data = Path("var")) -> None:
+    """Print the addresses of what runs"""
+    from mewayz.runtime.client import ask
+
+    found = ask(folders_of(data), control.GetStatus(), control.Status)
+    typer.echo(f"API       {found.api}\nGraphiQL  {found.graphiql}")
+
+
+@app.command()
+def logs(
+    name: Annotated[str | None, typer.Argument(help="A module, or router, supervisor, postgres, nats, zygote")] = None,
+    data: Data = Path("var"),
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines of each log")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing")] = False,
+) -> None:
+    """Print the end of the logs"""
+    from mewayz.status import log_lines
+
+    for line in log_lines(folders_of(data).log, name, lines=lines, follow=follow):
+        typer.echo(line)
+
+
+@demo.command("logins")
+def logins(data: Data = Path("var")) -> None:
+    """Print the demo logins with their passwords"""
+    for login in _command(data, control.GetLogins()).logins or []:
+        typer.echo(f"{login.email}\t{login.password}\t{login.tenant}\t{login.role}")
+
+
+@app.command()
+def compose(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file differs")] = False,
+    config: Annotated[Path | None, typer.Option(help="Compose the subgraphs this YAML file names")] = None,
+    output: Annotated[Path | None, typer.Option(help="With --config: where to write the supergraph")] = None,
+    output_format: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+) -> None:
+    """Compose all modules into schema/, or other subgraphs by a configuration"""
+    from mewayz.compose import compose_config, compose_modules
+
+    if config is not None:
+        raise typer.Exit(compose_config(config, output, as_json=output_format == "json"))
+    raise typer.Exit(compose_modules(check=check))
+
+
+@app.command("serve-module")
+def serve_module(
+    module: Name,
+    bootstrap: Annotated[Path, typer.Option(help="A JSON file of ModuleBootstrap; - is standard input")],
+    host: Annotated[str, typer.Option()] = "0.0.0.0",
+    port: Annotated[int, typer.Option()] = 8000,
+    path: Annotated[Path | None, typer.Option("--socket", help="A Unix socket instead of a port")] = None,
+) -> None:
+    """Serve one module in this process, as a container does"""
+    from mewayz.serve import serve_module as serve
+
+    serve(module, _secret(bootstrap), host=host, port=port, path=path)
+
+
+@app.command("serve-router")
+def serve_router(
+    bootstrap: Annotated[Path | None, typer.Option(help="A JSON file of RouterBootstrap; - is standard input")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Route any supergraph, without sign-in or modules")] = False,
+    supergraph: Annotated[Path | None, typer.Option(help="With --plain: the composed schema")] = None,
+    host: Annotated[str, typer.Option(help="With --plain")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="With --plain")] = 4000,
+) -> None:
+    """Serve the router in this process"""
+    from mewayz import serve
+
+    if plain:
+        if supergraph is None:
+            raise typer.BadParameter("--plain needs --supergraph FILE")
+        serve.serve_plain_router(supergraph, host=host, port=port)
+    elif bootstrap is not None:
+        serve.serve_router(_secret(bootstrap))
+    else:
+        raise typer.BadParameter("give --bootstrap FILE, or --plain --supergraph FILE")
+
+
+def main() -> NoReturn:
+    """Run the command line; an expected failure is printed as a sentence, with an exit code of its own."""
+    try:
+        app()
+    except MewayzError as error:
+        print(f"✘ {error}", file=sys.stderr)
+        sys.exit(error.exit_code if isinstance(error, StartFailure) else 1)
+    sys.exit(0)
+
+
+def _command(data: Path, request: control.Request) -> control.Answer:
+    from mewayz.runtime.client import command
+
+    return command(folders_of(data), request)
+
+
+def _secret(path: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

@@ -1,0 +1,116 @@
+"""What the supervisor reports to `up` while it starts, and how `up` prints it: in plain lines or for a terminal."""
+
+import os
+import sys
+from typing import Protocol, TextIO
+
+import msgspec
+
+
+class Step(msgspec.Struct, frozen=True, tag="step"):
+    """A part of the start is done; it took `seconds`."""
+
+    name: str
+    seconds: float
+    note: str = ""
+
+
+class Trouble(msgspec.Struct, frozen=True, tag="trouble"):
+    """Something doesn't run, and the rest does."""
+
+    message: str
+    remedy: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The start failed."""
+
+    code: str
+    message: str
+    remedy: str
+    exit_code: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Everything that can run does. `logins` are lines of demo logins, if any."""
+
+    address: str
+    seconds: float
+    logins: list[str] = []
+
+
+class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
+    """Everything has ended in order; the stop took `seconds`."""
+
+    seconds: float
+
+
+Report = Step | Trouble | Failed | Ready | Stopped
+
+
+class Screen(Protocol):
+    """Where reports are shown."""
+
+    def show(self, report: Report) -> None:
+        """Print one report."""
+        ...
+
+
+def screen(stream: TextIO = sys.stdout) -> Screen:
+    """Return the screen that fits `stream`: coloured on a terminal, unless NO_COLOR or CI is set."""
+    plain = not stream.isatty() or os.getenv("NO_COLOR") or os.getenv("CI")
+    return PlainScreen(stream) if plain else Terminal()
+
+
+class PlainScreen:
+    """One line a report, `step=postgres status=ok seconds=0.8`, for logs and other programs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Print to `stream`."""
+        self._stream = stream
+
+    def show(self, report: Report) -> None:
+        """Print one report."""
+        print(self._line(report), file=self._stream, flush=True)
+
+    def _line(self, report: Report) -> str:
+        match report:
+            case Step(name, seconds, note):
+                return f"step={name} status=ok seconds={seconds:.1f}" + (f" note={note!r}" if note else "")
+            case Trouble(message, remedy):
+                return f"! {message}\n  → {remedy}"
+            case Failed(code, message, remedy):
+                return f"✘ {message} [{code}]\n  → {remedy}"
+            case Ready(address, seconds, logins):
+                lines = [f"step=ready status=ok seconds={seconds:.1f}", f"API {address}/graphql", *logins]
+                return "\n".join(lines)
+            case Stopped(seconds):
+                return f"step=stop status=ok seconds={seconds:.1f}"
+
+
+class Terminal:
+    """Rich output for people."""
+
+    def __init__(self) -> None:
+        """Use standard output."""
+        from rich.console import Console
+
+        self._console = Console(highlight=False)
+
+    def show(self, report: Report) -> None:
+        """Print one report."""
+        match report:
+            case Step(name, seconds, note):
+                self._console.print(f"  [green]✔[/] {name:<14} {note:<56} {seconds:5.1f} s")
+            case Trouble(message, remedy):
+                self._console.print(f"  [yellow]![/] {message}\n    → {remedy}")
+            case Failed(code, message, remedy):
+                self._console.print(f"[red]✘[/] {message}  [dim]\\[{code}][/]\n  → {remedy}")
+            case Ready(address, seconds, logins):
+                self._console.print(f"\n  Ready in {seconds:.1f} s\n\n  API        {address}/graphql")
+                self._console.print(f"  GraphiQL   {address}/graphiql\n")
+                for line in logins:
+                    self._console.print(f"  {line}")
+                self._console.print("\n  Stop with Ctrl-C: nothing is lost.  What runs: ./justw status")
+            case Stopped(seconds):
+                self._console.print(f"  Stopped in {seconds:.1f} s, nothing lost.")

@@ -1,0 +1,43 @@
+"""The supervisor's control socket, the asking side: what `mewayz status`, `stop` and their kind use."""
+
+import socket
+from typing import TypeVar
+
+import msgspec
+
+from mewayz.failures import NotRunning
+from mewayz.folders import Folders
+from shared.errors import InvalidInput
+from shared.wire.control import Answer, Request
+
+_TIMEOUT_S = 60
+_Reply = TypeVar("_Reply")
+
+
+class Refused(InvalidInput):
+    """The supervisor says no."""
+
+    code = "REFUSED"
+
+
+def ask(folders: Folders, request: Request, reply: type[_Reply]) -> _Reply:
+    """Send one request and return the reply. Raises NotRunning, and Refused with the supervisor's sentence."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_TIMEOUT_S)
+        try:
+            connection.connect(str(folders.control_socket))
+        except OSError:
+            raise NotRunning(folders.data) from None
+        connection.sendall(msgspec.json.encode(request) + b"\n")
+        with connection.makefile("rb") as lines:
+            line = lines.readline()
+    if not line:
+        raise NotRunning(folders.data)
+    if error := msgspec.json.decode(line, type=dict[str, object]).get("error"):
+        raise Refused(str(error))
+    return msgspec.json.decode(line, type=reply)
+
+
+def command(folders: Folders, request: Request) -> Answer:
+    """Send a request whose reply is an Answer. Raises NotRunning, Refused."""
+    return ask(folders, request, Answer)

@@ -1,0 +1,78 @@
+"""What the zygote's children do: get a module ready, or serve it. Runs in a forked process, alone."""
+
+import inspect
+import socket
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+
+from shared.wire.bootstrap import ModuleBootstrap
+
+
+class Prepare(msgspec.Struct, frozen=True):
+    """The order for `prepare`: the module's database, with the owner's rights."""
+
+    owner_url: str
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a job reports: its result, or a sentence on what went wrong and where."""
+
+    result: Any = None
+    error: str | None = None
+
+
+def prepare(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Migrate the module's database and return its ModuleDescription: what it publishes and hears."""
+    from shared.module import load
+
+    from shared.database.migrate import migrate
+
+    loaded = load(module)
+    url = msgspec.json.decode(order, type=Prepare).owner_url
+    _finish(migrate(module, loaded.migrations, url))
+    return loaded.describe()
+
+
+def serve(module: str, order: bytes, listener: socket.socket | None, heartbeat: int | None) -> Any:
+    """Serve the module on `listener` until SIGTERM, then finish what is in hand."""
+    from shared import hosting
+
+    assert listener is not None, "a served module has a socket"
+    bootstrap = msgspec.json.decode(order, type=ModuleBootstrap)
+    assert bootstrap.module == module
+    hosting.serve(msgspec.structs.replace(bootstrap, heartbeat_fd=heartbeat), listener)
+
+
+JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] = {"prepare": prepare, "serve": serve}
+
+
+def run(kind: str, module: str, order: bytes, listener: socket.socket | None, heartbeat: int | None) -> Outcome:
+    """Do a job and return its outcome; an exception becomes a sentence with its line, and its trace goes to the log."""
+    try:
+        result = JOBS[kind](module, order, listener, heartbeat)
+    except Exception as error:
+        traceback.print_exc()
+        return Outcome(error=_sentence(error, module))
+    return Outcome(result=result)
+
+
+def _sentence(error: Exception, module: str) -> str:
+    """Return the exception in words, with the last line of the module's own code that it came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if f"/{module}/" in frame.filename.replace("\\", "/")]
+    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _finish(result: Any) -> None:
+    if inspect.isawaitable(result):
+
+        async def wait() -> None:
+            await result
+
+        anyio.run(wait)

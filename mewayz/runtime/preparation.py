@@ -1,0 +1,94 @@
+"""What is done for a module before its process starts: database, migration, broker user, consumers, bootstrap."""
+
+import anyio
+import msgspec
+
+from mewayz.folders import Folders
+from mewayz.passwords import Passwords
+from mewayz.runtime.forks import Forks
+from mewayz.runtime.jobs import Prepare
+from mewayz.servers.databases import ModuleDatabase, make_database
+from mewayz.servers.external import ExternalNats
+from mewayz.servers.nats import Nats, module_user
+from mewayz.servers.streams import connect, make_consumers, make_streams
+from mewayz.settings import Settings
+from shared.wire.bootstrap import ModuleBootstrap
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What the supervisor needs of a module's own description."""
+
+    slug: str
+    publishes: list[str] = []
+    subscribes: list[str] = []
+    consumes_all: bool = False
+
+
+class Preparation:
+    """Prepares modules; calling it with a slug returns that module's bootstrap, or raises JobFailed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folders: Folders,
+        *,
+        admin_url: str,
+        nats: Nats | ExternalNats,
+        forks: Forks,
+        router_keys: dict[str, str],
+    ) -> None:
+        """Take the running servers and the zygote."""
+        self._settings = settings
+        self._folders = folders
+        self._admin_url = admin_url
+        self._nats = nats
+        self._forks = forks
+        self._router_keys = router_keys
+        self._passwords = Passwords(folders.secrets)
+        self._to_admit: list[Description] = []
+        self._admitting = anyio.Lock()
+
+    async def make_streams(self) -> None:
+        """Make the streams, before any module."""
+        client = await connect(self._nats.admin_url)
+        await make_streams(client)
+        await client.close()
+
+    async def __call__(self, slug: str) -> ModuleBootstrap:
+        """Prepare module `slug`. Raises JobFailed where its code or its migration is at fault."""
+        database = await make_database(self._admin_url, slug, self._passwords)
+        order = msgspec.json.encode(Prepare(database.owner_url))
+        async with self._forks.fork("prepare", slug, order, self._folders.log / f"{slug}.log") as fork:
+            description = msgspec.convert(await fork.result(), Description)
+        await self._admit(description)
+        return self._bootstrap(slug, database)
+
+    async def _admit(self, description: Description) -> None:
+        """Make the module known to NATS; modules that come at the same time share one reload of the server."""
+        self._to_admit.append(description)
+        async with self._admitting:
+            batch, self._to_admit = self._to_admit, []
+            if not batch:
+                return
+            await self._nats.allow(*(module_user(each.slug, each.publishes) for each in batch))
+            client = await connect(self._nats.admin_url)
+            for each in batch:
+                await make_consumers(client, each.slug, each.subscribes, consumes_all=each.consumes_all)
+            await client.close()
+
+    def _bootstrap(self, slug: str, database: ModuleDatabase) -> ModuleBootstrap:
+        user, password = self._nats.credentials(slug)
+        return ModuleBootstrap(
+            module=slug,
+            database_url=database.app_url,
+            relay_url=database.relay_url,
+            extra_urls=database.extra_urls,
+            nats_url=self._nats.url,
+            nats_user=user,
+            nats_password=password,
+            router_keys=self._router_keys,
+            issuer=self._settings.address,
+            clock=self._settings.clock,
+            test_data=self._folders.is_test_data,
+            log_level=self._settings.log_level,
+        )

@@ -1,0 +1,69 @@
+"""Sessions for the command line: identity issues them to the supervisor, over its own socket."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import anyio
+import msgspec
+
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.wire.control import GetToken, Login
+from shared.wire.principal import Principal
+from shared.wire.token import SigningKey, sign_internal
+
+_TIMEOUT_S = 10
+
+
+class NoSession(Unavailable):
+    """Identity gave no session."""
+
+    code = "NO_SESSION"
+
+
+class _Session(msgspec.Struct):
+    accessToken: str
+
+
+async def session_token(request: GetToken, identity: Path, key: SigningKey, clock: Clock) -> str:
+    """Return a 10-minute access token for a user of a tenant. `identity` is that module's socket. Raises NoSession."""
+    body = msgspec.json.encode({"tenant": request.tenant, **({"user": request.user} if request.user else {})})
+    token = sign_internal(
+        key,
+        Principal(tenant=None),
+        audience="identity",
+        body=body,
+        deadline=time.time() + _TIMEOUT_S,
+        via="supervisor",
+        clock=clock,
+    )
+    try:
+        with anyio.fail_after(_TIMEOUT_S):
+            status, answer = await _post(identity, "/auth/session", body, token)
+    except (OSError, TimeoutError, ValueError, IndexError):
+        raise NoSession("Module identity doesn't answer: see `mewayz status`.") from None
+    if status != 200:
+        raise NoSession(f"Identity knows no such user or tenant ({request.tenant}, {request.user or 'owner'}).")
+    return msgspec.json.decode(answer, type=_Session).accessToken
+
+
+def demo_logins(secrets: Path) -> list[Login]:
+    """Return the demo logins that the demo job wrote; none where there is no demo data."""
+    path = secrets / "demo-logins.json"
+    return msgspec.json.decode(path.read_bytes(), type=list[Login]) if path.exists() else []
+
+
+async def _post(path: Path, target: str, body: bytes, token: str) -> tuple[int, bytes]:
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        head = (
+            f"POST {target} HTTP/1.1\r\nhost: identity\r\nauthorization: Bearer {token}\r\nconnection: close\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        answer = await reader.read()
+    finally:
+        writer.close()
+    headers, _, content = answer.partition(b"\r\n\r\n")
+    return int(headers.split(b" ", 2)[1]), content

@@ -1,0 +1,286 @@
+"""The supervisor: starts servers, zygote, router and modules, keeps them running, and answers on the control socket."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import anyio
+import msgspec
+
+from mewayz.failures import ServerFailed, StartFailure
+from mewayz.folders import Folders, folders_of
+from mewayz.modules import REPOSITORY, UnknownModule, chosen, module_folders, slugs
+from mewayz.passwords import Passwords
+from mewayz.progress import Failed, Ready, Report, Step, Stopped, Trouble
+from mewayz.runtime.control import Control
+from mewayz.runtime.forks import Forks
+from mewayz.runtime.module_process import ModuleProcess
+from mewayz.runtime.preparation import Preparation
+from mewayz.runtime.router_process import RouterProcess
+from mewayz.runtime.sessions import demo_logins, session_token
+from mewayz.servers.external import ExternalNats, ExternalPostgres
+from mewayz.servers.nats import Nats
+from mewayz.servers.postgres import Postgres
+from mewayz.settings import Settings
+from shared.clock import clock_from
+from shared.wire.bootstrap import RouterBootstrap
+from shared.wire.control import (
+    Answer,
+    GetLogins,
+    GetStatus,
+    GetToken,
+    ModuleState,
+    Request,
+    Restart,
+    RouterStatus,
+    ServerStatus,
+    Shutdown,
+    Start,
+    States,
+    Status,
+    Stop,
+    Wake,
+)
+from shared.wire.token import SigningKey, public_bytes
+
+_PR_SET_CHILD_SUBREAPER = 36
+_STARTS_AT_ONCE = 8
+_SETTLED = (ModuleState.READY, ModuleState.PARKED, ModuleState.STOPPED)
+
+
+class Supervisor:
+    """One platform on one machine."""
+
+    def __init__(self, settings: Settings, folders: Folders) -> None:
+        """Take settings and folders, which exist; nothing is started."""
+        passwords = Passwords(folders.secrets)
+        self._settings = settings
+        self._folders = folders
+        self._key = SigningKey.generate()
+        self._clock = clock_from(settings.clock, test_data=folders.is_test_data)
+        database, broker = settings.database_url, settings.nats_url
+        self._postgres = ExternalPostgres(database) if database else Postgres(folders, passwords)
+        self._nats = ExternalNats(broker) if broker else Nats(folders, passwords)
+        self._forks = Forks(folders.log / "zygote.log", settings.modules_from)
+        self._router = RouterProcess(self._router_bootstrap(), folders.log / "router.log")
+        limit = anyio.CapacityLimiter(min(_STARTS_AT_ONCE, 2 * (os.cpu_count() or 1)))
+        self._modules = {
+            slug: ModuleProcess(
+                slug,
+                forks=self._forks,
+                limit=limit,
+                log=folders.log / f"{slug}.log",
+                socket_path=folders.module_socket(slug),
+                changed=self._change,
+            )
+            for slug in chosen(slugs(module_folders(settings.modules_from)), settings.modules)
+        }
+        self._next_change = anyio.Event()
+        self._stopping = anyio.Event()
+
+    async def run(self) -> int:
+        """Run until told to stop; return the exit code."""
+        exit_code = 0
+        started = stopped = time.monotonic()
+        control = Control(
+            self._folders.control_socket, answer=self._answer, states=self._states, changed=lambda: self._next_change
+        )
+        async with control.serve(), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._stop_on_signal)
+            tasks.start_soon(self._stop_when_orphaned)
+            try:
+                await self._start(tasks, started)
+                await self._stopping.wait()
+            except* StartFailure as group:
+                exit_code = _tell_failure(group.exceptions[0])
+            stopped = time.monotonic()
+            await self._stop_modules()
+            tasks.cancel_scope.cancel()
+        await self._nats.stop()
+        await self._postgres.stop()
+        if exit_code == 0:
+            tell(Stopped(time.monotonic() - stopped))
+        return exit_code
+
+    async def _start(self, tasks: anyio.abc.TaskGroup, started: float) -> None:
+        tasks.start_soon(self._forks.run)
+        tasks.start_soon(self._router.run)
+        async with anyio.create_task_group() as servers:
+            servers.start_soon(self._start_postgres)
+            servers.start_soon(self._start_nats)
+        tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
+        tasks.start_soon(self._keep, "NATS", self._nats)
+        preparation = Preparation(
+            self._settings,
+            self._folders,
+            admin_url=self._postgres.admin_url,
+            nats=self._nats,
+            forks=self._forks,
+            router_keys={self._key.kid: public_bytes(self._key.public).hex()},
+        )
+        await preparation.make_streams()
+        for module in self._modules.values():
+            tasks.start_soon(module.run, preparation)
+        tasks.start_soon(self._report_start, started)
+
+    async def _start_postgres(self) -> None:
+        started = time.monotonic()
+        is_new = await self._postgres.start()
+        tell(Step("postgres", time.monotonic() - started, "new" if is_new else ""))
+
+    async def _start_nats(self) -> None:
+        started = time.monotonic()
+        await self._nats.start()
+        tell(Step("nats", time.monotonic() - started, self._nats.url))
+
+    async def _report_start(self, started: float) -> None:
+        """Tell how the start went, once no module is on its way and the API answers."""
+        while not all(module.state in _SETTLED for module in self._modules.values()):
+            await self._next_change.wait()
+        ready = [slug for slug, module in self._modules.items() if module.state is ModuleState.READY]
+        tell(Step("modules", time.monotonic() - started, f"{len(ready)} of {len(self._modules)} ready"))
+        for slug, module in self._modules.items():
+            if module.state is ModuleState.PARKED:
+                others = f"{len(ready)} other modules run"
+                tell(
+                    Trouble(f"{slug} is parked: {module.reason}. {others}.", f"./justw start {slug}  after the repair")
+                )
+        while not await self._router.answers():  # noqa: ASYNC110 it tells nobody
+            await anyio.sleep(0.05)
+        tell(Step("router", time.monotonic() - started, self._settings.address))
+        logins = [f"{login.email}  {login.tenant}  {login.role}" for login in demo_logins(self._folders.secrets)]
+        tell(Ready(self._settings.address, time.monotonic() - started, logins))
+
+    async def _keep(self, name: str, server: Postgres | Nats | ExternalPostgres | ExternalNats) -> None:
+        """Start a server again whenever it dies."""
+        while True:
+            await server.ended()
+            try:
+                await server.start()
+            except ServerFailed as failure:
+                tell(Trouble(failure.message, failure.remedy))
+                await anyio.sleep(1)
+            else:
+                tell(Trouble(f"{name} had died and runs again.", f"why: {self._folders.log}"))
+
+    async def _stop_modules(self) -> None:
+        """Stop the router first: what is in flight still finds its modules."""
+        await self._router.stop()
+        async with anyio.create_task_group() as stops:
+            for module in self._modules.values():
+                stops.start_soon(module.stop)
+
+    async def _stop_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                self._stopping.set()
+
+    async def _stop_when_orphaned(self) -> None:
+        """Stop when `up` is gone, however it ended: its end of our standard input is closed then."""
+        while True:
+            await anyio.wait_readable(sys.stdin)
+            if not os.read(sys.stdin.fileno(), 4096):
+                self._stopping.set()
+                return
+
+    async def _answer(self, request: Request) -> Any:
+        match request:
+            case GetStatus():
+                return await self._status()
+            case Wake(module) if module in self._modules:
+                self._modules[module].wake()
+            case Start(module):
+                self._module(module).start()
+            case Stop(module, kill):
+                await self._module(module).stop(kill=kill)
+            case Restart(module):
+                await self._module(module).stop()
+                self._module(module).start()
+            case GetToken():
+                identity = self._folders.module_socket("identity")
+                return Answer(token=await session_token(request, identity, self._key, self._clock))
+            case GetLogins():
+                return Answer(logins=demo_logins(self._folders.secrets))
+            case Shutdown():
+                self._stopping.set()
+            case _:
+                pass
+        return Answer()
+
+    async def _status(self) -> Status:
+        address = self._settings.address
+        return Status(
+            api=f"{address}/graphql",
+            graphiql=f"{address}/graphiql",
+            router=RouterStatus(self._router.pid, await self._router.answers()),
+            modules=[module.status for module in self._modules.values()],
+            postgres=ServerStatus(self._postgres.pid, self._postgres.url),
+            nats=ServerStatus(self._nats.pid, self._nats.url),
+        )
+
+    def _module(self, slug: str) -> ModuleProcess:
+        if slug not in self._modules:
+            raise UnknownModule(slug, list(self._modules))
+        return self._modules[slug]
+
+    def _states(self) -> States:
+        retries = {slug: module.retry_after_s for slug, module in self._modules.items()}
+        return States(
+            states={slug: module.state for slug, module in self._modules.items()},
+            retry_after_ms={slug: int(seconds * 1000) for slug, seconds in retries.items() if seconds is not None},
+        )
+
+    def _change(self) -> None:
+        self._next_change.set()
+        self._next_change = anyio.Event()
+
+    def _router_bootstrap(self) -> RouterBootstrap:
+        settings, folders = self._settings, self._folders
+        return RouterBootstrap(
+            host=settings.host,
+            port=settings.port,
+            supergraph=str(settings.supergraph or REPOSITORY / "schema" / "supergraph.graphql"),
+            data=str(folders.data),
+            module_url=f"unix:{folders.run}/{{slug}}.sock",
+            supervisor_socket=str(folders.control_socket),
+            signing_key=self._key.to_bytes().hex(),
+            clock=settings.clock,
+            test_data=folders.is_test_data,
+            log_level=settings.log_level,
+        )
+
+
+def tell(report: Report) -> None:
+    """Send a report to `up`, one JSON object a line."""
+    try:
+        os.write(sys.stdout.fileno(), msgspec.json.encode(report) + b"\n")
+    except BrokenPipeError:  # `up` is gone: _stop_when_orphaned sees it too
+        return
+
+
+def main() -> int:
+    """Read the settings from the first line of standard input, and run."""
+    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
+    if sys.platform == "linux":  # modules whose zygote died become our children
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    folders = folders_of(settings.data)
+    return anyio.run(_run, settings, folders)
+
+
+async def _run(settings: Settings, folders: Folders) -> int:
+    return await Supervisor(settings, folders).run()
+
+
+def _tell_failure(error: BaseException) -> int:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, StartFailure)
+    tell(Failed(error.code, error.message, error.remedy, error.exit_code))
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""The zygote: imports the libraries once, opens nothing, runs no thread and no loop, and forks a process for every job.
+
+It holds no secret: a job's order goes past it, through a pipe of which it only hands the reading end on. It talks with
+the supervisor over a socket of packets: a Job in, with its descriptors; Forked and Ended out.
+"""
+
+import faulthandler
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Never
+
+import msgspec
+import setproctitle
+
+LIBRARIES = ("shared.module", "shared.hosting", "shared.database.migrate", "uvloop", "httptools", "mewayz.runtime.jobs")
+_MAX_PACKET = 4096
+_MAX_FDS = 5
+_GRACE_S = 15
+
+
+class Job(msgspec.Struct, frozen=True):
+    """An order to fork. Descriptors come along: order pipe, report pipe, log, and to serve, listener and heartbeat."""
+
+    id: int
+    kind: str
+    module: str
+
+
+class Forked(msgspec.Struct, frozen=True, tag="forked"):
+    """The job runs as this process."""
+
+    id: int
+    pid: int
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended"):
+    """The job's process has ended; `status` is negative for a signal."""
+
+    id: int
+    status: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The libraries are imported."""
+
+
+Message = Forked | Ended | Ready
+
+
+def main() -> None:
+    """Import, freeze, then fork on request until the supervisor is gone.
+
+    The arguments are the channel's descriptor, and folders of modules beyond `subgraphs/`.
+    """
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    setproctitle.setproctitle("mewayz: zygote")
+    import_libraries([Path(folder) for folder in sys.argv[2:]])
+    gc.collect()
+    gc.freeze()  # so that the collector of a child doesn't touch, and thereby copy, the shared pages
+    Zygote(channel).serve()
+
+
+def import_libraries(folders: list[Path]) -> None:
+    """Import what every module needs, and no module; let modules in `folders` be found as `subgraphs.<slug>`."""
+    import subgraphs
+
+    subgraphs.__path__.extend(str(folder) for folder in folders if str(folder) not in subgraphs.__path__)
+    for library in LIBRARIES:
+        importlib.import_module(library)
+
+
+class Zygote:
+    """The forking loop."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        """Take the channel to the supervisor."""
+        self._channel = channel
+        self._jobs: dict[int, int] = {}  # pid -> job
+        self._woken, waker = socket.socketpair()
+        self._waker = waker
+        waker.setblocking(False)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(waker.fileno())
+
+    def serve(self) -> None:
+        """Fork on request; when the supervisor is gone, or says so by SIGTERM, end the children and return."""
+        self._send(Ready())
+        while True:
+            readable, _, _ = select.select([self._channel, self._woken], [], [])
+            if self._woken in readable:
+                if signal.SIGTERM in self._woken.recv(64):
+                    break
+                self._reap()
+            if self._channel in readable and not self._take_job():
+                break
+        self._end_children()
+
+    def _take_job(self) -> bool:
+        packet, fds, _, _ = socket.recv_fds(self._channel, _MAX_PACKET, _MAX_FDS)
+        if not packet:
+            return False
+        job = msgspec.json.decode(packet, type=Job)
+        pid = os.fork()
+        if pid == 0:
+            self._become(job, fds)
+        for fd in fds:
+            os.close(fd)
+        self._jobs[pid] = job.id
+        self._send(Forked(job.id, pid))
+        return True
+
+    def _become(self, job: Job, fds: list[int]) -> Never:
+        """Turn this fresh child into the job's process."""
+        from mewayz.runtime import jobs
+
+        status = 1
+        try:
+            order, report, log, *served = fds
+            self._leave_zygote(log)
+            setproctitle.setproctitle(f"mewayz: {job.module}" if served else f"mewayz: {job.module} ({job.kind})")
+            with os.fdopen(order, "rb") as pipe:
+                told = pipe.read()
+            listener = socket.socket(fileno=served[0]) if served else None
+            outcome = jobs.run(job.kind, job.module, told, listener, served[1] if served else None)
+            with os.fdopen(report, "wb") as pipe:
+                pipe.write(msgspec.json.encode(outcome))
+            status = 0 if outcome.error is None else 1
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _leave_zygote(self, log: int) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        for zygotes in (self._channel, self._woken, self._waker):
+            zygotes.close()
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+        faulthandler.enable()  # SIGABRT, sent to a module that hangs, writes its stacks to the log
+
+    def _reap(self) -> None:
+        while self._jobs:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._send(Ended(self._jobs.pop(pid), os.waitstatus_to_exitcode(status)))
+
+    def _end_children(self) -> None:
+        for pid in self._jobs:
+            os.kill(pid, signal.SIGTERM)
+        give_up = time.monotonic() + _GRACE_S
+        while self._jobs and time.monotonic() < give_up:
+            self._reap()
+            time.sleep(0.02)
+        for pid in self._jobs:
+            os.kill(pid, signal.SIGKILL)
+
+    def _send(self, message: Message) -> None:
+        try:
+            self._channel.send(msgspec.json.encode(message))
+        except OSError:  # the supervisor is gone; the loop sees it next
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""One module or one router in this very process: the shape of a container."""
+
+import socket
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from shared.errors import InvalidInput
+from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
+
+_Told = TypeVar("_Told", ModuleBootstrap, RouterBootstrap)
+
+
+class WrongBootstrap(InvalidInput):
+    """The bootstrap isn't one, or is another module's."""
+
+    code = "WRONG_BOOTSTRAP"
+
+
+def serve_module(slug: str, bootstrap: bytes, *, host: str, port: int, path: Path | None) -> None:
+    """Serve module `slug` on a port, or on the Unix socket `path`, until SIGTERM. Raises WrongBootstrap."""
+    from shared.hosting import serve
+
+    told = _decoded(bootstrap, ModuleBootstrap)
+    if told.module != slug:
+        raise WrongBootstrap(f"The bootstrap is for module {told.module}, not {slug}.")
+    if path is None:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    else:
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen(1024)
+    serve(told, listener)
+
+
+def serve_router(bootstrap: bytes) -> None:
+    """Serve the gateway until SIGTERM. Raises WrongBootstrap."""
+    from router.gateway.app import serve
+
+    serve(_decoded(bootstrap, RouterBootstrap))
+
+
+def serve_plain_router(supergraph: Path, *, host: str, port: int) -> None:
+    """Serve any composed schema at /graphql, sending to the URLs that stand in it; no sign-in, no modules."""
+    import uvicorn
+    from router.gateway.app import make_plain_app
+
+    uvicorn.run(make_plain_app(supergraph.read_text()), host=host, port=port, access_log=False, log_level="warning")
+
+
+def _decoded(content: bytes, kind: type[_Told]) -> _Told:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.DecodeError as error:
+        raise WrongBootstrap(f"That is no {kind.__name__}: {error}.") from None
