@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from router.composition.facts import SubgraphFacts
 from router.composition.merge.types import merge
 from router.composition.report import CompositionError, Hint, Report
+from router.composition.rules.auth import check_transitive_auth
 from router.composition.rules.implementations import (
     check_defaults,
     check_implementations,
@@ -74,6 +75,7 @@ def _merge(facts: list[SubgraphFacts], report: Report) -> Supergraph | None:
     if not report.errors:
         check_defaults(merging, supergraph)
         check_inaccessible(supergraph, merging)
+        check_transitive_auth(merging, supergraph)
     if not report.errors:
         check_satisfiability(supergraph, merging)
     return None if report.errors else supergraph

@@ -124,4 +124,4 @@ def _contextual_elsewhere(merging: Merging, sources: Mapping[int, Argument], con
         return
     message = f"{at} is left out: it is filled from a context in {merging.names(contextual)}."
     code = "CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS"
-    merging.hint(code, HintLevel.WARN, message, at, sources.values())
+    merging.hint(code, HintLevel.INFO, message, at, sources.values())

@@ -9,6 +9,7 @@ from router.composition.facts import Applied, DirectiveFacts, Field, SubgraphFac
 from router.composition.federation import FEDERATION, KNOWN_SPECS, SPECS, definitions
 from router.composition.links import Link
 from router.composition.merge.arguments import merge_arguments
+from router.composition.merge.directives import merge_applied
 from router.composition.merge.merging import Merging, merge_description
 from router.composition.report import HintLevel
 from router.composition.values import print_value, read_value
@@ -65,13 +66,14 @@ class Features(NamedTuple):
 def merge_features(merging: Merging) -> Features:
     """Decide which directives the supergraph shows and under which names; fills `merging.shown`."""
     applied = {use.name for subgraph in merging.subgraphs for use in all_applied(subgraph)}
+    linked = {name for one in merging.subgraphs for link in one.links.all for name in _joined_names(link)}
     merging.shown = {name: name for name in _ALWAYS_SHOWN}
     merging.repeatable = {"tag", "context", "cacheTag"}
     links: list[model.Link] = []
     directives: dict[str, model.Directive] = {}
     scalars: list[str] = []
     for spec in _SPECS:
-        used = [name for name in spec.directives if name in applied]
+        used = [name for name in spec.directives if name in applied or (spec.is_joined and name in linked)]
         if not used:
             continue
         names = {name: _shown_name(merging, name) for name in used}
@@ -83,13 +85,18 @@ def merge_features(merging: Merging) -> Features:
             continue
         links.append(model.Link(f"{SPECS}/{spec.path}", imports=imports, purpose=spec.purpose))
         merging.shown |= names
-        directives |= {shown: _definition(name, shown) for name, shown in names.items()}
+        own = spec.directives[0]
+        directives |= {shown: _definition(name, shown) for name, shown in ({own: own} | names).items()}
         scalars += [spec.scalar] if spec.scalar else []
         if "context" in used:
             directives["context__fromContext"] = _from_context()
     composed = _composed(merging)
     links += composed.links
     return Features(tuple(links), directives | composed.directives | _executable(merging), tuple(scalars))
+
+
+def _joined_names(link: Link) -> frozenset[str]:
+    return KNOWN_SPECS[link.identity][0] if link.identity == f"{SPECS}/connect" else frozenset()
 
 
 def all_applied(facts: SubgraphFacts) -> Iterator[Applied]:
@@ -179,7 +186,7 @@ def _composed(merging: Merging) -> _Composed:
             merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[one[1].location for one in group])
             continue
         newest = max(group, key=lambda one: one[1].version)
-        directives[newest[2].name] = _copy(newest[2])
+        directives[newest[2].name] = _copy(merging, newest[0].index, newest[2])
         canonical = f"@{newest[2].name}"
         merging.shown[canonical] = newest[2].name
         if newest[2].is_repeatable:
@@ -230,9 +237,15 @@ def _compose_argument(merging: Merging, subgraph: SubgraphFacts, use: Applied) -
     return None
 
 
-def _copy(one: DirectiveFacts) -> model.Directive:
+def _copy(merging: Merging, index: int, one: DirectiveFacts) -> model.Directive:
     arguments = {
-        name: model.Argument(name, a.type, print_value(a.default) if a.has_default else None, a.description)
+        name: model.Argument(
+            name,
+            a.type,
+            print_value(a.default) if a.has_default else None,
+            a.description,
+            merge_applied(merging, {index: a}, f"@{one.name}({name}:)"),
+        )
         for name, a in one.arguments.items()
     }
     return model.Directive(one.name, one.locations, arguments, one.is_repeatable, one.description)

@@ -2,6 +2,9 @@
 
 from router.composition.facts import SubgraphFacts
 from router.composition.report import Report
+from router.composition.rules.auth import check_auth_places
+from router.composition.rules.context import check_context
+from router.composition.rules.cost import check_cost, check_list_size
 from router.composition.rules.directives import check_directives
 from router.composition.rules.external import check_external_is_used, check_external_on_interfaces
 from router.composition.rules.fields_arguments import check_keys, check_provides, check_requires
@@ -18,6 +21,10 @@ FEDERATION_RULES = (
     check_interface_keys,
     check_interface_objects,
     check_shareable,
+    check_cost,
+    check_list_size,
+    check_context,
+    check_auth_places,
 )
 
 
