@@ -56,7 +56,7 @@ class _Process:
         extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
         endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
         consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
-        delivery = _Delivery(bootstrap.relay_url, relay, TenantFeed(client), consumer, module.slug, client)
+        delivery = Delivery(bootstrap.relay_url, relay, TenantFeed(client), consumer, module.slug, client)
         server = _server(endpoint)
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(delivery.run())
@@ -82,7 +82,7 @@ class _Process:
             await asyncio.sleep(_BEAT_S)
 
 
-class _Delivery:
+class Delivery:
     """Events in and out, while this process holds the module's lease."""
 
     def __init__(

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Optional, get_args, get_origin, get_type_hints
 
 import strawberry
@@ -118,7 +119,7 @@ def _plain(value: Any) -> Any:
     """Return a Strawberry input as plain values for Pydantic."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    if hasattr(value, "__strawberry_definition__"):
+    if hasattr(value, "__strawberry_definition__") and not isinstance(value, Enum):
         return {name: _plain(inner) for name, inner in vars(value).items() if inner is not UNSET}
     return value
 

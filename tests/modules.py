@@ -1,0 +1,219 @@
+"""Modules that run inside the test process, on real PostgreSQL and NATS: database, relay, consumer, schema; no HTTP.
+
+Tests share a module's database; each takes tenants of its own, which is what keeps tests apart (and what the platform
+promises anyway).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+import orjson
+import pytest
+from nats.aio.client import Client
+
+from mewayz.folders import Folders
+from mewayz.passwords import Passwords
+from mewayz.servers.databases import ModuleDatabase, make_database
+from mewayz.servers.streams import connect as connect_admin
+from shared.clock import SystemClock, new_id
+from shared.database.engine import connect_app
+from shared.database.migrate import migrate
+from shared.database.transaction import Database, Transaction
+from shared.events.consumer import Consumer
+from shared.events.relay import Relay
+from shared.events.tenants import TenantFeed
+from shared.graph.context import RequestContext
+from shared.hosting.documents import Documents
+from shared.hosting.process import Delivery
+from shared.module import Module, load
+from shared.wire.envelope import Cause
+from shared.wire.jetstream import connect
+from shared.wire.principal import Principal
+from tests.services import NatsServer
+
+_USERS = UUID("6d657761-797a-5000-8000-757365720000")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A GraphQL response."""
+
+    data: Any
+    errors: list[Any]
+
+    def payload(self) -> Any:
+        """Return the one root field's value, for a command; fails where GraphQL errors came."""
+        assert not self.errors, self.errors
+        (value,) = self.data.values()
+        return value
+
+
+@dataclass
+class RunningModule:
+    """One module, running in this process."""
+
+    module: Module
+    database: Database
+    documents: Documents
+    urls: ModuleDatabase
+    admin: Client
+    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    async def new_tenant(self, *, base_currency: str = "CNY", time_zone: str = "Asia/Shanghai") -> Principal:
+        """Make a tenant known to the module, by identity's event, and return an all-powerful member of it."""
+        tenant = new_id(datetime.now(UTC))  # noqa: TID251 outside the platform
+        data = {
+            "tenantId": str(tenant),
+            "name": "Test",
+            "slugName": f"t-{tenant.hex[-12:]}",
+            "region": "cn",
+            "defaultLocale": "en",
+            "timezone": time_zone,
+            "baseCurrency": base_currency,
+            "plan": "FREE",
+            "ownerUserId": None,
+        }
+        await self.publish(tenant, "tenant.created", "Tenant", tenant, 1, data)
+        principal = Principal(tenant=tenant, user=uuid5(_USERS, str(tenant)), permissions=("*",))
+
+        async def known() -> bool:
+            return bool(await self.rows(tenant, "select 1 from kit.tenant"))
+
+        await until(known)
+        return principal
+
+    async def publish(
+        self,
+        tenant: UUID,
+        event_type: str,
+        aggregate: str,
+        subject: UUID,
+        sequence: int,
+        data: Mapping[str, Any],
+        **envelope: Any,
+    ) -> UUID:
+        """Publish an event as another module would; return its id."""
+        event_id = envelope.pop("id", None) or new_id(datetime.now(UTC))  # noqa: TID251 outside the platform
+        message = {
+            "specversion": "1.0",
+            "id": str(event_id),
+            "source": "/test",
+            "type": event_type,
+            "subject": str(subject),
+            "time": datetime.now(UTC).isoformat(),  # noqa: TID251 outside the platform
+            "datacontenttype": "application/json",
+            "tenantid": str(tenant),
+            "aggregatetype": aggregate,
+            "sequence": sequence,
+            "schemaversion": 1,
+            "actorid": None,
+            "correlationid": str(event_id),
+            "data": dict(data),
+            **envelope,
+        }
+        await self.admin.jetstream().publish(f"evt.{tenant}.{event_type}", orjson.dumps(message))
+        return event_id
+
+    async def execute(self, principal: Principal, query: str, **variables: Any) -> Answer:
+        """Execute a GraphQL operation as `principal`."""
+        deadline = time.time() + 10
+        cause = Cause(correlation_id=new_id(self.database.clock.now()))
+        async with self.database.transaction(principal, cause) as tx:
+            context = RequestContext(self.module.slug, self.database, tx, cause, deadline)
+            result = await self.documents.execute(query, variables, None, context)
+        plain = orjson.loads(orjson.dumps(result, default=str))
+        return Answer(plain.get("data"), plain.get("errors", []))
+
+    async def command(self, principal: Principal, name: str, selection: str, /, **arguments: Any) -> Any:
+        """Call a command and return its payload; `selection` is what to select besides userErrors and receipt."""
+        kind = name[0].upper() + name[1:] + "Input"
+        query = f"mutation($input: {kind}!) {{ {name}(input: $input) {{ {selection} userErrors {{ code message field }} receipt {{ id status }} }} }}"
+        return (await self.execute(principal, query, input=arguments)).payload()
+
+    @asynccontextmanager
+    async def transaction(self, principal: Principal) -> AsyncIterator[Transaction]:
+        """Open a transaction of the module, as a command does."""
+        async with self.database.transaction(principal) as tx:
+            yield tx
+
+    async def rows(self, tenant: UUID, statement: str, *args: Any) -> list[dict[str, Any]]:
+        """Return rows as the app role of `tenant` sees them."""
+        connection = await asyncpg.connect(
+            self.urls.app_url, server_settings={"search_path": f"{self.module.slug},kit"}
+        )
+        try:
+            await connection.execute(f"set app.tenant_id = '{tenant}'")
+            return [dict(row) for row in await connection.fetch(statement, *args)]
+        finally:
+            await connection.close()
+
+    async def outgoing(self, tenant: UUID, event_type: str = ">") -> list[dict[str, Any]]:
+        """Return the events of a tenant that are on the stream, in order."""
+        stream = self.admin.jetstream()
+        subscription = await stream.subscribe(f"evt.{tenant}.{event_type}", ordered_consumer=True)
+        found: list[dict[str, Any]] = []
+        try:
+            while True:
+                found.append(orjson.loads((await subscription.next_msg(timeout=0.15)).data))
+        except TimeoutError:
+            pass
+        except Exception as error:
+            if "timeout" not in type(error).__name__.lower():
+                raise
+        await subscription.unsubscribe()
+        return found
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+    """Wait until a condition holds; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < end, f"not true after {seconds} s: {condition.__qualname__}"
+        await asyncio.sleep(0.02)
+
+
+Starter = Callable[[str], Awaitable[RunningModule]]
+
+
+@pytest.fixture(scope="session")
+async def start_module(
+    postgres_admin_url: str, nats_server: NatsServer, platform_folders: Folders
+) -> AsyncIterator[Starter]:
+    """A function that starts a module by its slug, once a session."""
+    running: dict[str, RunningModule] = {}
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        admin = await connect_admin(nats_server.admin_url)
+        stack.push_async_callback(admin.close)
+        deliveries: list[asyncio.Task[None]] = []
+
+        async def start(slug: str) -> RunningModule:
+            if slug in running:
+                return running[slug]
+            module = load(slug)
+            urls = await make_database(postgres_admin_url, slug, Passwords(platform_folders.secrets))
+            await migrate(slug, module.migrations, urls.owner_url)
+            described = module.describe()
+            user, password = await nats_server.add_module(
+                slug, publishes=tuple(described.publishes), subscribes=tuple(described.subscribes)
+            )
+            client = await connect(nats_server.url, user=user, password=password, name=slug)
+            stack.push_async_callback(client.close)
+            relay = Relay(client)
+            database = Database(connect_app(urls.app_url, slug), slug, SystemClock(), relay.wake)
+            stack.push_async_callback(database.close)
+            consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
+            delivery = Delivery(urls.relay_url, relay, TenantFeed(client), consumer, slug, client)
+            deliveries.append(tasks.create_task(delivery.run()))
+            running[slug] = RunningModule(module, database, Documents(module), urls, admin)
+            return running[slug]
+
+        yield start
+        for task in deliveries:
+            task.cancel()
