@@ -23,6 +23,7 @@ app.add_typer(demo, name="demo")
 
 Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]
+ModulesFrom = Annotated[list[Path] | None, typer.Option(help="A further folder of modules")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 
 
@@ -32,7 +33,7 @@ def up(
     port: Annotated[int, typer.Option(help="The API's port", envvar="MEWAYZ_PORT")] = 8000,
     host: Annotated[str, typer.Option(help="The API's address", envvar="MEWAYZ_HOST")] = "127.0.0.1",
     modules: Annotated[str | None, typer.Option(help="Only these modules: a,b")] = None,
-    modules_from: Annotated[list[Path] | None, typer.Option(help="A further folder of modules")] = None,
+    modules_from: ModulesFrom = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Load demo data on the first start")] = True,
     database_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="A real PostgreSQL")] = None,
     nats_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_NATS_URL", help="A real NATS")] = None,
@@ -50,7 +51,7 @@ def up(
         host=host,
         port=port,
         modules=modules.split(",") if modules else None,
-        modules_from=[str(folder.resolve()) for folder in modules_from or []],
+        modules_from=_paths(modules_from),
         demo=demo,
         database_url=database_url,
         nats_url=nats_url,
@@ -148,13 +149,20 @@ def compose(
     config: Annotated[Path | None, typer.Option(help="Compose the subgraphs this YAML file names")] = None,
     output: Annotated[Path | None, typer.Option(help="With --config: where to write the supergraph")] = None,
     output_format: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+    into: Annotated[Path | None, typer.Option(help="Another folder than schema/")] = None,
+    modules_from: ModulesFrom = None,
 ) -> None:
     """Compose all modules into schema/, or other subgraphs by a configuration"""
-    from mewayz.compose import compose_config, compose_modules
+    from mewayz.compose import SCHEMA, WrongConfiguration, compose_config, compose_modules
 
-    if config is not None:
+    if output_format not in ("text", "json"):
+        raise typer.BadParameter("--format is text or json")
+    if config is None:
+        raise typer.Exit(compose_modules(check=check, into=into or SCHEMA, modules_from=_paths(modules_from)))
+    try:
         raise typer.Exit(compose_config(config, output, as_json=output_format == "json"))
-    raise typer.Exit(compose_modules(check=check))
+    except WrongConfiguration as error:
+        raise typer.BadParameter(error.message) from None
 
 
 @app.command("serve-module")
@@ -206,6 +214,10 @@ def _command(data: Path, request: control.Request) -> control.Answer:
     from mewayz.runtime.client import command
 
     return command(folders_of(data), request)
+
+
+def _paths(folders: list[Path] | None) -> list[str]:
+    return [str(folder.resolve()) for folder in folders or []]
 
 
 def _secret(path: Path) -> bytes:

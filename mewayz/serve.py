@@ -44,10 +44,9 @@ def serve_router(bootstrap: bytes) -> None:
 
 def serve_plain_router(supergraph: Path, *, host: str, port: int) -> None:
     """Serve any composed schema at /graphql, sending to the URLs that stand in it; no sign-in, no modules."""
-    import uvicorn
-    from router.gateway.app import make_plain_app
+    from router.gateway.app import serve_plain
 
-    uvicorn.run(make_plain_app(supergraph.read_text()), host=host, port=port, access_log=False, log_level="warning")
+    serve_plain(supergraph, host=host, port=port)
 
 
 def _decoded(content: bytes, kind: type[_Told]) -> _Told:

@@ -28,9 +28,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def prepare(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
     """Migrate the module's database and return its ModuleDescription: what it publishes and hears."""
-    from shared.module import load
-
     from shared.database.migrate import migrate
+    from shared.module import load
 
     loaded = load(module)
     url = msgspec.json.decode(order, type=Prepare).owner_url
