@@ -203,7 +203,7 @@ def serve_router(
 def main() -> NoReturn:
     """Run the command line; an expected failure is printed as a sentence, with an exit code of its own."""
     try:
-        app()
+        app(prog_name="mewayz")
     except MewayzError as error:
         print(f"✘ {error}", file=sys.stderr)
         sys.exit(error.exit_code if isinstance(error, StartFailure) else 1)

@@ -107,7 +107,7 @@ class Forks:
         while True:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.setblocking(False)
-            argv = [sys.executable, "-m", "mewayz.runtime.zygote", str(its.fileno()), *self._module_folders]
+            argv = [sys.executable, "-P", "-m", "mewayz.runtime.zygote", str(its.fileno()), *self._module_folders]
             child = Child(argv, log=self._log, fds=[its.fileno()])
             its.close()
             self._channel, self.pid = ours, child.pid

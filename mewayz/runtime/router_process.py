@@ -34,7 +34,7 @@ class RouterProcess:
         while not self._stopping:
             born = anyio.current_time()
             order = msgspec.json.encode(self._bootstrap)
-            self._child = Child([sys.executable, "-m", "mewayz.runtime.router_main"], log=self._log, order=order)
+            self._child = Child([sys.executable, "-P", "-m", "mewayz.runtime.router_main"], log=self._log, order=order)
             await self._child.ended()
             wait_s = _SOON_S if anyio.current_time() - born > 10 else min(_LATEST_S, wait_s * 2)
             await anyio.sleep(wait_s)

@@ -78,7 +78,7 @@ class Foreground:
         """Run one supervisor to its end, showing what it reports; return its exit status."""
         with open(self._log, "ab") as log:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", "mewayz.runtime.supervisor"],
+                [sys.executable, "-P", "-m", "mewayz.runtime.supervisor"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

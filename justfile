@@ -1,0 +1,67 @@
+# The project's vocabulary: ./justw RECIPE. What runs the platform is `mewayz RECIPE`, by the same name.
+
+set positional-arguments
+
+# List the recipes
+default:
+    @just --justfile "{{ justfile() }}" --list --unsorted
+
+# Start everything on this machine, until Ctrl-C
+up *args:
+    @exec .venv/bin/mewayz up "$@"
+
+# Stop everything; nothing is lost
+down *args:
+    @.venv/bin/mewayz down "$@"
+
+# Show what runs, what does not, and why
+status *args:
+    @.venv/bin/mewayz status "$@"
+
+# Print the addresses of what runs
+urls *args:
+    @.venv/bin/mewayz urls "$@"
+
+# Print the end of the logs
+logs *args:
+    @.venv/bin/mewayz logs "$@"
+
+# Hold a module down until it is started again
+stop *args:
+    @.venv/bin/mewayz stop "$@"
+
+# Let a stopped or parked module run again
+start *args:
+    @.venv/bin/mewayz start "$@"
+
+# Stop a module and start it again, with its code as it is now
+restart *args:
+    @.venv/bin/mewayz restart "$@"
+
+# Print an access token
+token *args:
+    @.venv/bin/mewayz token "$@"
+
+# Demo data: `demo logins`
+demo *args:
+    @.venv/bin/mewayz demo "$@"
+
+# Print schema/ from the modules' code
+compose *args:
+    @.venv/bin/mewayz compose "$@"
+
+# Run the tests
+test *args:
+    @.venv/bin/python -m pytest -n 2 "$@"
+
+# Lint, types, import contracts, schema up to date
+check:
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
+    .venv/bin/basedpyright
+    .venv/bin/lint-imports
+    .venv/bin/mewayz compose --check
+
+# Measure: `bench startup --json`
+bench name *args:
+    @shift; .venv/bin/python -m benchmarks.{{ name }} "$@"
