@@ -191,7 +191,7 @@ async def start_module(
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         admin = await connect_admin(nats_server.admin_url)
         stack.push_async_callback(admin.close)
-        deliveries: list[asyncio.Task[None]] = []
+        deliveries: list[tuple[Delivery, asyncio.Task[None]]] = []
 
         async def start(slug: str) -> RunningModule:
             if slug in running:
@@ -210,10 +210,12 @@ async def start_module(
             stack.push_async_callback(database.close)
             consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
             delivery = Delivery(urls.relay_url, relay, TenantFeed(client), consumer, slug, client)
-            deliveries.append(tasks.create_task(delivery.run()))
+            deliveries.append((delivery, tasks.create_task(delivery.run())))
             running[slug] = RunningModule(module, database, Documents(module), urls, admin)
             return running[slug]
 
         yield start
-        for task in deliveries:
+        for delivery, task in deliveries:
             task.cancel()
+            await asyncio.wait([task])
+            await delivery.finish()
