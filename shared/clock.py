@@ -4,7 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID, uuid5
+from uuid import UUID
 
 DEMO_NAMESPACE = UUID("6d657761-797a-5000-8000-64656d6f0000")
 
@@ -62,8 +62,3 @@ def new_id(at: datetime) -> UUID:
     milliseconds = int(at.timestamp() * 1000) & (1 << 48) - 1
     bits = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     return UUID(int=bits)
-
-
-def demo_id(path: str) -> UUID:
-    """Return the UUIDv5 of a demo row, the same in every run; `path` reads `tenant/module/Entity/ordinal`."""
-    return uuid5(DEMO_NAMESPACE, path)

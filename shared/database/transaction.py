@@ -24,6 +24,7 @@ from shared.wire.envelope import Cause, Event
 from shared.wire.principal import Principal, RowScope
 
 E = TypeVar("E", bound=Entity)
+RowIds = Callable[[Entity], UUID]
 
 
 class TenantFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,9 @@ class Transaction:
     and refuses a foreign one, and row-level security holds for whatever a statement forgets (security.md, E3).
     """
 
-    def __init__(self, session: AsyncSession, principal: Principal, clock: Clock, cause: Cause) -> None:
+    def __init__(
+        self, session: AsyncSession, principal: Principal, clock: Clock, cause: Cause, row_ids: RowIds | None
+    ) -> None:
         """Made by `Database.transaction` only."""
         assert principal.tenant is not None
         self.session = session
@@ -66,6 +69,7 @@ class Transaction:
         self.expected_version: int | None = None
         self.guard: tuple[type[Entity], RowScope] | None = None
         self._clock = clock
+        self._row_ids = row_ids
         self._facts: TenantFacts | None = None
 
     def now(self) -> datetime:
@@ -114,11 +118,18 @@ class Transaction:
         statement = select(model).where(*conditions).limit(1)
         return await self.find(statement.with_for_update() if lock else statement)
 
-    def add(self, row: E, row_id: UUID | None = None) -> E:
-        """Put a new row in: it gets its tenant, times and id here (`row_id` only for demo rows and business keys)."""
-        _stamp(row, self, row_id)
+    def add(self, row: E) -> E:
+        """Put a new row in: it gets its tenant, times and id here."""
+        self.stamp(row)
         self.session.add(row)
         return row
+
+    def stamp(self, row: Entity) -> None:
+        """Give a new row its tenant, times and id."""
+        row.tenant_id = self.tenant_id
+        row.id = self._row_ids(row) if self._row_ids else new_id(self.now())
+        row.created_at = row.updated_at = self.now()
+        row.created_by = self.principal.user
 
     def publish(self, *events: Event) -> None:
         """Let facts go out when this transaction commits, in this order."""
@@ -135,6 +146,7 @@ class Database:
         self.engine = engine
         self.slug = slug
         self.clock = clock
+        self.row_ids: RowIds | None = None  # set for demo rows, whose ids are the same in every run
         self._on_events = on_events
 
     @asynccontextmanager
@@ -149,7 +161,7 @@ class Database:
         cause = cause or Cause(correlation_id=new_id(self.clock.now()))
         with tenant_scope(principal.tenant, timeout_s=timeout_s):
             async with _session(self.engine) as session:
-                tx = Transaction(session, principal, self.clock, cause)
+                tx = Transaction(session, principal, self.clock, cause, self.row_ids)
                 session.sync_session.info["tx"] = tx
                 try:
                     yield tx
@@ -177,14 +189,6 @@ def _session(engine: AsyncEngine) -> AsyncSession:
     return AsyncSession(engine, expire_on_commit=False, autoflush=True)
 
 
-def _stamp(row: Entity, tx: Transaction, row_id: UUID | None = None) -> None:
-    now = tx.now()
-    row.tenant_id = tx.tenant_id
-    row.id = row_id or new_id(now)
-    row.created_at = row.updated_at = now
-    row.created_by = tx.principal.user
-
-
 @event.listens_for(Session, "do_orm_execute")
 def _only_own_rows(state: ORMExecuteState) -> None:
     """Add the tenant to every ORM statement (wall 3)."""
@@ -205,7 +209,7 @@ def _only_own_writes(session: Session, _context: Any, _instances: Any) -> None:
         return
     for row in session.new:
         if isinstance(row, Entity) and row.id is None:  # pyright: ignore[reportUnnecessaryComparison]
-            _stamp(row, tx)
+            tx.stamp(row)
     for row in (*session.new, *session.dirty, *session.deleted):
         if isinstance(row, Entity) and row.tenant_id != tx.tenant_id:
             raise Defect(f"A {type(row).__name__} of another tenant was about to be written.", tenant=tx.tenant_id)
