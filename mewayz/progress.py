@@ -101,7 +101,7 @@ class Terminal:
         """Print one report."""
         match report:
             case Step(name, seconds, note):
-                self._console.print(f"  [green]✔[/] {name:<14} {note:<56} {seconds:5.1f} s")
+                self._console.print(f"  [green]✔[/] {name:<14} {note:<48} {seconds:5.1f} s")
             case Trouble(message, remedy):
                 self._console.print(f"  [yellow]![/] {message}\n    → {remedy}")
             case Failed(code, message, remedy):

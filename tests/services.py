@@ -4,9 +4,17 @@ There is one of each per pytest process.
 With pytest-xdist each worker has its own, so that databases, roles and streams of the same name never meet.
 """
 
-from collections.abc import Iterator
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, Queue
+from typing import Any, Self
 
 import anyio
 import pytest
@@ -83,3 +91,112 @@ def nats_server(platform_folders: Folders) -> Iterator[NatsServer]:
     anyio.run(start)
     yield NatsServer(server)
     anyio.run(server.stop)
+
+
+class Platform:
+    """A platform of its own, run as a stranger runs it: `mewayz up` as a real process, on a data folder of a test.
+
+    Used as a context manager; it has started when the block begins and has stopped in order when it ends.
+    """
+
+    def __init__(self, data: Path, *arguments: str, modules_from: Sequence[Path] = ()) -> None:
+        """Run on the folder `data` with further arguments of `mewayz up`; the port is a free one."""
+        self.data = data
+        self.port = _free_port()
+        self.lines: list[str] = []  # what `up` has printed
+        folders = [argument for folder in modules_from for argument in ("--modules-from", str(folder))]
+        self._arguments = [*folders, *arguments]
+        self._process: subprocess.Popen[str] | None = None
+        self._printed: Queue[str | None] = Queue()
+
+    def __enter__(self) -> Self:
+        """Start, and wait until everything that can run does."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop in order."""
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id of `mewayz up`."""
+        assert self._process is not None, "start comes first"
+        return self._process.pid
+
+    def start(self, *, until: str = "step=ready", timeout_s: float = 60) -> None:
+        """Start `mewayz up` and wait until it has printed a line that begins with `until`."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        (self.data / "TEST").touch()
+        up = [sys.executable, "-m", "mewayz", "up", "--data", str(self.data), "--port", str(self.port), "--no-demo"]
+        self._process = subprocess.Popen(
+            [*up, *self._arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self.wait_for(until, timeout_s=timeout_s)
+
+    def wait_for(self, beginning: str, *, timeout_s: float = 30) -> str:
+        """Return the next line of `up` that begins so; fail where it ends or stays silent instead."""
+        while True:
+            try:
+                line = self._printed.get(timeout=timeout_s)
+            except Empty:
+                line = None
+            if line is None:
+                pytest.fail(f"mewayz up didn't print {beginning!r}:\n" + "\n".join(self.lines))
+            self.lines.append(line)
+            if line.startswith(beginning):
+                return line
+
+    def stop(self, *, timeout_s: float = 30) -> int:
+        """Stop it as Ctrl-C does and return its exit code."""
+        assert self._process is not None, "start comes first"
+        self._process.terminate()
+        return self._process.wait(timeout_s)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `mewayz ARGUMENTS --data ...` to its end."""
+        command = [sys.executable, "-m", "mewayz", *arguments, "--data", str(self.data)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    def status(self) -> dict[str, Any]:
+        """Return what `mewayz status --json` prints."""
+        return json.loads(self.run("status", "--json").stdout)
+
+    def module(self, slug: str) -> dict[str, Any]:
+        """Return the status of one module."""
+        return next(module for module in self.status()["modules"] if module["name"] == slug)
+
+    def token(self, tenant: str, user: str | None = None) -> str:
+        """Return an access token for a user of a tenant; without a user, for its owner."""
+        done = self.run("token", "--tenant", tenant, *(["--user", user] if user else []))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def graphql(
+        self, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None
+    ) -> dict[str, Any]:
+        """Send one operation to the router and return the whole answer, errors too."""
+        return self.request("POST", "/graphql", {"query": query, "variables": variables or {}}, token=token)[1]
+
+    def request(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
+        """Send one HTTP request to the router; return status and JSON body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, json.loads(content) if content else None
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._printed.put(line.rstrip("\n"))
+        self._printed.put(None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

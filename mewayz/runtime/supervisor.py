@@ -1,6 +1,7 @@
 """The supervisor: starts servers, zygote, router and modules, keeps them running, and answers on the control socket."""
 
 import ctypes
+import math
 import os
 import signal
 import sys
@@ -48,6 +49,7 @@ from shared.wire.token import SigningKey, public_bytes
 
 _PR_SET_CHILD_SUBREAPER = 36
 _STARTS_AT_ONCE = 8
+_ROUTER_S = 10.0
 _SETTLED = (ModuleState.READY, ModuleState.PARKED, ModuleState.STOPPED)
 
 
@@ -148,7 +150,11 @@ class Supervisor:
                 tell(
                     Trouble(f"{slug} is parked: {module.reason}. {others}.", f"./justw start {slug}  after the repair")
                 )
-        while not await self._router.answers():  # noqa: ASYNC110 it tells nobody
+        patience = time.monotonic() + _ROUTER_S
+        while not await self._router.answers():
+            if time.monotonic() > patience:
+                tell(Trouble("The router doesn't answer.", f"why: {self._folders.log / 'router.log'}"))
+                patience = math.inf
             await anyio.sleep(0.05)
         tell(Step("router", time.monotonic() - started, self._settings.address))
         logins = [f"{login.email}  {login.tenant}  {login.role}" for login in demo_logins(self._folders.secrets)]
