@@ -7,7 +7,7 @@ is skipped when a subset of its subgraphs was seen. Paths are only kept to print
 from typing import NamedTuple
 
 from router.composition.merge.merging import Merging
-from router.composition.report import HintLevel
+from router.composition.report import HintLevel, Report
 from router.composition.witness import Step, explain, witness_query
 from router.supergraph.model import Supergraph, bits, named
 from router.supergraph.reach import Reach, Views
@@ -62,11 +62,15 @@ class _Walk:
     def run(self) -> None:
         for operation, root in self._supergraph.roots.items():
             start = Step(None, "" if operation == "query" else operation, "")
-            self._open.append(_State(root, self._reach.types[root].subgraphs, (), start))
-            while self._open:
-                state = self._open.pop()
-                if self._is_new(state):
-                    self._visit(state)
+            self.follow(_State(root, self._reach.types[root].subgraphs, (), start))
+
+    def follow(self, start: _State) -> None:
+        """Visit a state and all that can be selected below it."""
+        self._open.append(start)
+        while self._open:
+            state = self._open.pop()
+            if self._is_new(state):
+                self._visit(state)
 
     def _is_new(self, state: _State) -> bool:
         seen = self._seen.setdefault((state.type, state.views), [])
@@ -134,13 +138,21 @@ class _Walk:
         if able & (able - 1) and self._reach.is_abstract(child):
             self._check_runtime_types(state, name, child, able)
         step = Step(state.path, name, state.type)
-        if state.type == self._supergraph.roots.get("mutation"):
-            for number in bits(able):  # a mutation runs in one subgraph: its result must be complete from there
-                below = self._reach.views_below(state.type, name, 1 << number, state.views)
-                self._open.append(_State(child, 1 << number, below, step))
-            return
+        if able & (able - 1) and state.type == self._supergraph.roots.get("mutation"):
+            able = self._complete(state, name, child, able)
         below = self._reach.views_below(state.type, name, able, state.views)
         self._open.append(_State(child, able, below, step))
+
+    def _complete(self, state: _State, name: str, child: str, able: int) -> int:
+        """Of the subgraphs that share a mutation, return one whose result is complete: it runs in one only."""
+        for number in bits(able):
+            alone = 1 << number
+            scratch = Merging(self._merging.subgraphs, Report(), shown=self._merging.shown)
+            walk = _Walk(self._supergraph, scratch, self._reach, set())
+            walk.follow(_State(child, alone, self._reach.views_below(state.type, name, alone, state.views), None))
+            if not scratch.report.errors:
+                return alone
+        return able & -able
 
     def _check_runtime_types(self, state: _State, name: str, child: str, able: int) -> None:
         """A shared field must mean the same set of object types everywhere, at least one in common."""

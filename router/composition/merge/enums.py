@@ -44,7 +44,7 @@ def _keeps(
         code = "INCONSISTENT_ENUM_VALUE_FOR_INPUT_ENUM"
         merging.hint(code, HintLevel.WARN, f"{told}: it is left out.", f"{name}.{value}", given.values())
         return False
-    if as_output and not as_input:
+    if not as_input:
         code = "INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM"
         merging.hint(code, HintLevel.INFO, f"{told}: it is kept.", f"{name}.{value}", given.values())
     return True

@@ -47,6 +47,10 @@ class Merging:
             found += [element] if element is not None else []
         return [one.location for one in found]
 
+    def definitions(self, directive: str) -> list[Location]:
+        """Return where a directive is defined."""
+        return [one.directives[directive].location for one in self.subgraphs if directive in one.directives]
+
     def names(self, indexes: Iterable[int]) -> str:
         """Return `subgraph "a"`, or `subgraphs "a", "b" and "c"`."""
         return subgraph_names([self.subgraphs[index].name for index in indexes])

@@ -117,7 +117,6 @@ def _take(
                 f"followed by letters, digits or _-:./, or percent(n) with n from 0 to 100 and at most 8 decimals."
             )
             merging.report.error("OVERRIDE_LABEL_INVALID", message, at=[directive.location])
-            return
         found.label[index] = found.label[other.index] = label
         found.migrating.add(other.index)
         message = f'"{at}" is moving from "{other.name}": when it has moved, remove it there.'

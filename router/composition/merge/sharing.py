@@ -15,9 +15,15 @@ def check_sharing(
     parents: Mapping[int, TypeFacts],
     overrides: Overrides,
 ) -> None:
-    """INVALID_FIELD_SHARING: of several resolvers each says @shareable; an @interfaceObject is one, too."""
+    """INVALID_FIELD_SHARING: of several resolvers each says @shareable; an @interfaceObject is one, too.
+
+    A subgraph that @provides the field on some path resolves it, too, and shares it by nature.
+    """
     name = next(iter(resolved.values())).name
     resolvers: dict[int, list[str]] = {}
+    for index in parents:
+        if index not in resolved and (owner, name) in merging.subgraphs[index].provided:
+            resolvers[index] = []
     for index in resolved:
         if parents[index].kind == "OBJECT" and index not in overrides.taken and index not in overrides.migrating:
             resolvers[index] = [owner]
@@ -32,7 +38,7 @@ def check_sharing(
         for index, owners in resolvers.items()
         if any((one, name) not in merging.subgraphs[index].shareable for one in owners)
     ]
-    if selfish and sum(len(owners) for owners in resolvers.values()) > 1:
+    if selfish and sum(max(len(owners), 1) for owners in resolvers.values()) > 1:
         many = merging.names(resolvers)
         message = (
             f'"{owner}.{name}" is resolved by {many}, but not @shareable in {merging.names(selfish)}: '

@@ -12,8 +12,9 @@ from router.composition.facts import (
     DirectiveFacts,
     Kind,
     SubgraphFacts,
+    named_type,
 )
-from router.composition.federation import FEDERATION_1, SINCE, definitions, known_directives
+from router.composition.federation import FEDERATION, FEDERATION_1, SINCE, TYPES_SINCE, definitions, known_directives
 from router.composition.reading import canonical_directive
 from router.composition.report import Location, Report
 from router.composition.rules.types import argument_problems
@@ -79,7 +80,7 @@ def _use_problems(facts: SubgraphFacts, uses: list[Applied], place: str) -> Iter
 def _argument_problems(facts: SubgraphFacts, use: Applied, known: Iterable[Argument]) -> Iterator[tuple[str, Location]]:
     types = {one.name: one for one in known}
     for name, value in use.arguments.items():
-        if name not in types:
+        if name not in types or _is_too_new(facts, use.name, name):
             yield f'Unknown argument "{name}" on directive "@{use.written}".', use.location
         elif types[name].type.startswith("FieldSet"):
             continue
@@ -148,21 +149,21 @@ def _check_definition(facts: SubgraphFacts, one: DirectiveFacts, report: Report)
             for message, location in argument_problems(facts, argument, f"@{one.name}({argument.name}:)"):
                 report.error("INVALID_GRAPHQL", f"[{facts.name}] {message}", at=[location])
         return
-    for message in _definition_problems(one, known):
+    for message in _definition_problems(facts, one, known):
         text = f'[{facts.name}] Invalid definition of "@{one.name}": {message}. Remove it, or correct it.'
         report.error("DIRECTIVE_DEFINITION_INVALID", text, at=[one.location])
 
 
-def _definition_problems(one: DirectiveFacts, known: DirectiveFacts) -> Iterator[str]:
+def _definition_problems(facts: SubgraphFacts, one: DirectiveFacts, known: DirectiveFacts) -> Iterator[str]:
     for argument in known.arguments.values():
         mine = one.arguments.get(argument.name)
         if mine is None:
             if argument.is_required:
                 yield f'it lacks the argument "{argument.name}"'
-        elif not _same_type(mine.type, argument.type):
-            yield f'"{argument.name}" should be {argument.type} but is {mine.type}'
+        elif not _fits(mine.type, wanted := _local_type(facts, argument.type)):
+            yield f'"{argument.name}" should be {wanted} but is {mine.type}'
     for name in one.arguments:
-        if name not in known.arguments:
+        if name not in known.arguments or _is_too_new(facts, known.name, name):
             yield f'it has an unknown argument "{name}"'
     places = [place for place in one.locations if place not in known.locations]
     if places:
@@ -171,11 +172,24 @@ def _definition_problems(one: DirectiveFacts, known: DirectiveFacts) -> Iterator
         yield "it is not repeatable"
 
 
-def _same_type(mine: str, wanted: str) -> bool:
-    """Own scalars for field sets and the like count as the specification's, and so does String, and nullable forms."""
-    strip = str.maketrans("", "", "!")
-    shape = mine.translate(strip).replace("[", "").replace("]", "")
-    target = wanted.translate(strip).replace("[", "").replace("]", "")
-    if mine.count("[") != wanted.count("["):
-        return False
-    return shape == target or (target not in BUILT_IN_SCALARS and (shape == "String" or shape not in BUILT_IN_SCALARS))
+def _is_too_new(facts: SubgraphFacts, directive: str, argument: str) -> bool:
+    """Whether an argument came with a later version than the linked one."""
+    version: tuple[int, int] = facts.links.federation_version or (2, 0)
+    return directive == "override" and argument == "label" and version < (2, 7)
+
+
+def _local_type(facts: SubgraphFacts, reference: str) -> str:
+    """Return federation's type as it is named in this subgraph."""
+    name = named_type(reference)
+    if name not in TYPES_SINCE:
+        return reference
+    link = facts.links.of(FEDERATION)
+    return reference.replace(name, link.local_name(name) if link else f"_{name}")
+
+
+def _fits(mine: str, wanted: str) -> bool:
+    """Whether a definition's type will do: a built-in scalar may stand for one of federation's own."""
+    own, name = named_type(mine), named_type(wanted)
+    return mine == wanted or (
+        mine.endswith("!") == wanted.endswith("!") and own in BUILT_IN_SCALARS and name not in BUILT_IN_SCALARS
+    )

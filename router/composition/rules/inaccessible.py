@@ -33,7 +33,7 @@ def check_inaccessible(supergraph: Supergraph, merging: Merging) -> None:
         for argument in directive.arguments.values():
             if api.is_hidden(argument):
                 message = f"@{directive.name}({argument.name}:) cannot be @inaccessible: remove the mark."
-                merging.report.error("DISALLOWED_INACCESSIBLE", message)
+                merging.report.error("DISALLOWED_INACCESSIBLE", message, at=merging.definitions(directive.name))
 
 
 class _Api:

@@ -1,0 +1,69 @@
+"""Composition is tested SDL in, SDL or codes out: the cases are text files, one per rule family.
+
+=== a sentence -> ERROR_CODE ERROR_CODE ~ HINT_CODE
+### subgraph name
+%2.3 @key @shareable        (short for: extend schema @link(url: ".../federation/v2.3", import: [...]))
+type Query { ... }
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from router.composition import Composition, Subgraph, compose
+
+CASES = Path(__file__).parent / "cases"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Subgraphs, and the codes that composing them gives."""
+
+    sentence: str
+    subgraphs: tuple[Subgraph, ...]
+    errors: tuple[str, ...]
+    hints: tuple[str, ...]
+
+
+def subgraphs_of(text: str) -> tuple[Subgraph, ...]:
+    """Read `### name` sections into subgraphs."""
+    found: list[Subgraph] = []
+    for part in re.split(r"^### *", text, flags=re.MULTILINE)[1:]:
+        name, _, sdl = part.partition("\n")
+        found.append(Subgraph(name.strip(), f"http://{name.strip()}/graphql", re.sub(r"(?m)^%(\S+)(.*)$", _link, sdl)))
+    return tuple(found)
+
+
+def _link(match: re.Match[str]) -> str:
+    imports = ", ".join(f'"{name}"' for name in match[2].split())
+    return f'extend schema @link(url: "https://specs.apollo.dev/federation/v{match[1]}", import: [{imports}])'
+
+
+def cases(file: Path) -> list[Case]:
+    """Read a file of cases."""
+    found: list[Case] = []
+    for block in re.split(r"^=== *", file.read_text(), flags=re.MULTILINE)[1:]:
+        head, _, text = block.partition("\n")
+        told, _, hints = head.partition("~")
+        sentence, _, errors = told.partition("->")
+        found.append(Case(sentence.strip(), subgraphs_of(text), tuple(errors.split()), tuple(hints.split())))
+    return found
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give `case` every case of every file, and `valid_case` those that compose."""
+    every = [(file.stem, case) for file in sorted(CASES.glob("*.txt")) for case in cases(file)]
+    for name, chosen in (("case", every), ("valid_case", [one for one in every if not one[1].errors])):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(
+                name, [one for _, one in chosen], ids=[f"{stem}: {one.sentence}" for stem, one in chosen]
+            )
+
+
+@pytest.fixture
+def composed() -> Callable[[str], Composition]:
+    """Compose subgraphs written as `### name` sections."""
+    return lambda text: compose(subgraphs_of(text))
