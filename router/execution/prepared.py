@@ -8,39 +8,180 @@
 A `Graph` never changes; a new supergraph is a new Graph, and requests under way finish on the old one.
 """
 
+import gc
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Self, TypeVar
 
-from graphql import GraphQLSchema
+from graphql import (
+    BooleanValueNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    execute_sync,
+    get_variable_values,
+    parse,
+    validate,
+)
 
+from router.errors import BadVariables, ParseFailed, UnknownOperation, ValidationFailed
+from router.execution.compile import CompiledPlan
+from router.planning.planner import Operation, plan_operation
+from router.supergraph.api_schema import api_schema
 from router.supergraph.model import Supergraph
+from router.supergraph.reach import Reach
+from router.supergraph.sdl import parse_supergraph
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Prepared:
     """An operation that is parsed, validated, planned and compiled; shared by all requests that send it."""
 
-    operation: Literal["query", "mutation", "subscription"]
-    name: str | None
-    subgraphs: tuple[str, ...]  # the names of the subgraphs it fetches from; empty for introspection
+    def __init__(self, schema: GraphQLSchema, node: OperationDefinitionNode, compiled: CompiledPlan) -> None:
+        """Take an operation and its compiled plan."""
+        self.schema = schema
+        self.node = node
+        self.compiled = compiled
+        self.operation = node.operation.value
+        self.name = node.name.value if node.name else None
+        self.subgraphs = tuple(dict.fromkeys(one.subgraph for one in compiled.plan.fetches))
+
+    def coerced(self, variables: Mapping[str, object]) -> Mapping[str, object]:
+        """Check the variables of a request and return those to send on. Raises BadVariables."""
+        definitions = self.node.variable_definitions or ()
+        if not definitions:
+            return {}
+        checked = get_variable_values(self.schema, definitions, dict(variables), max_errors=20)
+        if isinstance(checked, list):
+            raise BadVariables([one.formatted for one in checked])
+        names = {one.variable.name.value for one in definitions}
+        return {name: value for name, value in variables.items() if name in names}
+
+    def introspected(self, variables: Mapping[str, object]) -> dict[str, object]:
+        """Return what the schema itself answers: `__schema` and `__type` at the root."""
+        document = self.compiled.plan.introspection
+        if document is None:
+            return {}
+        return execute_sync(self.schema, document, variable_values=dict(variables)).data or {}
 
 
 class Graph:
-    """One supergraph, its API schema, and the operations prepared for it (LRU)."""
+    """One supergraph, its API schema, and the operations prepared for it."""
 
-    supergraph: Supergraph
-    schema: GraphQLSchema
+    def __init__(self, supergraph: Supergraph, *, labels: frozenset[str] = frozenset(), cached: int = 2048) -> None:
+        """Make a supergraph ready. `labels` are the @override labels that are on; `cached` operations are kept."""
+        self.supergraph = supergraph
+        self.schema = api_schema(supergraph)
+        self.reach = Reach(supergraph, labels)
+        self._cached = cached
+        self._documents: OrderedDict[str, tuple[DocumentNode, frozenset[str]]] = OrderedDict()
+        self._prepared: OrderedDict[object, Prepared] = OrderedDict()
 
     @classmethod
     def from_sdl(cls, text: str) -> Self:
         """Read a supergraph's SDL. Raises InvalidSupergraph."""
-        raise NotImplementedError
+        collects = gc.isenabled()
+        gc.disable()  # thrice as fast: all that is made here stays
+        try:
+            return cls(parse_supergraph(text))
+        finally:
+            if collects:
+                gc.enable()
 
     def prepare(
         self, query: str, operation_name: str | None = None, variables: Mapping[str, object] | None = None
     ) -> Prepared:
         """Return the prepared operation, from the cache where it is known.
 
-        `variables` count only where @skip, @include or @defer name them: each combination of their values has a plan.
-        Raises ParseFailed, ValidationFailed, UnknownOperation, BadVariables, Unplannable.
+        `variables` count only where @skip and @include name them: each combination of their values has a plan.
+        Raises ParseFailed, ValidationFailed, UnknownOperation, Unplannable.
         """
-        raise NotImplementedError
+        document, names = self._document(query)
+        node = _operation(document, operation_name)
+        values = _conditions(names, node, variables or {}) if names else {}
+        asked = (query, operation_name, tuple(sorted(values.items())))
+        found = self._prepared.get(asked)
+        if found is None:
+            plan = plan_operation(self.reach, self.schema, Operation(document, node, values))
+            found = Prepared(self.schema, node, CompiledPlan(plan))
+            _keep(self._prepared, asked, found, self._cached)
+        else:
+            self._prepared.move_to_end(asked)
+        return found
+
+    def _document(self, query: str) -> tuple[DocumentNode, frozenset[str]]:
+        found = self._documents.get(query)
+        if found is not None:
+            self._documents.move_to_end(query)
+            return found
+        try:
+            document = parse(query)
+        except GraphQLError as error:
+            raise ParseFailed([error.formatted]) from error
+        except RecursionError as error:
+            raise ParseFailed([{"message": "The document is nested too deeply."}]) from error
+        errors = validate(self.schema, document)
+        if errors:
+            raise ValidationFailed([one.formatted for one in errors])
+        found = (document, _condition_names(document))
+        _keep(self._documents, query, found, self._cached)
+        return found
+
+
+def _keep(cache: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
+    cache[key] = value
+    while len(cache) > limit:
+        cache.popitem(last=False)
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    if name:
+        operations = [one for one in operations if one.name is not None and one.name.value == name]
+    if len(operations) != 1:
+        raise UnknownOperation(name)
+    return operations[0]
+
+
+def _condition_names(document: DocumentNode) -> frozenset[str]:
+    """Return the variables that @skip and @include name anywhere in a document."""
+    found: set[str] = set()
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+            _collect_conditions(definition.selection_set, found)
+    return frozenset(found)
+
+
+def _collect_conditions(selections: SelectionSetNode, found: set[str]) -> None:
+    for node in selections.selections:
+        for use in node.directives or ():
+            if use.name.value in ("skip", "include"):
+                values = [one.value for one in use.arguments or ()]
+                found.update(one.name.value for one in values if isinstance(one, VariableNode))
+        if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set is not None:
+            _collect_conditions(node.selection_set, found)
+
+
+def _conditions(
+    names: frozenset[str], node: OperationDefinitionNode, variables: Mapping[str, object]
+) -> dict[str, bool]:
+    """Return the values of the variables that decide what is selected. Raises BadVariables."""
+    found: dict[str, bool] = {}
+    for one in node.variable_definitions or ():
+        name = one.variable.name.value
+        if name not in names:
+            continue
+        default = one.default_value.value if isinstance(one.default_value, BooleanValueNode) else None
+        value = variables.get(name, default)
+        if not isinstance(value, bool):
+            raise BadVariables([{"message": f"The variable ${name} must be true or false."}])
+        found[name] = value
+    return found

@@ -222,7 +222,8 @@ class _Search:
         self._is_root = is_root
         self._arrived = 0 if is_root else arrival.mask
         self._closure = reach.everywhere if is_root else reach.closure(name, arrival.mask, arrival.views)
-        self._is_typed = is_root or bool(arrival.mask & reach.knows(name)) or not reach.knows(name)
+        known = reach.knows(name)
+        self._is_typed = is_root or reach.is_abstract(name) or not known or bool(arrival.mask & known)
         self._best: Choice | None = None
 
     def run(self, wants: tuple[Want, ...]) -> Choice | None:

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from graphql import DocumentNode
 
 Steps: TypeAlias = tuple[str, ...]
+
+
+class Step(NamedTuple):
+    """A key on the way from the root to where a fetch starts, and how many lists are to be walked under it."""
+
+    key: str
+    lists: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Fetch:
     id: int
     subgraph: str
     operation: str
-    steps: Steps
+    steps: tuple[Step, ...]
     selection: str
     variables: tuple[str, ...]
     needs: tuple[int, ...]

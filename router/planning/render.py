@@ -58,7 +58,7 @@ class Renderer:
             operation=self._operation if root.parent is None else "query",
             steps=group.steps,
             selection=selection,
-            variables=tuple(dict.fromkeys(_VARIABLE.findall(selection))),
+            variables=tuple(dict.fromkeys(name for name in _VARIABLE.findall(selection) if name)),
             needs=tuple(sorted(one.id for one in group.needs)),
             level=group.level,
             slot=group.slot,
@@ -156,13 +156,19 @@ class Renderer:
             names = {one.name for one in flat(self._reach, name, entry.key)}
             key = tuple(one for one in reads if one.name in names)
             requires = tuple(one for one in reads if one.name not in names)
-            of = name if self._is_told(place, name) else None
+            of = name if self._is_told(place, name, entry) else None
             found[Representation(of, entry.typename, key, requires)] = None
         return found
 
-    def _is_told(self, place: Place, type_name: str) -> bool:
+    def _is_told(self, place: Place, type_name: str, entry: Entry) -> bool:
         """Whether representations differ by the concrete type of the object, so that it must be known."""
-        return place.selection.type != type_name and bool(self._typenames(place))
+        if place.selection.type == type_name:
+            return False
+        return entry.typename == type_name or self._is_typed(place)
+
+    def _is_typed(self, place: Place) -> bool:
+        """Whether objects arrive with their concrete type, not as an interface object."""
+        return bool(place.arrival.mask & ~self._reach.types[place.selection.type].interface_objects)
 
     def _reads(
         self, group: Group, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...]
@@ -203,8 +209,7 @@ class Renderer:
         """Return where the concrete type of the objects at a place can be read; nothing where it is one."""
         if not self._reach.is_abstract(place.selection.type):
             return ()
-        real = place.arrival.mask & ~self._reach.types[place.selection.type].interface_objects
-        if real:
+        if self._is_typed(place):
             return (("__typename",),)
         found: dict[Steps, None] = {}
         for nodes in place.nodes.values():

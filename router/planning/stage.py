@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from router.planning.choose import Arrival, Choice, Door, Pick, SiteChoice
 from router.planning.normalize import Selection, Want, applies
+from router.planning.plan import Step
 from router.supergraph.field_set import FieldSet, Picked
 from router.supergraph.reach import Reach
 
@@ -52,7 +53,7 @@ class Group:
     """A fetch in the making: what one subgraph is asked at one origin and level."""
 
     origin: Group | None  # the group that brings the place
-    keys: tuple[str, ...]  # from the origin group's own objects to the place
+    keys: tuple[Step, ...]  # from the origin group's own objects to the place
     subgraph: int
     level: int
     turn: int
@@ -63,14 +64,14 @@ class Group:
     arguments: dict[object, object] = field(default_factory=dict[object, object])
 
     @property
-    def steps(self) -> tuple[str, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """From the root of the data to the origin objects of this fetch."""
         return () if self.origin is None else (*self.origin.inside, *self.keys)
 
     @property
-    def inside(self) -> tuple[str, ...]:
+    def inside(self) -> tuple[Step, ...]:
         """From the root of the data to the objects this fetch brought."""
-        return self.steps if self.slot is None else (*self.steps, self.slot)
+        return self.steps if self.slot is None else (*self.steps, Step(self.slot, 0))
 
 
 class Stager:
@@ -239,17 +240,17 @@ class Stager:
                 return group
             variant += 1
 
-    def origin(self, place: Place) -> tuple[Group | None, tuple[str, ...]]:
+    def origin(self, place: Place) -> tuple[Group | None, tuple[Step, ...]]:
         """Return which fetch brings a place's objects, and the keys to them in its answer."""
         parent = place.parent
         if parent is None:
             return None, ()
         subgraph = parent.pick.subgraphs[0]
         group = self.group(parent, subgraph)
-        keys = [parent.key]
+        keys = [_step(parent)]
         while self.is_inline(parent, subgraph) and parent.place.parent is not None:
             parent = parent.place.parent
-            keys.append(parent.key)
+            keys.append(_step(parent))
         return group, tuple(reversed(keys))
 
     def _connect(self) -> None:
@@ -264,6 +265,9 @@ class Stager:
                 if group.origin is not None:
                     group.needs[group.origin] = None
                 group.needs.pop(group, None)
+        for group in self._groups.values():  # a mutation's fields wait for all that came before them
+            if group.turn:
+                group.needs |= {one: None for one in self._groups.values() if one.turn < group.turn}
 
     def _merge(self) -> bool:
         """Move one group to a later one of the same place and subgraph that does not need it; False when none can."""
@@ -290,6 +294,10 @@ class Stager:
         for group in groups:
             visit(group)
         return list(found)
+
+
+def _step(node: Node) -> Step:
+    return Step(node.key, node.want.type.count("["))
 
 
 def find(place: Place, type_name: str, one: Picked, positions: tuple[int, ...] | None) -> Node | None:

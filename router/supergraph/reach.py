@@ -162,7 +162,7 @@ class Reach:
 
     def _grow(self, type_name: str, mask: int, views: Views) -> int:
         ways = [one for one in self.entries(type_name) if not mask >> one.subgraph & 1]
-        known = self.knows(type_name)
+        known = 0 if self.is_abstract(type_name) else self.knows(type_name)
         had: set[FieldSet] = set()  # what can be had from a mask can be had from a larger one
         grown = True
         while grown:

@@ -1,0 +1,173 @@
+"""Generated code per fetch: find the origin objects, write their representations, each entity once.
+
+The generated function is `gather(data, tainted) -> (representations, targets)`: `targets[i]` are the objects that the
+i-th entity belongs to. `tainted` holds (id of object, key) of values that are missing because of an error: an entity
+whose @requires reads one is not asked for.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import orjson
+
+from router.planning.plan import Fetch, Read, Representation, Steps, Template
+
+Json: TypeAlias = Any
+Tainted: TypeAlias = set[tuple[int, str]]
+Gather: TypeAlias = Callable[[Json, Tainted], tuple[list[Json], list[list[dict[str, Json]]]]]
+
+_EMPTY: dict[str, Json] = {}
+
+
+def compile_gather(fetch: Fetch) -> Gather:
+    """Compile a fetch's `gather`. Keys that do not hash (a custom scalar) take a slower way with the same result."""
+    quick = _compile(fetch, "hash")
+    slow: list[Gather] = []
+
+    def gather(data: Json, tainted: Tainted) -> tuple[list[Json], list[list[dict[str, Json]]]]:
+        try:
+            return quick(data, tainted)
+        except TypeError:
+            if not slow:
+                slow.append(_compile(fetch, "dumps"))
+            return slow[0](data, tainted)
+
+    return gather
+
+
+def _compile(fetch: Fetch, mode: str) -> Gather:
+    writer = _Writer(mode)
+    writer.write(fetch)
+    names: dict[str, Json] = {"E": _EMPTY, "dumps": orjson.dumps}
+    exec(compile("\n".join(writer.helpers + writer.lines), f"<fetch {fetch.id}>", "exec"), names)
+    return names["gather"]
+
+
+class _Writer:
+    """Writes the source of one gather."""
+
+    def __init__(self, mode: str) -> None:
+        self.lines: list[str] = []
+        self.helpers: list[str] = []
+        self._mode = mode
+        self._count = 0
+
+    def _line(self, depth: int, text: str) -> None:
+        self.lines.append("    " * depth + text)
+
+    def write(self, fetch: Fetch) -> None:
+        self._line(0, "def gather(data, tainted):")
+        self._line(1, "seen = {}; reps = []; targets = []")
+        at, depth = "data", 1
+        for number, step in enumerate(fetch.steps):
+            self._line(depth, f"v{number} = {at}.get({step.key!r})")
+            at = f"v{number}"
+            for level in range(step.lists):
+                self._line(depth, f"if type({at}) is list:")
+                self._line(depth + 1, f"for {at}_{level} in {at}:")
+                at, depth = f"{at}_{level}", depth + 2
+            self._line(depth, f"if type({at}) is dict:")
+            depth += 1
+        self._objects(fetch, at, depth)
+        self._line(1, "return reps, targets")
+
+    def _objects(self, fetch: Fetch, at: str, depth: int) -> None:
+        if not fetch.representations:
+            self._line(depth, f"reps.append(None); targets.append([{at}])")
+            return
+        if any(one.of is not None for one in fetch.representations):
+            self._line(depth, f"t = {self._first(at, fetch.typenames)}")
+        word = "if"
+        for one in fetch.representations:
+            if one.of is None:
+                self._one(one, at, depth)
+                continue
+            self._line(depth, f"{word} t == {one.of!r}:")
+            self._one(one, at, depth + 1)
+            word = "elif"
+
+    def _first(self, at: str, places: tuple[Steps, ...]) -> str:
+        return " or ".join(self._get(at, steps) for steps in places) or "None"
+
+    def _get(self, at: str, steps: Steps) -> str:
+        for key in steps[:-1]:
+            at = f"({at}.get({key!r}) or E)"
+        return f"{at}.get({steps[-1]!r})"
+
+    def _one(self, one: Representation, at: str, depth: int) -> None:
+        keys = [f"k{number}" for number in range(len(one.key))]
+        for name, read in zip(keys, one.key, strict=True):
+            self._line(depth, f"{name} = {self._value(at, read)}")
+        tests = [f"{name} is not None" for name in keys]
+        self._line(depth, f"if {' and '.join(tests) or 'True'}:")
+        depth += 1
+        if one.requires:
+            self._line(depth, f"if not tainted or not ({self._taints(at, one)}):")
+            depth += 1
+        values = [*keys, *(f"r{number}" for number in range(len(one.requires)))]
+        for name, read in zip(values[len(keys) :], one.requires, strict=True):
+            self._line(depth, f"{name} = {self._value(at, read)}")
+        reads = (*one.key, *one.requires)
+        pairs = [f"{read.name!r}: {name}" for name, read in zip(values, reads, strict=True)]
+        self._line(depth, f"rep = {{'__typename': {one.typename!r}, {', '.join(pairs)}}}")
+        if self._mode == "dumps" or any(read.inner is not None for read in reads):
+            self._line(depth, "key = dumps(rep)")
+        else:
+            self._line(depth, f"key = ({one.typename!r}, {', '.join(values)})")
+        self._line(depth, "i = seen.get(key)")
+        self._line(depth, "if i is None:")
+        self._line(depth + 1, f"seen[key] = len(reps); reps.append(rep); targets.append([{at}])")
+        self._line(depth, "else:")
+        self._line(depth + 1, f"targets[i].append({at})")
+
+    def _taints(self, at: str, one: Representation) -> str:
+        tests: list[str] = []
+        for read in one.requires:
+            tests.append(f"(id({at}), {read.steps[0]!r}) in tainted")
+            if len(read.steps) > 1:
+                tests.append(f"(id({at}.get({read.steps[0]!r})), {read.steps[1]!r}) in tainted")
+        return " or ".join(tests)
+
+    def _value(self, at: str, read: Read) -> str:
+        value = self._get(at, read.steps)
+        return value if read.inner is None else f"{self._helper(read.inner)}({value})"
+
+    def _helper(self, template: Template) -> str:
+        self._count += 1
+        name = f"part{self._count}"
+        lines = [f"def {name}(o):", "    if o is None: return None"]
+        lines.append(f"    if type(o) is list: return [{name}(x) for x in o]")
+        if template.typenames:
+            lines.append(f"    t = {self._first('o', template.typenames)}")
+        for of, reads in template.by_type:
+            pairs = [f"{read.name!r}: {self._value('o', read)}" for read in reads]
+            if of is None:
+                lines.append(f"    return {{{', '.join(pairs)}}}")
+            else:
+                pairs.insert(0, "'__typename': t")
+                lines.append(f"    if t == {of!r}: return {{{', '.join(pairs)}}}")
+        lines.append("    return {'__typename': t}" if template.typenames else "    return {}")
+        self.helpers += lines
+        return name
+
+
+def merge(into: dict[str, Json], more: dict[str, Json]) -> None:
+    """Merge what two subgraphs gave of one object; where both give a scalar, the first stays."""
+    for key, value in more.items():
+        known = into.get(key)
+        if known is None:
+            into[key] = value
+        elif isinstance(known, dict) and isinstance(value, dict):
+            merge(known, value)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(known, list) and isinstance(value, list):
+            _merge_lists(known, value)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _merge_lists(into: list[Json], more: list[Json]) -> None:
+    for number, (known, value) in enumerate(zip(into, more, strict=False)):
+        if known is None:
+            into[number] = value
+        elif isinstance(known, dict) and isinstance(value, dict):
+            merge(known, value)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(known, list) and isinstance(value, list):
+            _merge_lists(known, value)  # pyright: ignore[reportUnknownArgumentType]
