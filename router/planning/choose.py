@@ -306,7 +306,7 @@ class _Search:
                 continue
             together.append(one)
             found += self._with(state, want, (one,), requires)
-        if not found and want.child is not None and len(together) > 1:
+        if not found and want.child is not None and not self._reach.is_abstract(want.child.type):
             found += self._joined(state, want, together)
         return sorted(found, key=lambda one: (one.rank, one.subgraphs))
 
@@ -316,7 +316,10 @@ class _Search:
         return self._reach.able(self._name, want.name, self._closure, self._arrival.views)
 
     def _joined(self, state: _State, want: Want, able: list[int]) -> Iterator[_Option]:
-        """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do."""
+        """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do.
+
+        Not of an interface or a union: their subgraphs might not mean the same object.
+        """
         for size in range(2, min(len(able), 4) + 1):
             found = [
                 option
