@@ -9,6 +9,7 @@ from router.composition.facts import SubgraphFacts
 from router.composition.merge.types import merge
 from router.composition.report import CompositionError, Hint, Report
 from router.composition.rules.auth import check_transitive_auth
+from router.composition.rules.blast import hint_on_blast_radius
 from router.composition.rules.implementations import (
     check_defaults,
     check_implementations,
@@ -16,6 +17,7 @@ from router.composition.rules.implementations import (
 )
 from router.composition.rules.inaccessible import check_inaccessible
 from router.composition.rules.subgraph import check_subgraph
+from router.composition.rules.tenancy import check_tenancy
 from router.composition.satisfiability import check_satisfiability
 from router.composition.subgraph import Subgraph, check_names, read_subgraph
 from router.composition.upgrade import upgrade
@@ -34,8 +36,8 @@ class Composition:
     hints: tuple[Hint, ...]
 
 
-def compose(subgraphs: Iterable[Subgraph]) -> Composition:
-    """Compose subgraphs into a supergraph.
+def compose(subgraphs: Iterable[Subgraph], *, require_tenancy: bool = False) -> Composition:
+    """Compose subgraphs into a supergraph. With `require_tenancy` every subgraph marks its types with @tenant.
 
     Raises nothing for what stands in an SDL: all of it is in `errors`, whose codes are Apollo's where Apollo has one.
     The order of the subgraphs does not matter.
@@ -44,7 +46,7 @@ def compose(subgraphs: Iterable[Subgraph]) -> Composition:
     report = Report()
     with _no_garbage_collection():
         facts = _read(given, report)
-        supergraph = _merge(facts, report)
+        supergraph = _merge(facts, report, require_tenancy=require_tenancy)
         sdl = print_supergraph(supergraph) if supergraph is not None else None
     return Composition(supergraph, sdl, tuple(report.errors), tuple(report.hints))
 
@@ -65,7 +67,7 @@ def _read(given: list[Subgraph], report: Report) -> list[SubgraphFacts]:
     return facts
 
 
-def _merge(facts: list[SubgraphFacts], report: Report) -> Supergraph | None:
+def _merge(facts: list[SubgraphFacts], report: Report, *, require_tenancy: bool) -> Supergraph | None:
     if report.errors:
         return None
     merging, supergraph = merge(facts, report)
@@ -78,6 +80,8 @@ def _merge(facts: list[SubgraphFacts], report: Report) -> Supergraph | None:
         check_transitive_auth(merging, supergraph)
     if not report.errors:
         check_satisfiability(supergraph, merging)
+        check_tenancy(merging, supergraph, require=require_tenancy)
+        hint_on_blast_radius(merging, supergraph)
     return None if report.errors else supergraph
 
 

@@ -174,8 +174,8 @@ def _definition_problems(facts: SubgraphFacts, one: DirectiveFacts, known: Direc
 
 def _is_too_new(facts: SubgraphFacts, directive: str, argument: str) -> bool:
     """Whether an argument came with a later version than the linked one."""
-    version: tuple[int, int] = facts.links.federation_version or (2, 0)
-    return directive == "override" and argument == "label" and version < (2, 7)
+    known = facts.links.federation_version
+    return directive == "override" and argument == "label" and known is not None and known < (2, 7)
 
 
 def _local_type(facts: SubgraphFacts, reference: str) -> str:
