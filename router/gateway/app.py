@@ -91,7 +91,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
     fetcher = Fetcher(modules=modules, signer=signer, settings=settings)
     sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
-    identity = Identity(store=Path(bootstrap.data) / "jwks.json", fetch=sign_in.keys, clock=clock)
+    identity = Identity(store=Path(bootstrap.data) / "jwks.json", fetch=sign_in.keys, clock=clock, settings=settings)
     pipeline = Pipeline(served=served, identity=identity, fetcher=fetcher, settings=settings)
     paths: dict[str, Handler] = {
         "/graphql": pipeline.respond,

@@ -18,6 +18,11 @@ from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, sign_internal
 
 _JSON = (("content-type", "application/json"), ("accept", "application/graphql-response+json, application/json"))
+_GRAPHQL_STATUS = (
+    200,
+    400,
+    403,
+)  # whose body says what is wrong; 401 is no word about the client: our token was refused
 
 log = structlog.get_logger()
 
@@ -68,10 +73,12 @@ class Fetcher:
         reply = await self.exchange(
             destination, module=module, headers=headers, body=body, seconds=seconds, caller=caller
         )
-        if reply.status in (200, 400):
+        if reply.status in _GRAPHQL_STATUS:
             return reply.body
         if reply.status == 503:
             raise Overloaded(module, retry_after_ms=_retry_after_ms(reply))
+        if reply.status == 504:
+            raise DeadlineExceeded(module)
         log.error("module_refused", module=module, status=reply.status, reference=caller.trace.request_id)
         raise BadAnswer(module, f"status {reply.status}")
 

@@ -9,7 +9,7 @@ PUBLIC_CODES = frozenset({
     "BAD_USER_INPUT", "DEADLINE", "FORBIDDEN", "IDEMPOTENCY_KEY_REUSED", "ILLEGAL_STATE", "MODULE_UNAVAILABLE",
     "NOT_ENTITLED", "NOT_FOUND", "OVERLOADED", "STALE_VERSION", "UNAUTHENTICATED", "VALIDATION",
 })  # fmt: skip
-_PUBLIC_EXTENSIONS = frozenset({"code", "module", "retryAfterMs", "skipped", "receipt"})
+_PUBLIC_EXTENSIONS = frozenset({"code", "module", "permission", "receipt", "retryAfterMs", "skipped"})
 
 log = structlog.get_logger()
 

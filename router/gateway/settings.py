@@ -15,4 +15,6 @@ class Settings:
     overload_retry_ms: int = 500
     body_bytes: int = 256 * 1024
     drain_s: float = 15.0  # how long requests in flight may take to finish at shutdown
+    key_refresh_s: float = 300.0
+    unknown_key_pause_s: float = 2.0  # how long unknown key ids are refused before identity is asked again
     mask_errors: bool = True

@@ -12,14 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from router.errors import ModuleUnavailable, RouterError
 from router.gateway.errors import NotSignedIn
 from router.gateway.protocol.asgi import Response
+from router.gateway.settings import Settings
 from shared.clock import Clock
 from shared.errors import Unauthenticated
 from shared.wire.principal import Principal
 from shared.wire.token import keys_of_jwks, verify_access
 
-_REFRESH_S = 300.0
 _RETRY_S = 1.0
-_UNKNOWN_KEY_S = 2.0  # how long an unknown key id is refused without asking identity again
 _KEPT_TOKENS = 2048
 
 FetchKeys = Callable[[], Awaitable[bytes]]
@@ -30,11 +29,12 @@ log = structlog.get_logger()
 class Identity:
     """Verifies access tokens. The last good key set lies in a file, so that a router starts with identity down."""
 
-    def __init__(self, *, store: Path, fetch: FetchKeys, clock: Clock) -> None:
+    def __init__(self, *, store: Path, fetch: FetchKeys, clock: Clock, settings: Settings) -> None:
         """Start from the key set in `store`, if there is one; `fetch` asks identity for its JSON Web Key Set."""
         self._store = store
         self._fetch = fetch
         self._clock = clock
+        self._settings = settings
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._verified: dict[str, tuple[Principal, float]] = {}
         self._refreshing = anyio.Lock()
@@ -62,7 +62,7 @@ class Identity:
     async def follow(self) -> None:
         """Keep the keys fresh until cancelled."""
         while True:
-            pause_s = _REFRESH_S if await self._refresh() else _RETRY_S
+            pause_s = self._settings.key_refresh_s if await self._refresh() else _RETRY_S
             await anyio.sleep(pause_s)
 
     async def _verify(self, token: str) -> Principal:
@@ -92,7 +92,10 @@ class Identity:
         if not isinstance(key_id, str) or key_id in self._keys:
             return
         async with self._refreshing:
-            if key_id not in self._keys and anyio.current_time() - self._refreshed_at > _UNKNOWN_KEY_S:
+            if (
+                key_id not in self._keys
+                and anyio.current_time() - self._refreshed_at > self._settings.unknown_key_pause_s
+            ):
                 await self._refresh()
 
     async def _refresh(self) -> bool:

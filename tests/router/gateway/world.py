@@ -1,0 +1,334 @@
+"""A small world around a real gateway: modules that verify internal tokens, a supervisor that pushes states."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import anyio
+import msgspec
+import orjson
+import uvicorn
+from anyio.abc import SocketStream, TaskGroup
+from graphql import GraphQLError, GraphQLSchema, build_schema, graphql
+
+from router.composition.compose import compose
+from router.composition.subgraph import Subgraph
+from router.execution.transport import Reply, Transport
+from router.gateway.app import Gateway, make_app
+from router.gateway.settings import Settings
+from shared.clock import SystemClock
+from shared.errors import Unauthenticated
+from shared.wire.bootstrap import RouterBootstrap
+from shared.wire.control import ModuleState, Request, States, Wake, Watch
+from shared.wire.principal import Principal
+from shared.wire.token import InternalToken, SigningKey, jwk, sign_access, verify_internal
+
+TENANT = UUID("0190a0e4-0000-7000-8000-000000000001")
+OTHER_TENANT = UUID("0190a0e4-0000-7000-8000-000000000002")
+USER = UUID("0190a0e4-0000-7000-8000-00000000000a")
+ISSUER = "http://localhost:8000"
+
+LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@key"])\n'
+FEDERATION = """
+union _Entity = Deal
+scalar _Any
+extend type Query { _entities(representations: [_Any!]!): [_Entity]! }
+"""
+CRM = """
+type Query { deal(id: ID!): Deal  tenant: String!  broken: String  refused: String  slow(seconds: Float!): String }
+type Mutation { rename(name: String!): String  linger(seconds: Float!): String }
+type Deal @key(fields: "id") { id: ID! name: String! }
+"""
+INVOICING = """
+type Query { invoiceCount: Int }
+type Deal @key(fields: "id") { id: ID! invoices: [String!] }
+"""
+
+
+class Module:
+    """A module's process in small: GraphQL on a Unix socket for holders of an internal token, and nobody else."""
+
+    def __init__(self, slug: str, sdl: str, key: SigningKey) -> None:
+        self.slug = slug
+        self.sdl = sdl
+        self.keys = {key.kid: key.public}
+        self.schema = _executable(sdl)
+        self.tokens: list[InternalToken] = []
+        self.headers: list[dict[bytes, bytes]] = []
+        self.done: list[str] = []
+        self.routes: dict[str, Callable[[bytes], tuple[int, list[tuple[bytes, bytes]], bytes]]] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = dict(scope["headers"])
+        status, extra, answer = await self._answer(scope["path"], headers, body)
+        length = (b"content-length", str(len(answer)).encode())
+        await send({"type": "http.response.start", "status": status, "headers": [*extra, length]})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _answer(
+        self, path: str, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        bearer = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
+        try:
+            token = verify_internal(bearer, self.keys, audience=self.slug, body=body, clock=SystemClock())
+        except Unauthenticated:
+            return 401, [], b'{"errors":[{"message":"no"}]}'
+        self.tokens.append(token)
+        self.headers.append(headers)
+        if path in self.routes:
+            return self.routes[path](body)
+        request = orjson.loads(body)
+        result = await graphql(
+            self.schema,
+            request["query"],
+            root_value=_Root(self, token),
+            variable_values=request.get("variables"),
+            operation_name=request.get("operationName"),
+        )
+        return 200, [(b"content-type", b"application/json")], orjson.dumps(result.formatted)
+
+
+class _Root:
+    """Resolvers of both modules; graphql-core calls methods of the root value."""
+
+    def __init__(self, module: Module, token: InternalToken) -> None:
+        self._module = module
+        self._token = token
+
+    def deal(self, _info: Any, id: str) -> dict[str, Any]:
+        return {"id": id, "name": f"Deal {id}"}
+
+    def tenant(self, _info: Any) -> str:
+        return str(self._token.principal.tenant)
+
+    def broken(self, _info: Any) -> str:
+        raise RuntimeError("select secret from vault")
+
+    def refused(self, _info: Any) -> str:
+        raise GraphQLError("This needs crm.deal.read.", extensions={"code": "FORBIDDEN", "sql": "select 1"})
+
+    async def slow(self, _info: Any, seconds: float) -> str:
+        await anyio.sleep(seconds)
+        self._module.done.append("slow")
+        return "at last"
+
+    def rename(self, _info: Any, name: str) -> str:
+        self._module.done.append(name)
+        return name
+
+    async def linger(self, _info: Any, seconds: float) -> str:
+        await anyio.sleep(seconds)
+        self._module.done.append("linger")
+        return "done"
+
+    def _entities(self, _info: Any, representations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"__typename": "Deal", "id": one["id"], "invoices": [f"INV-{one['id']}"]} for one in representations]
+
+
+class Supervisor:
+    """The supervisor's side of the control socket: pushes states, remembers wakes."""
+
+    def __init__(self, path: Path, *modules: str) -> None:
+        self.path = path
+        self.states = dict.fromkeys(modules, ModuleState.READY)
+        self.retry_after_ms: dict[str, int] = {}
+        self.wakes: list[str] = []
+        self.is_mute = False
+        self.watchers: list[SocketStream] = []
+
+    async def set(self, module: str, state: ModuleState) -> None:
+        self.states[module] = state
+        for watcher in self.watchers:
+            await self._tell(watcher)
+
+    async def drop_watchers(self) -> None:
+        for watcher in self.watchers:
+            await watcher.aclose()
+
+    async def serve(self, stream: SocketStream) -> None:
+        async with stream:
+            pending = b""
+            try:
+                async for chunk in stream:
+                    *lines, pending = (pending + chunk).split(b"\n")
+                    for line in lines:
+                        await self._hear(msgspec.json.decode(line, type=Request), stream)
+            except anyio.ClosedResourceError:
+                pass
+            finally:
+                if stream in self.watchers:
+                    self.watchers.remove(stream)
+
+    async def _hear(self, request: Request, stream: SocketStream) -> None:
+        match request:
+            case Watch():
+                self.watchers.append(stream)
+                await self._tell(stream)
+            case Wake(module):
+                self.wakes.append(module)
+            case _:
+                raise AssertionError(f"the gateway sent {request}")
+
+    async def _tell(self, stream: SocketStream) -> None:
+        if self.is_mute:
+            return
+        await stream.send(msgspec.json.encode(States(self.states, self.retry_after_ms)) + b"\n")
+
+
+@dataclass
+class World:
+    """A gateway on a TCP port with its modules and supervisor, all in one loop, all over real sockets."""
+
+    folder: Path
+    group: TaskGroup
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        self.router_key = SigningKey.generate()
+        self.identity_key = SigningKey.generate()
+        self.crm = Module("crm", CRM, self.router_key)
+        self.invoicing = Module("invoicing", INVOICING, self.router_key)
+        self.identity = Module("identity", "type Query { me: String }", self.router_key)
+        self.identity.routes["/.well-known/jwks.json"] = lambda _: (200, [], self.jwks())
+        self.supervisor = Supervisor(self.folder / "supervisor.sock", "crm", "invoicing", "identity")
+        self.client = Transport()
+        self._servers: dict[str, uvicorn.Server] = {}
+
+    async def start(self, *modules: Module) -> Self:
+        """Start the supervisor, these modules (all, if none is named) and the gateway."""
+        self.listener = await anyio.create_unix_listener(self.supervisor.path)
+        self.group.start_soon(self.listener.serve, self.supervisor.serve)
+        for module in modules or (self.crm, self.invoicing, self.identity):
+            await self.start_module(module)
+        self.write_supergraph()
+        await self.start_gateway()
+        return self
+
+    async def start_module(self, module: Module) -> None:
+        await self._serve(module.slug, module, uds=str(self.folder / f"{module.slug}.sock"), lifespan="off")
+
+    async def start_gateway(self, *, wait: bool = True) -> None:
+        self.gateway = make_app(self.bootstrap(), self.settings)
+        server = await self._serve("gateway", self.gateway, host="127.0.0.1", port=0, lifespan="on")
+        self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        if wait:
+            await self.ready()
+
+    async def ready(self) -> None:
+        """Wait until the gateway says that it is ready."""
+        with anyio.fail_after(8):
+            while (await self.get("/health/ready")).status != 200:  # noqa: ASYNC110 see until
+                await anyio.sleep(0.005)
+
+    async def stop(self, name: str) -> None:
+        """Stop the server of this name as SIGTERM would, and wait for its end."""
+        server = self._servers.pop(name)
+        server.should_exit = True
+        await until(lambda: not server.started)
+
+    async def close(self) -> None:
+        """Stop every server."""
+        self.client.close()
+        servers = list(self._servers.values())
+        for server in servers:
+            server.should_exit = True
+        await until(lambda: not any(server.started for server in servers))
+
+    def write_supergraph(self) -> None:
+        modules = (self.crm, self.invoicing)
+        composed = compose(Subgraph(module.slug, f"module:{module.slug}", LINK + module.sdl) for module in modules)
+        assert composed.sdl, composed.errors
+        (self.folder / "supergraph.graphql").write_text(composed.sdl)
+
+    def bootstrap(self) -> RouterBootstrap:
+        return RouterBootstrap(
+            host="127.0.0.1",
+            port=0,
+            supergraph=str(self.folder / "supergraph.graphql"),
+            data=str(self.folder),
+            module_url=f"unix:{self.folder}/{{slug}}.sock",
+            supervisor_socket=str(self.supervisor.path),
+            signing_key=self.router_key.to_bytes().hex(),
+        )
+
+    def jwks(self) -> bytes:
+        return orjson.dumps({"keys": [jwk(self.identity_key.public)]})
+
+    def token(self, tenant: UUID | None = TENANT, *, key: SigningKey | None = None, **options: Any) -> str:
+        principal = Principal(tenant=tenant, user=USER, permissions=("*",))
+        key = key or self.identity_key
+        return sign_access(key, principal, issuer=ISSUER, roles=(), plan="free", clock=SystemClock(), **options)
+
+    async def graphql(self, query: str, variables: dict[str, Any] | None = None, **options: Any) -> tuple[int, Any]:
+        """POST an operation with a good token, or with the `token` given (None: without)."""
+        reply = await self.post(orjson.dumps({"query": query, "variables": variables or {}}), **options)
+        return reply.status, orjson.loads(reply.body)
+
+    async def post(
+        self, body: bytes, path: str = "/graphql", *, token: str | None = "", headers: dict[str, str] | None = None
+    ) -> Reply:
+        token = self.token() if token == "" else token
+        sent = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+        return await self.client.request(
+            self.url, target=path, headers=tuple({**sent, **(headers or {})}.items()), body=body, timeout_s=15
+        )
+
+    async def get(self, path: str, **headers: str) -> Reply:
+        return await self.client.request(
+            self.url, target=path, method="GET", headers=tuple(headers.items()), timeout_s=15, may_repeat=True
+        )
+
+    async def _serve(self, name: str, app: Gateway | Module, **options: Any) -> uvicorn.Server:
+        config = uvicorn.Config(app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5, **options)
+        config.load()
+        server = self._servers[name] = _Server(config)
+        self.group.start_soon(server.run_here)
+        await until(lambda: server.started)
+        return server
+
+
+class _Server(uvicorn.Server):
+    """A server in the test's own loop, which leaves the process's signals alone."""
+
+    async def run_here(self) -> None:
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.startup()
+        await self.main_loop()
+        await self.shutdown()
+        self.started = False
+
+
+async def until(condition: Callable[[], object], seconds: float = 8) -> None:
+    """Wait until `condition` holds; fail after `seconds`."""
+    with anyio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110 what is waited for lies in another task or process
+            await anyio.sleep(0.005)
+
+
+@asynccontextmanager
+async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
+    """Yield a world that isn't started; stop all of it at the end."""
+    async with anyio.create_task_group() as group:
+        made = World(folder, group, Settings(**settings))
+        try:
+            yield made
+        finally:
+            with anyio.CancelScope(shield=True):
+                await made.close()
+            group.cancel_scope.cancel()
+    await made.listener.aclose()
+
+
+def _executable(sdl: str) -> GraphQLSchema:
+    has_entities = "@key" in sdl
+    directive = "directive @key(fields: String!) repeatable on OBJECT\n"
+    return build_schema(directive + sdl + (FEDERATION if has_entities else ""))
