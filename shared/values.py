@@ -138,10 +138,15 @@ def _write_money(money: Money) -> dict[str, str]:
     return {"amount": money.text, "currency": money.currency}
 
 
+def outside_name(name: str) -> str:
+    """Return how JSON and GraphQL call a field: `unit_price` is `unitPrice`, and `from_`, a word of Python's, is `from`."""
+    return to_camel(name.rstrip("_"))
+
+
 class Part(BaseModel):
     """A value stored inside a row as `jsonb` and shown as a GraphQL object of its own: a line, an address (contracts.md)."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, alias_generator=outside_name, populate_by_name=True, extra="ignore")
 
 
 class Address(Part):

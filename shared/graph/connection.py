@@ -3,6 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -143,8 +144,8 @@ def _read_cursor(request: PageRequest, cursor: str) -> tuple[Any, UUID]:
     try:
         value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         kind = field_facts(request.model, request.sort_field).type
-        if value is not None and kind is not Money:
-            value = TypeAdapter(kind).validate_python(value) if isinstance(kind, type) else value
+        if value is not None:
+            value = TypeAdapter(Decimal if kind is Money else kind).validate_python(value)
         return value, UUID(row_id)
     except (ValueError, TypeError, binascii.Error) as error:
         raise Invalid("The cursor is not one of this list: take it from an edge or from pageInfo.", "after") from error

@@ -9,8 +9,9 @@ from typing import Any, Optional
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, not_
+from sqlalchemy import ColumnElement
 from strawberry import UNSET
+from strawberry.annotation import StrawberryAnnotation
 
 from shared.database.entity import Entity, FieldFacts
 from shared.errors import Invalid
@@ -51,14 +52,11 @@ class FilterBuilder:
     def filter_of(self, model: type[Entity], names: Sequence[str]) -> type:
         """Return `DealFilter`: one field for each name, and `and`, `or`, `not`."""
         fields = [make_field(name, _maybe(self._operators(field_facts(model, name))), default=UNSET) for name in names]
-        made = make_input(f"{model.__name__}Filter", fields, description="Conditions that must all hold.")
-        definition: Any = made.__strawberry_definition__  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-        for name, kind in (("and_", list[made]), ("or_", list[made]), ("not_", made)):
-            field = make_field(name, _maybe(kind), graphql_name=name[:-1], default=UNSET)
-            field.origin = made
-            field.default = UNSET
-            definition.fields.append(field)
-            setattr(made, name, UNSET)
+        # The filter names itself, so these three get their type once it exists.
+        groups = [make_field(f"{name}_", Any, graphql_name=name, default=UNSET) for name in ("and", "or", "not")]
+        made = make_input(f"{model.__name__}Filter", [*fields, *groups], description="Conditions that must all hold.")
+        for group in groups:
+            group.type_annotation = StrawberryAnnotation(_maybe(made if group.python_name == "not_" else list[made]))
         return made
 
     def sort_of(self, model: type[Entity], names: Sequence[str]) -> type:
@@ -120,7 +118,7 @@ def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[Column
     found: list[ColumnElement[bool]] = []
     for field in dataclasses.fields(filter_):
         value = getattr(filter_, field.name)
-        if not value:
+        if not value or field.name in ("and_", "or_", "not_"):
             continue
         found += _of_operators(model, field.name, value)
     for group, join in ((filter_.and_, all_of), (filter_.or_, any_of)):
@@ -129,7 +127,8 @@ def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[Column
                 raise Invalid(f"At most {_MAX_TERMS} conditions can be joined.", "filter")
             found.append(join([all_of(conditions(model, term, depth + 1)) for term in group]))
     if filter_.not_:
-        found.append(not_(all_of(conditions(model, filter_.not_, depth + 1))))
+        # NULL is not equal to anything, so `not` takes it in.
+        found.append(all_of(conditions(model, filter_.not_, depth + 1)).is_not(True))
     return found
 
 

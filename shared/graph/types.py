@@ -15,7 +15,7 @@ from strawberry.types.field import StrawberryField
 
 from shared.database.entity import Entity, is_part
 from shared.graph.directives import Scope, Tenant
-from shared.values import Money
+from shared.values import Money, outside_name
 
 GLOBAL = Tenant(scope=Scope.GLOBAL)
 OWN = Tenant(scope=Scope.TENANT)
@@ -127,7 +127,10 @@ class Types:
             return self._outputs[kind]
         if not is_part(kind):
             return self._plain(kind)
-        fields = [make_field(name, self.output(facts.annotation)) for name, facts in kind.model_fields.items()]
+        fields = [
+            make_field(name, self.output(facts.annotation), graphql_name=outside_name(name))
+            for name, facts in kind.model_fields.items()
+        ]
         self._outputs[kind] = make_type(
             kind.__name__, fields, description=_doc(kind), shareable=True, directives=[GLOBAL]
         )
@@ -139,7 +142,7 @@ class Types:
         if not is_part(kind):
             return self._plain(kind)
         fields = [
-            make_field(name, self.input(facts.annotation), default=_default(facts))
+            make_field(name, self.input(facts.annotation), graphql_name=outside_name(name), default=_default(facts))
             for name, facts in kind.model_fields.items()
         ]
         self._inputs[kind] = make_input(f"{kind.__name__}Input", fields, description=_doc(kind))

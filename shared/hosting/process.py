@@ -23,6 +23,7 @@ from shared.hosting.endpoint import Endpoint
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.jetstream import EVENTS, PublishFailed, connect, reset_consumer
+from shared.wire.log import configure_log
 
 log = structlog.get_logger()
 _BEAT_S = 1.0
@@ -35,6 +36,7 @@ def serve(bootstrap: ModuleBootstrap, listener: socket.socket) -> None:
 
     A byte is written to `bootstrap.heartbeat_fd` when the module is ready, and each second from then on.
     """
+    configure_log(bootstrap.log_level)
     uvloop.run(_Process(bootstrap, listener).run())
 
 

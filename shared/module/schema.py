@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any, Optional, cast, get_args, get_type_hints
+from typing import Annotated, Any, Optional, cast, get_args, get_type_hints
 from uuid import UUID
 
 import strawberry
@@ -23,7 +23,7 @@ from shared.graph.rows import Related, load_related, load_row, parse_id, read_pe
 from shared.graph.types import OWN, PageInfo, Types, add_field, make_field, make_type
 from shared.module import Module
 from shared.module.mutations import mutation_field
-from shared.values import mark_of
+from shared.values import mark_of, outside_name
 
 DASHBOARD = "identity.Dashboard"
 
@@ -290,6 +290,10 @@ class SchemaBuilder:
 
         add_field(self.stubs[DASHBOARD], make_field(self.module.slug, kind, card, description=inspect.getdoc(function)))
 
+    def _argument(self, name: str, hint: Any) -> Any:
+        kind = self.types.input(hint)
+        return Annotated[kind, strawberry.argument(name=outside_name(name))] if name.endswith("_") else kind
+
     def _query_field(self, function: Any, permission: str | None, name: str | None) -> StrawberryField:
         hints = get_type_hints(function, include_extras=True)
         parameters = [one for one in inspect.signature(function).parameters.values() if one.name != "tx"]
@@ -301,7 +305,7 @@ class SchemaBuilder:
             return await info.context.read(lambda tx: function(tx, **read))
 
         kind = _maybe(self.types.output(hints["return"]))
-        inputs = [one.replace(annotation=self.types.input(hints[one.name])) for one in parameters]
+        inputs = [one.replace(annotation=self._argument(one.name, hints[one.name])) for one in parameters]
         first = inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info)
         answer.__signature__ = inspect.Signature([first, *inputs], return_annotation=kind)  # pyright: ignore[reportFunctionMemberAccess]
         answer.__annotations__ = {"info": strawberry.Info, **{one.name: one.annotation for one in inputs}}

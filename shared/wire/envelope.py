@@ -23,7 +23,9 @@ class Event(BaseModel):
     `<aggregate>_id`. `version` is raised only by breaking changes.
     """
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore", hide_input_in_errors=True
+    )
     type: ClassVar[str] = ""
     aggregate: ClassVar[str | None] = None
     key: ClassVar[str] = ""

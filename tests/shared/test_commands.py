@@ -1,31 +1,31 @@
 """Commands: one transaction, refusals as data, keys that give the same answer."""
 
+from typing import Any
+from uuid import uuid5
+
 import pytest
 
-from tests.modules import RunningModule, Starter
+from shared.wire.principal import Principal
+from tests.modules import RunningModule
 
 pytestmark = pytest.mark.anyio
-DEAL = "deal { id status version closingNo amount { amount currency } }"
+DEAL = "deal { id status version closingNo title amount { amount currency } }"
 
 
-@pytest.fixture
-async def crm(start_module: Starter) -> RunningModule:
-    return await start_module("crm")
+async def open_deal(crm: RunningModule, ada: Principal, **more: Any) -> Any:
+    customer = await crm.command(ada, "registerCustomer", "customer { id }", name="Acme", currency="CNY")
+    arguments = {"title": "Brand refresh", "amount": {"amount": "24000", "currency": "CNY"}, **more}
+    opened = await crm.command(ada, "openDeal", DEAL, customerId=customer["customer"]["id"], **arguments)
+    assert opened["userErrors"] == []
+    return opened["deal"]
 
 
 async def test_a_won_deal_is_one_event_on_the_stream(crm: RunningModule) -> None:
+    """CRM-3"""
     ada = await crm.new_tenant()
-    customer = await crm.command(ada, "registerCustomer", "customer { id lifecycle }", name="Acme", currency="CNY")
-    deal = await crm.command(
-        ada,
-        "openDeal",
-        DEAL,
-        customerId=customer["customer"]["id"],
-        title="Brand refresh",
-        amount={"amount": "24000", "currency": "CNY"},
-    )
+    deal = await open_deal(crm, ada)
 
-    won = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["deal"]["id"], closedOn="2026-03-10")
+    won = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], closedOn="2026-03-10")
 
     assert won["userErrors"] == []
     assert won["deal"]["status"] == "WON"
@@ -36,3 +36,122 @@ async def test_a_won_deal_is_one_event_on_the_stream(crm: RunningModule) -> None
     assert event["data"]["amount"] == {"amount": "24000.00", "currency": "CNY"}
     assert event["sequence"] == 2
     assert event["actorid"] == str(ada.user)
+
+
+async def test_a_refusal_is_data_and_leaves_nothing_behind(crm: RunningModule) -> None:
+    """CRM-2"""
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"])
+
+    again = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"])
+
+    assert again["deal"] is None
+    assert again["userErrors"][0]["code"] == "DEAL_CLOSED"
+    assert again["receipt"]["status"] == "FAILED"
+    assert len(await crm.outgoing(ada.tenant, "deal.close.won")) == 1
+
+
+async def test_the_same_key_and_input_give_the_same_answer_once(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    first = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="win-1")
+    await crm.command(ada, "reopenDeal", DEAL, dealId=deal["id"], reason="typo")
+
+    second = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="win-1")
+
+    assert second == first
+    assert len(await crm.outgoing(ada.tenant, "deal.close.won")) == 1
+
+
+async def test_the_same_key_with_other_input_is_refused(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="win-1")
+
+    other = await crm.command(
+        ada, "closeDealWon", DEAL, dealId=deal["id"], closedOn="2026-03-11", idempotencyKey="win-1"
+    )
+
+    assert other["userErrors"][0]["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_a_refusal_is_remembered_under_its_key_too(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada, amount=None)
+    first = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="win-1")
+
+    second = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="win-1")
+
+    assert first["userErrors"][0]["code"] == "AMOUNT_REQUIRED"
+    assert second == first
+
+
+async def test_a_key_belongs_to_its_user(crm: RunningModule) -> None:
+    """security.md, threat 28"""
+    ada = await crm.new_tenant()
+    bo = Principal(tenant=ada.tenant, user=uuid5(ada.user, "bo"), permissions=("*",))  # pyright: ignore[reportArgumentType]
+    deal = await open_deal(crm, ada)
+    await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="k")
+
+    his = await crm.command(bo, "closeDealWon", DEAL, dealId=deal["id"], idempotencyKey="k")
+
+    assert his["userErrors"][0]["code"] == "DEAL_CLOSED"
+
+
+async def test_an_old_version_is_refused(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    await crm.command(ada, "moveDealToStage", DEAL, dealId=deal["id"], stage="proposal")
+
+    stale = await crm.command(ada, "closeDealWon", DEAL, dealId=deal["id"], expectedVersion=deal["version"])
+
+    assert stale["userErrors"][0]["code"] == "STALE_VERSION"
+    assert await crm.outgoing(ada.tenant, "deal.close.won") == []
+
+
+async def test_a_wrong_input_names_its_field(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+
+    refused = await crm.command(ada, "registerCustomer", "customer { id }", name="", currency="cny")
+
+    (error,) = refused["userErrors"]
+    assert error["code"] == "VALIDATION"
+    assert error["field"] in (["name"], ["currency"])
+
+
+async def test_a_malformed_id_answers_like_an_absent_one(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+
+    absent = await crm.command(ada, "closeDealWon", DEAL, dealId="01a20d5a-5de5-7bbe-a8fd-fcd019ec1e0a")
+    malformed = await crm.command(ada, "closeDealWon", DEAL, dealId="nonsense")
+
+    assert absent["userErrors"][0]["code"] == malformed["userErrors"][0]["code"] == "NOT_FOUND"
+
+
+async def test_without_the_permission_nothing_happens(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    viewer = Principal(tenant=ada.tenant, user=ada.user, permissions=("crm.*.read", "crm.deal.read"))
+
+    answer = await crm.execute(
+        viewer,
+        "mutation($id: ID!) { closeDealWon(input: {dealId: $id}) { deal { status } } }",
+        id=deal["id"],
+    )
+
+    assert answer.errors[0]["extensions"]["code"] == "FORBIDDEN"
+    assert await crm.outgoing(ada.tenant, "deal.close.won") == []
+
+
+async def test_a_row_outside_the_callers_scope_answers_like_an_absent_one(crm: RunningModule) -> None:
+    """contracts.md, row scope OWN"""
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    own = Principal(tenant=ada.tenant, user=ada.user, permissions=("crm.deal.*@own",))
+
+    refused = await crm.command(own, "closeDealWon", "deal { id }", dealId=deal["id"])
+    seen = await crm.execute(own, "{ deals { totalCount } }")
+
+    assert refused["userErrors"][0]["code"] == "NOT_FOUND"
+    assert seen.data == {"deals": {"totalCount": 0}}

@@ -1,0 +1,148 @@
+"""Events in: once, in order, parked when they are poison, refused when they are forged."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.clock import new_id
+from shared.wire.principal import Principal
+from tests.modules import RunningModule, until
+
+pytestmark = pytest.mark.anyio
+
+
+def fresh() -> UUID:
+    return new_id(datetime.now(UTC))  # noqa: TID251 outside the platform
+
+
+async def a_customer(crm: RunningModule) -> tuple[Principal, UUID]:
+    ada = await crm.new_tenant()
+    made = await crm.command(ada, "registerCustomer", "customer { id }", name="Acme")
+    return ada, UUID(made["customer"]["id"])
+
+
+async def flag(crm: RunningModule, who: Principal) -> bool:
+    assert who.tenant
+    (row,) = await crm.rows(who.tenant, "select credit_flag from customer")
+    return row["credit_flag"]
+
+
+async def position(crm: RunningModule, who: Principal, invoice: UUID) -> dict[str, Any] | None:
+    assert who.tenant
+    rows = await crm.rows(
+        who.tenant, "select last_sequence, parked from kit.inbox_key where key = $1", f"Invoice/{invoice}"
+    )
+    return rows[0] if rows else None
+
+
+async def overdue(
+    crm: RunningModule, who: Principal, customer: UUID, invoice: UUID, sequence: int, **more: Any
+) -> UUID:
+    assert who.tenant
+    data = {"invoiceId": str(invoice), "customerId": str(customer), "unknownField": 1}
+    return await crm.publish(who.tenant, "invoice.overdue", "Invoice", invoice, sequence, data, **more)
+
+
+async def paid(crm: RunningModule, who: Principal, customer: UUID, invoice: UUID, sequence: int) -> None:
+    assert who.tenant
+    data = {"invoiceId": str(invoice), "customerId": str(customer)}
+    await crm.publish(who.tenant, "invoice.paid", "Invoice", invoice, sequence, data)
+
+
+async def test_an_event_has_its_effect_once_however_often_it_comes(crm: RunningModule) -> None:
+    """contracts.md, "Events": an inbox row, not a memory of ids"""
+    ada, customer = await a_customer(crm)
+    invoice = fresh()
+
+    event_id = await overdue(crm, ada, customer, invoice, 1)
+    for _ in range(2):
+        await overdue(crm, ada, customer, invoice, 1, id=event_id)
+    await paid(crm, ada, customer, invoice, 2)
+    await overdue(crm, ada, customer, invoice, 1, id=event_id)
+    last = fresh()
+    await overdue(crm, ada, fresh(), last, 1)
+
+    async def settled() -> bool:
+        return (await position(crm, ada, invoice) or {}).get("last_sequence") == 2 and bool(
+            await position(crm, ada, last)
+        )
+
+    await until(settled)
+    assert not await flag(crm, ada)
+    assert ada.tenant
+    assert await crm.rows(ada.tenant, "select 1 from overdue_invoice") == []
+
+
+async def test_poison_parks_its_aggregate_and_no_other(crm: RunningModule) -> None:
+    """contracts.md, "Events": three tries, then the key is parked with its later events"""
+    ada, customer = await a_customer(crm)
+    poisoned, sound = fresh(), fresh()
+    assert ada.tenant
+
+    await crm.publish(ada.tenant, "invoice.overdue", "Invoice", poisoned, 1, {"invoiceId": "abc", "customerId": None})
+    await overdue(crm, ada, customer, poisoned, 2)
+    await overdue(crm, ada, customer, sound, 1)
+
+    async def parked() -> bool:
+        return bool((await position(crm, ada, poisoned) or {}).get("parked"))
+
+    await until(parked)
+
+    async def flows() -> bool:
+        return await flag(crm, ada)
+
+    await until(flows)
+    assert (await position(crm, ada, sound) or {})["last_sequence"] == 1
+    stream = crm.admin.jetstream()
+    copy = await stream.get_last_msg("DLQ", f"dlq.crm.{ada.tenant}.invoice.overdue")
+    assert copy.headers is not None
+    assert "ValidationError" in copy.headers["Mewayz-Reason"]
+
+
+async def test_a_higher_payload_version_is_parked_not_guessed(crm: RunningModule) -> None:
+    ada, customer = await a_customer(crm)
+    invoice = fresh()
+
+    await overdue(crm, ada, customer, invoice, 1, schemaversion=2)
+
+    async def parked() -> bool:
+        return bool((await position(crm, ada, invoice) or {}).get("parked"))
+
+    await until(parked)
+    assert not await flag(crm, ada)
+
+
+async def test_a_forged_tenant_has_no_effect_anywhere(crm: RunningModule) -> None:
+    """S7; security.md, threat 16"""
+    ada, customer = await a_customer(crm)
+    eve = await crm.new_tenant()
+    invoice = fresh()
+
+    await overdue(crm, ada, customer, invoice, 1, tenantid=str(eve.tenant))
+
+    async def rejected() -> bool:
+        try:
+            copy = await crm.admin.jetstream().get_last_msg("DLQ", f"dlq.crm.{ada.tenant}.invoice.overdue")
+        except Exception:
+            return False
+        return (copy.headers or {}).get("Mewayz-Reason") == "FORGED_TENANT"
+
+    await until(rejected)
+    assert await position(crm, ada, invoice) is None
+    assert await position(crm, eve, invoice) is None
+    assert not await flag(crm, ada)
+
+
+async def test_what_is_no_envelope_is_put_aside_and_the_rest_flows(crm: RunningModule) -> None:
+    ada, customer = await a_customer(crm)
+    invoice = fresh()
+
+    await crm.admin.jetstream().publish(f"evt.{ada.tenant}.invoice.overdue", b"{not json")
+    await overdue(crm, ada, customer, invoice, 1)
+
+    async def flows() -> bool:
+        return await flag(crm, ada)
+
+    await until(flows)
