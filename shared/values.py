@@ -139,7 +139,7 @@ def _write_money(money: Money) -> dict[str, str]:
 
 
 def outside_name(name: str) -> str:
-    """Return how JSON and GraphQL call a field: `unit_price` is `unitPrice`, and `from_`, a word of Python's, is `from`."""
+    """Return a field's name in JSON and GraphQL: `unit_price` is `unitPrice`; `from_`, a word of Python's, is `from`."""
     return to_camel(name.rstrip("_"))
 
 
