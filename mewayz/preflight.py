@@ -9,6 +9,7 @@ from pathlib import Path
 from mewayz.failures import NoSpace, PortTaken, StartFailure, UnusableFolder
 from mewayz.folders import Folders
 from mewayz.settings import Settings
+from shared.clock import clock_from
 
 _NEEDED_MB = 600
 _UNFIT = {"9p": "a Windows disk", "nfs": "a network disk", "nfs4": "a network disk", "cifs": "a network disk"}
@@ -21,9 +22,18 @@ def failures(settings: Settings, folders: Folders) -> list[StartFailure]:
         lambda: check_writable(folders.data),
         lambda: check_file_system(folders.data, file_system(folders.data)),
         lambda: check_space(folders.data, shutil.disk_usage(_existing(folders.data)).free),
+        lambda: check_clock(settings.clock, is_test_data=folders.is_test_data),
         lambda: check_port(settings.host, settings.port),
     ]
     return list(_failing(checks))
+
+
+def check_clock(clock: str | None, *, is_test_data: bool) -> None:
+    """Raise StartFailure where MEWAYZ_CLOCK is wrong, or real data is not to be bent."""
+    try:
+        clock_from(clock, test_data=is_test_data)
+    except ValueError as error:
+        raise StartFailure(str(error), "./justw up without MEWAYZ_CLOCK") from None
 
 
 def check_port(host: str, port: int) -> None:

@@ -154,6 +154,11 @@ class Platform:
         self._process.terminate()
         return self._process.wait(timeout_s)
 
+    def exit_code(self, *, timeout_s: float = 30) -> int:
+        """Wait for `mewayz up` to end by itself and return its exit code."""
+        assert self._process is not None, "start comes first"
+        return self._process.wait(timeout_s)
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `mewayz ARGUMENTS --data ...` to its end."""
         command = [sys.executable, "-m", "mewayz", *arguments, "--data", str(self.data)]
@@ -191,8 +196,9 @@ class Platform:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self._printed.put(line.rstrip("\n"))
+        with process.stdout as lines:
+            for line in lines:
+                self._printed.put(line.rstrip("\n"))
         self._printed.put(None)
 
 

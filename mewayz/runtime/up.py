@@ -15,7 +15,6 @@ from mewayz.modules import chosen, module_folders, slugs
 from mewayz.preflight import failures
 from mewayz.progress import Failed, Report, Screen, Trouble
 from mewayz.settings import Settings
-from shared.clock import clock_from
 
 _DEATHS_ALLOWED = 5
 _WINDOW_S = 60
@@ -24,7 +23,7 @@ _WINDOW_S = 60
 def up(settings: Settings, screen: Screen) -> int:
     """Run the platform until Ctrl-C, SIGTERM or `mewayz down`; return the exit code.
 
-    Raises UnknownModule, or ValueError for a wrong MEWAYZ_CLOCK, before anything is started.
+    Raises UnknownModule before anything is started.
     """
     chosen(slugs(module_folders(settings.modules_from)), settings.modules)
     try:
@@ -35,7 +34,6 @@ def up(settings: Settings, screen: Screen) -> int:
         if found := failures(settings, folders):
             return _show(screen, found)
         folders.create()
-        clock_from(settings.clock, test_data=folders.is_test_data)
         held = lock.take(f"pid {os.getpid()}, {settings.address}")
     except StartFailure as failure:
         return _show(screen, [failure])

@@ -1,0 +1,203 @@
+"""The platform as a whole: real processes are started, killed, hung and stopped (contracts.md, "Where things are")."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.services import Platform
+
+pytestmark = pytest.mark.timeout(60)
+
+_MODULE = """
+from shared.module import Module
+
+module = Module({slug!r}, name={slug!r}, area="Test", parts=())
+"""
+
+
+@pytest.fixture(scope="module")
+def folder_of_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Modules of their own: two sound ones, one whose code is broken, one that dies whenever it is served."""
+    folder = tmp_path_factory.mktemp("modules")
+    for slug in ("alpha", "beta", "broken", "fragile"):
+        (folder / slug / "migrations").mkdir(parents=True)
+        (folder / slug / "__init__.py").write_text(_MODULE.format(slug=slug))
+    (folder / "broken" / "__init__.py").write_text("answer = 42\nquestion = answer / 0\n")
+    dying = "\nimport setproctitle, os\nif 'prepare' not in setproctitle.getproctitle():\n    os._exit(7)\n"
+    (folder / "fragile" / "__init__.py").write_text(_MODULE.format(slug="fragile") + dying)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, folder_of_modules: Path) -> Iterator[Platform]:
+    """A running platform with those modules."""
+    data = tmp_path_factory.mktemp("data")
+    running = Platform(data, "--modules", "alpha,beta,broken,fragile", modules_from=[folder_of_modules])
+    running.start(until="step=modules")
+    yield running
+    assert running.stop() == 0
+
+
+def test_a_module_whose_code_is_broken_is_parked_with_its_line_and_the_others_run(platform: Platform) -> None:
+    broken = platform.module("broken")
+
+    assert broken["state"] == "parked"
+    assert broken["reason"] == "ZeroDivisionError: division by zero (__init__.py:2)"
+    assert platform.module("alpha")["state"] == "ready"
+
+
+def test_a_repaired_module_starts(platform: Platform, folder_of_modules: Path) -> None:
+    (folder_of_modules / "broken" / "__init__.py").write_text(_MODULE.format(slug="broken"))
+
+    assert platform.run("start", "broken").returncode == 0
+
+    _wait_until(lambda: platform.module("broken")["state"] == "ready")
+
+
+def test_a_module_that_dies_in_a_loop_is_parked_with_the_reason(platform: Platform) -> None:
+    _wait_until(lambda: platform.module("fragile")["state"] == "parked")
+
+    reason = platform.module("fragile")["reason"]
+    assert reason == "it died more than 5 times in a minute, the last time: ended with exit code 7"
+
+
+def test_a_killed_module_is_back_within_two_seconds(platform: Platform) -> None:
+    before = platform.module("alpha")
+
+    os.kill(before["pid"], signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = platform.module("alpha")
+        return now["state"] == "ready" and now["pid"] != before["pid"] and now["restarts"] == before["restarts"] + 1
+
+    _wait_until(is_back, timeout_s=2)
+
+
+def test_a_stopped_module_stays_down_with_its_socket_closed_until_it_is_started(platform: Platform) -> None:
+    path = next(platform.data.glob("run/beta.sock"))
+    assert _connects(path)
+
+    platform.run("stop", "beta", "--kill")
+
+    assert platform.module("beta")["state"] == "stopped"
+    assert not _connects(path)
+    platform.run("start", "beta")
+    _wait_until(lambda: platform.module("beta")["state"] == "ready")
+    assert _connects(path)
+
+
+def test_a_restarted_module_has_a_new_process(platform: Platform) -> None:
+    before = platform.module("beta")["pid"]
+
+    platform.run("restart", "beta")
+
+    _wait_until(lambda: platform.module("beta")["state"] == "ready" and platform.module("beta")["pid"] != before)
+
+
+def test_a_module_that_hangs_is_killed_and_started_again(platform: Platform) -> None:
+    before = platform.module("alpha")
+
+    os.kill(before["pid"], signal.SIGSTOP)
+
+    _wait_until(lambda: platform.module("alpha")["pid"] not in (None, before["pid"]), timeout_s=15)
+    _wait_until(lambda: platform.module("alpha")["state"] == "ready")
+
+
+def test_modules_outlive_a_killed_zygote_and_new_ones_come_from_the_next(platform: Platform) -> None:
+    zygote = _child_named(platform, "zygote")
+    alpha = platform.module("alpha")["pid"]
+
+    zygote.kill()
+
+    _wait_until(lambda: _child_named(platform, "zygote").pid != zygote.pid)
+    assert platform.module("alpha")["pid"] == alpha
+    os.kill(alpha, signal.SIGKILL)
+    _wait_until(lambda: platform.module("alpha")["state"] == "ready" and platform.module("alpha")["pid"] != alpha)
+    assert "SIGKILL" not in str(platform.module("alpha")["reason"])
+
+
+@pytest.mark.parametrize("server", ["postgres", "nats"])
+def test_a_killed_server_is_started_again(platform: Platform, server: str) -> None:
+    before = platform.status()[server]
+
+    os.kill(before["pid"], signal.SIGKILL)
+
+    _wait_until(lambda: platform.status()[server]["pid"] not in (None, before["pid"]))
+    assert platform.status()[server]["url"] == before["url"]
+
+
+def test_a_killed_supervisor_is_started_again_by_up(platform: Platform) -> None:
+    supervisor = psutil.Process(platform.pid).children()[0]
+
+    supervisor.kill()
+
+    platform.wait_for("! Starting again")
+    platform.wait_for("step=modules")
+    assert platform.module("alpha")["state"] == "ready"
+
+
+def test_a_second_up_on_the_same_data_says_so(platform: Platform) -> None:
+    second = Platform(platform.data)
+
+    second.start(until="✘ mewayz is already running here: pid ")
+
+    assert f"pid {platform.pid}, http://localhost:{platform.port}." in second.lines[-1]
+    assert second.exit_code() == 0
+
+
+def test_an_unknown_module_is_answered_with_the_names_there_are(platform: Platform) -> None:
+    done = platform.run("stop", "nix")
+
+    assert done.returncode == 1
+    assert done.stderr == "✘ There is no module 'nix': the modules are alpha, beta, broken, fragile.\n"
+
+
+def test_secrets_stand_in_no_command_line_and_no_environment(platform: Platform) -> None:
+    secrets = [path.read_bytes().strip() for path in (platform.data / "secrets").iterdir()]
+    processes = [psutil.Process(platform.pid), *psutil.Process(platform.pid).children(recursive=True)]
+
+    shown = b"".join(
+        Path(f"/proc/{process.pid}/{what}").read_bytes() for process in processes for what in ("cmdline", "environ")
+    )
+
+    assert secrets
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_when_up_is_killed_nothing_stays_behind(tmp_path: Path, folder_of_modules: Path) -> None:
+    running = Platform(tmp_path, "--modules", "beta", modules_from=[folder_of_modules])
+    running.start(until="step=modules")
+    family = psutil.Process(running.pid).children(recursive=True)
+
+    os.kill(running.pid, signal.SIGKILL)
+
+    assert running.exit_code() == -signal.SIGKILL
+    assert len(family) > 5
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.05)
+
+
+def _connects(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _child_named(platform: Platform, name: str) -> psutil.Process:
+    family = psutil.Process(platform.pid).children(recursive=True)
+    return next((process for process in family if name in " ".join(process.cmdline())), psutil.Process(platform.pid))
