@@ -12,7 +12,7 @@ from router.supergraph import model
 def merge_enum(merging: Merging, name: str, sources: Mapping[int, TypeFacts]) -> dict[str, model.EnumValue]:
     """Return the values: of an output all, of an input the common ones; used as both, subgraphs must agree."""
     as_input, as_output = merging.inputs.get(name), merging.outputs.get(name)
-    if as_input is None and as_output is None:
+    if as_input is None and as_output is None and "__" not in name:
         message = f"The enum {name} is defined but no field or argument uses it: all values are kept."
         merging.hint("UNUSED_ENUM_TYPE", HintLevel.DEBUG, message, name, sources.values())
     merged: dict[str, model.EnumValue] = {}

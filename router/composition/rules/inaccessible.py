@@ -13,7 +13,7 @@ from router.composition.values import EnumName, Value, read_value
 from router.supergraph.model import Applied, Argument, EnumValue, Field, Kind, Supergraph, Type, named
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A problem: its code, its sentence, and the coordinate it is about."""
 
     code: str
@@ -36,6 +36,11 @@ def check_inaccessible(supergraph: Supergraph, merging: Merging) -> None:
                 merging.report.error("DISALLOWED_INACCESSIBLE", message, at=merging.definitions(directive.name))
 
 
+def hidden_problems(supergraph: Supergraph, hide: str) -> Iterator[Found]:
+    """Yield what the parts marked with the directive `hide` break."""
+    return _Api(supergraph, hide).problems()
+
+
 class _Api:
     """A supergraph seen through @inaccessible."""
 
@@ -49,12 +54,12 @@ class _Api:
         """Whether an element is marked itself."""
         return bool(one.applied) and _has(one.applied, self._hide)
 
-    def problems(self) -> Iterator[_Found]:
+    def problems(self) -> Iterator[Found]:
         for one in self._types.values():
             if one.name in self._hidden_types:
                 if one.name == self._query:
                     message = f"{one.name} is @inaccessible, but clients need the query root: remove the mark."
-                    yield _Found("QUERY_ROOT_TYPE_INACCESSIBLE", message, one.name)
+                    yield Found("QUERY_ROOT_TYPE_INACCESSIBLE", message, one.name)
                 continue
             yield from self._emptied(one)
             for field in one.fields.values():
@@ -63,23 +68,23 @@ class _Api:
                 if interface not in self._hidden_types and interface in self._types:
                     yield from self._implementation(one, self._types[interface])
 
-    def _emptied(self, one: Type) -> Iterator[_Found]:
+    def _emptied(self, one: Type) -> Iterator[Found]:
         children = [self.is_hidden(child) for child in (*one.fields.values(), *one.values.values())]
         children += [member in self._hidden_types for member in one.members]
         if children and all(children):
             message = (
                 f"All that is in {one.name} is @inaccessible, but {one.name} is not: hide it, too, or show a part."
             )
-            yield _Found("ONLY_INACCESSIBLE_CHILDREN", message, one.name)
+            yield Found("ONLY_INACCESSIBLE_CHILDREN", message, one.name)
 
-    def _field(self, owner: Type, field: Field) -> Iterator[_Found]:
+    def _field(self, owner: Type, field: Field) -> Iterator[Found]:
         at = f"{owner.name}.{field.name}"
         if self.is_hidden(field):
             if owner.kind is Kind.INPUT and _is_required(field):
                 message = (
                     f"{at} is @inaccessible but required: clients could never give it. Make it optional, or show it."
                 )
-                yield _Found("REQUIRED_INACCESSIBLE", message, at)
+                yield Found("REQUIRED_INACCESSIBLE", message, at)
             return
         yield from self._reference(field.type, at)
         yield from self._default(field.default, field.type, at)
@@ -88,17 +93,17 @@ class _Api:
             if self.is_hidden(argument):
                 if _is_required(argument):
                     message = f"{where} is @inaccessible but required: clients could never give it. Make it optional."
-                    yield _Found("REQUIRED_INACCESSIBLE", message, where)
+                    yield Found("REQUIRED_INACCESSIBLE", message, where)
                 continue
             yield from self._reference(argument.type, where)
             yield from self._default(argument.default, argument.type, where)
 
-    def _reference(self, reference: str, at: str) -> Iterator[_Found]:
+    def _reference(self, reference: str, at: str) -> Iterator[Found]:
         if named(reference) in self._hidden_types:
             message = f"{named(reference)} is @inaccessible, but {at}, which is not, refers to it: hide that, too."
-            yield _Found("REFERENCED_INACCESSIBLE", message, at)
+            yield Found("REFERENCED_INACCESSIBLE", message, at)
 
-    def _implementation(self, owner: Type, interface: Type) -> Iterator[_Found]:
+    def _implementation(self, owner: Type, interface: Type) -> Iterator[Found]:
         for wanted in interface.fields.values():
             mine = owner.fields.get(wanted.name)
             if mine is None or self.is_hidden(wanted):
@@ -106,27 +111,27 @@ class _Api:
             at, theirs = f"{owner.name}.{mine.name}", f"{interface.name}.{wanted.name}"
             if self.is_hidden(mine):
                 message = f"{at} is @inaccessible, but {theirs}, which it implements, is not: hide both or none."
-                yield _Found("IMPLEMENTED_BY_INACCESSIBLE", message, at)
+                yield Found("IMPLEMENTED_BY_INACCESSIBLE", message, at)
                 continue
             yield from self._arguments(mine, wanted, at, theirs)
 
-    def _arguments(self, mine: Field, wanted: Field, at: str, theirs: str) -> Iterator[_Found]:
+    def _arguments(self, mine: Field, wanted: Field, at: str, theirs: str) -> Iterator[Found]:
         for argument in mine.arguments.values():
             other = wanted.arguments.get(argument.name)
             where = f"{at}({argument.name}:)"
             if self.is_hidden(argument):
                 if other is not None and not self.is_hidden(other):
                     message = f"{where} is @inaccessible, but {theirs}({other.name}:) is not: hide both or none."
-                    yield _Found("IMPLEMENTED_BY_INACCESSIBLE", message, where)
+                    yield Found("IMPLEMENTED_BY_INACCESSIBLE", message, where)
             elif _is_required(argument) and (other is None or self.is_hidden(other)):
                 message = f"{where} is required, but {theirs}({argument.name}:) is @inaccessible: make it optional."
-                yield _Found("REQUIRED_INACCESSIBLE", message, where)
+                yield Found("REQUIRED_INACCESSIBLE", message, where)
 
-    def _default(self, default: str | None, reference: str, at: str) -> Iterator[_Found]:
+    def _default(self, default: str | None, reference: str, at: str) -> Iterator[Found]:
         if default is not None:
             for hidden in self._hidden_in(read_value(parse_const_value(default)), reference):
                 message = f"{hidden} is @inaccessible, but the default of {at} uses it: choose another default."
-                yield _Found("DEFAULT_VALUE_USES_INACCESSIBLE", message, at)
+                yield Found("DEFAULT_VALUE_USES_INACCESSIBLE", message, at)
 
     def _hidden_in(self, value: Value, reference: str) -> Iterator[str]:
         owner = self._types.get(named(reference))
