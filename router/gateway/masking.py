@@ -1,6 +1,6 @@
 """What a client may read of an error: public codes pass, everything else becomes a reference into the log."""
 
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -15,14 +15,8 @@ log = structlog.get_logger()
 
 
 def mask(errors: list[dict[str, Any]], *, reference: str) -> None:
-    """Rewrite `errors` in place for the client; the log keeps the whole of each one under `reference`."""
-    for error in errors:
-        extensions: dict[str, Any] = error.get("extensions") or {}
-        if extensions.get("code") in PUBLIC_CODES:
-            error["extensions"] = {name: value for name, value in extensions.items() if name in _PUBLIC_EXTENSIONS}
-        else:
-            log.error("error_masked", reference=reference, **{**error, "extensions": extensions})
-            _replace(error, module=extensions.get("module"), reference=reference)
+    """Rewrite `errors` in place for the client; the log keeps the whole of each masked one under `reference`."""
+    errors[:] = [_masked(error, reference) for error in errors]
 
 
 def masked_message(module: str | None, reference: str) -> str:
@@ -31,7 +25,14 @@ def masked_message(module: str | None, reference: str) -> str:
     return f"Something went wrong{where}. Reference: {reference}"
 
 
-def _replace(error: dict[str, Any], *, module: str | None, reference: str) -> None:
-    error["message"] = masked_message(module, reference)
-    error["extensions"] = {"code": "INTERNAL", **({"module": module} if module else {})}
-    error.pop("locations", None)
+def _masked(error: dict[str, Any], reference: str) -> dict[str, Any]:
+    given = error.get("extensions")
+    extensions = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    code, module = extensions.get("code"), extensions.get("module")
+    place = {"path": error["path"]} if "path" in error else {}
+    if isinstance(code, str) and code in PUBLIC_CODES:
+        shown = {name: value for name, value in extensions.items() if name in _PUBLIC_EXTENSIONS}
+        return {"message": error.get("message"), **place, "extensions": shown}
+    log.error("error_masked", reference=reference, error=error, module=module)
+    shown = {"code": "INTERNAL", **({"module": module} if module else {})}
+    return {"message": masked_message(module, reference), **place, "extensions": shown}

@@ -1,7 +1,7 @@
 """A small world around a real gateway: modules that verify internal tokens, a supervisor that pushes states."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,7 @@ import anyio
 import msgspec
 import orjson
 import uvicorn
-from anyio.abc import SocketStream, TaskGroup
+from anyio.abc import SocketListener, SocketStream, TaskGroup
 from graphql import GraphQLError, GraphQLSchema, build_schema, graphql
 
 from router.composition.compose import compose
@@ -58,7 +58,9 @@ class Module:
         self.schema = _executable(sdl)
         self.tokens: list[InternalToken] = []
         self.headers: list[dict[bytes, bytes]] = []
+        self.queries: list[bytes] = []
         self.done: list[str] = []
+        self.cancelled = 0
         self.routes: dict[str, Callable[[bytes], tuple[int, list[tuple[bytes, bytes]], bytes]]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -69,10 +71,21 @@ class Module:
             if not message.get("more_body"):
                 break
         headers = dict(scope["headers"])
-        status, extra, answer = await self._answer(scope["path"], headers, body)
+        self.queries.append(scope["query_string"])
+        status, extra, answer = 499, [], b""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch, receive, group.cancel_scope)
+            status, extra, answer = await self._answer(scope["path"], headers, body)
+            group.cancel_scope.cancel()
         length = (b"content-length", str(len(answer)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [*extra, length]})
         await send({"type": "http.response.body", "body": answer})
+
+    async def _watch(self, receive: Any, scope: anyio.CancelScope) -> None:
+        """Stop working for a caller that closed its connection."""
+        await receive()
+        self.cancelled += 1
+        scope.cancel()
 
     async def _answer(
         self, path: str, headers: dict[bytes, bytes], body: bytes
@@ -191,6 +204,7 @@ class World:
     folder: Path
     group: TaskGroup
     settings: Settings = field(default_factory=Settings)
+    listener: SocketListener = field(init=False)
 
     def __post_init__(self) -> None:
         self.router_key = SigningKey.generate()
@@ -205,7 +219,6 @@ class World:
 
     async def start(self, *modules: Module) -> Self:
         """Start the supervisor, these modules (all, if none is named) and the gateway."""
-        self.listener = await anyio.create_unix_listener(self.supervisor.path)
         self.group.start_soon(self.listener.serve, self.supervisor.serve)
         for module in modules or (self.crm, self.invoicing, self.identity):
             await self.start_module(module)
@@ -317,15 +330,16 @@ async def until(condition: Callable[[], object], seconds: float = 8) -> None:
 @asynccontextmanager
 async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     """Yield a world that isn't started; stop all of it at the end."""
-    async with anyio.create_task_group() as group:
+    async with AsyncExitStack() as stack, anyio.create_task_group() as group:
         made = World(folder, group, Settings(**settings))
+        made.listener = await anyio.create_unix_listener(made.supervisor.path)
+        stack.push_async_callback(made.listener.aclose)
         try:
             yield made
         finally:
             with anyio.CancelScope(shield=True):
                 await made.close()
             group.cancel_scope.cancel()
-    await made.listener.aclose()
 
 
 def _executable(sdl: str) -> GraphQLSchema:

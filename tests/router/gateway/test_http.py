@@ -1,0 +1,137 @@
+"""GraphQL over HTTP: what is accepted, and how each refusal looks (security.md F, threats 19 and 21)."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import orjson
+import pytest
+
+from router.execution.transport import Reply
+from tests.router.gateway.world import world
+
+pytestmark = pytest.mark.anyio
+QUERY = b'{"query":"{ tenant }"}'
+GRAPHQL_JSON = "application/graphql-response+json"
+
+
+def _code(reply: Reply) -> str:
+    return orjson.loads(reply.body)["errors"][0]["extensions"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (b"", {}, 400, "BAD_REQUEST"),
+        (b"{", {}, 400, "BAD_REQUEST"),
+        (b"null", {}, 400, "BAD_REQUEST"),
+        (b'{"q":1}', {}, 400, "BAD_REQUEST"),
+        (b'{"query":7}', {}, 400, "BAD_REQUEST"),
+        (b'{"query":"{ tenant }","variables":[]}', {}, 400, "BAD_REQUEST"),
+        (b'{"query":"{ tenant }","operationName":{}}', {}, 400, "BAD_REQUEST"),
+        (b'{"query":"{ tenant }","extensions":"x"}', {}, 400, "BAD_REQUEST"),
+        (b'{"query":"\xff"}', {}, 400, "BAD_REQUEST"),
+        (b'{"query":"{ tenant }","variables":{"a":' + b"[" * 5000 + b"]" * 5000 + b"}}", {}, 400, "BAD_REQUEST"),
+        (b"[" + QUERY + b"]", {}, 400, "BATCH_REFUSED"),
+        (b'{"query":"' + b" " * (256 * 1024) + b'"}', {}, 413, "PAYLOAD_TOO_LARGE"),
+        (QUERY, {"content-type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (QUERY, {"content-type": "application/x-www-form-urlencoded"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (QUERY, {"content-type": "multipart/form-data; boundary=x"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (QUERY, {"content-type": "application/json; charset=utf-16"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (QUERY, {"content-type": ""}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (QUERY, {"accept": "text/html"}, 406, "NOT_ACCEPTABLE"),
+    ],
+)
+async def test_what_is_no_graphql_request_is_refused_with_one_stable_code(
+    tmp_path: Path, body: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+
+        reply = await made.post(body, headers=headers)
+
+        assert (reply.status, _code(reply)) == (status, code)
+        assert made.crm.tokens == []
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code"),
+    [
+        ("{ tenant", {}, "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", {}, "GRAPHQL_VALIDATION_FAILED"),
+        ("query A { tenant } query B { tenant }", {}, "OPERATION_RESOLUTION_FAILURE"),
+        ("query ($id: ID!) { deal(id: $id) { name } }", {}, "BAD_USER_INPUT"),
+    ],
+)
+async def test_a_wrong_document_is_400_or_for_older_clients_200_as_the_draft_says(
+    tmp_path: Path, query: str, variables: dict[str, object], code: str
+) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        body = orjson.dumps({"query": query, "variables": variables})
+
+        new = await made.post(body, headers={"accept": GRAPHQL_JSON})
+        old = await made.post(body, headers={"accept": "application/json"})
+
+        assert (new.status, _code(new)) == (400, code)
+        assert (old.status, _code(old)) == (200, code)
+        assert b"data" not in orjson.loads(new.body)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", b"application/json; charset=utf-8"),
+        ("*/*", b"application/json; charset=utf-8"),
+        (GRAPHQL_JSON, b"application/graphql-response+json; charset=utf-8"),
+        (f"application/json;q=0.5, {GRAPHQL_JSON}", b"application/graphql-response+json; charset=utf-8"),
+        (f"{GRAPHQL_JSON};q=0.5, application/json", b"application/json; charset=utf-8"),
+    ],
+)
+async def test_the_answer_has_the_type_the_client_prefers(tmp_path: Path, accept: str, content_type: bytes) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+
+        reply = await made.post(QUERY, headers={"accept": accept})
+
+        assert (reply.status, reply.headers[b"content-type"]) == (200, content_type)
+        assert (reply.headers[b"x-content-type-options"], reply.headers[b"cache-control"]) == (b"nosniff", b"no-store")
+
+
+async def test_get_answers_queries_and_never_mutates(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        signed = {"authorization": f"Bearer {made.token()}"}
+        query = quote("query ($id: ID!) { deal(id: $id) { name } }")
+        mutation = quote('mutation { rename(name: "x") }')
+
+        variables = quote('{"id":"7"}')
+        answer = await made.get(f"/graphql?query={query}&variables={variables}", **signed)
+        refused = await made.get(f"/graphql?query={mutation}", **signed)
+        empty = await made.get("/graphql", **signed)
+        broken = await made.get(f"/graphql?query={query}&variables=%7B", **signed)
+        anonymous = await made.get(f"/graphql?query={query}")
+
+        assert orjson.loads(answer.body) == {"data": {"deal": {"name": "Deal 7"}}}
+        assert (refused.status, refused.headers[b"allow"], made.crm.done) == (405, b"POST", [])
+        assert (empty.status, broken.status, anonymous.status) == (400, 400, 401)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+async def test_other_methods_are_405(tmp_path: Path, method: str) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+
+        reply = await made.client.request(made.url, target="/graphql", method=method, timeout_s=5)
+
+        assert (reply.status, reply.headers[b"allow"], _code(reply)) == (405, b"GET, POST", "METHOD_NOT_ALLOWED")
+
+
+async def test_introspection_is_answered_to_whoever_is_signed_in(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+
+        status, body = await made.graphql('{ __typename __type(name: "Deal") { fields { name } } }')
+
+        names = {field["name"] for field in body["data"]["__type"]["fields"]}
+        assert (status, body["data"]["__typename"], names) == (200, "Query", {"id", "name", "invoices"})
+        assert made.crm.tokens == []

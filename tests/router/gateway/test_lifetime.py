@@ -1,0 +1,103 @@
+"""Deadlines, departures and endings: what is cancelled, what never is, and what is swapped under way."""
+
+from pathlib import Path
+
+import anyio
+import orjson
+import pytest
+
+from tests.router.gateway.world import CRM, World, until, world
+
+pytestmark = pytest.mark.anyio
+
+
+async def _ask_and_leave(made: World, query: str) -> None:
+    """Send an operation, wait until crm has it, and close the connection without reading an answer."""
+    body = orjson.dumps({"query": query})
+    head = f"POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {made.token()}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    async with await anyio.connect_tcp("127.0.0.1", int(made.url.rpartition(":")[2])) as stream:
+        await stream.send(head.encode() + body)
+        await until(lambda: made.crm.tokens)
+
+
+async def test_a_slow_module_costs_its_own_part_only(tmp_path: Path) -> None:
+    async with world(tmp_path, module_timeout_s=0.3) as made:
+        await made.start()
+
+        _, body = await made.graphql("{ slow(seconds: 2) invoiceCount }")
+
+        assert body["data"] == {"slow": None, "invoiceCount": None}
+        (error,) = body["errors"]
+        assert (error["path"], error["extensions"]) == (["slow"], {"code": "DEADLINE", "module": "crm"})
+
+
+async def test_a_query_ends_when_its_client_goes(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+
+        await _ask_and_leave(made, "{ slow(seconds: 0.3) }")
+
+        await until(lambda: made.crm.cancelled)
+        await anyio.sleep(0.4)
+        assert made.crm.done == []
+
+
+async def test_a_mutation_runs_to_its_end_when_its_client_goes(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+
+        await _ask_and_leave(made, "mutation { linger(seconds: 0.3) }")
+
+        await until(lambda: made.crm.done)
+        assert made.crm.done == ["linger"]
+
+
+async def test_shutdown_lets_requests_in_flight_finish(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        answers = []
+
+        async def ask() -> None:
+            answers.append(await made.graphql("{ slow(seconds: 0.4) }"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await until(lambda: made.crm.tokens)
+            await made.stop("gateway")
+
+        assert answers == [(200, {"data": {"slow": "at last"}})]
+
+
+async def test_more_than_a_module_can_take_is_overloaded_and_says_when_to_come_back(tmp_path: Path) -> None:
+    async with world(tmp_path, module_concurrency=2, module_queue=1) as made:
+        await made.start()
+        bodies = []
+
+        async def ask() -> None:
+            bodies.append((await made.graphql("{ slow(seconds: 0.2) }"))[1])
+
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(ask)
+
+        refused = [body["errors"][0]["extensions"] for body in bodies if "errors" in body]
+        assert refused == [{"code": "OVERLOADED", "module": "crm", "retryAfterMs": 500}] * 2
+
+
+async def test_a_new_supergraph_is_swapped_in_and_a_broken_one_refused(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        good = (tmp_path / "supergraph.graphql").read_text()
+        (tmp_path / "supergraph.graphql").write_text("type Query {")
+
+        assert not await made.gateway.served.reload()
+        assert (await made.graphql("{ tenant }"))[0] == 200
+        made.crm.sdl = CRM.replace("tenant: String!", "tenant: String! added: Int")
+        made.write_supergraph()
+        assert await made.gateway.served.reload()
+
+        assert "added" not in good
+        status, body = await made.graphql('{ __type(name: "Query") { fields { name } } }')
+        assert status == 200
+        assert "added" in {field["name"] for field in body["data"]["__type"]["fields"]}
