@@ -1,0 +1,63 @@
+"""Drafts: lines with the tenant's tax, prices, totals (INV-3)."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from shared.database.transaction import Transaction
+from shared.errors import Invalid
+from shared.values import Money
+from subgraphs.invoicing.events import DocumentLine
+from subgraphs.invoicing.models.invoice import Invoice, InvoiceLine
+from subgraphs.invoicing.models.tax import SUGGESTED_TAX, TaxDefault
+
+
+async def tax_default(tx: Transaction) -> TaxDefault | None:
+    """Return the tenant's default tax; made of what its base currency suggests, None where that suggests nothing."""
+    found = await tx.first_where(TaxDefault)
+    if found is None and (suggested := SUGGESTED_TAX.get((await tx.tenant()).base_currency)):
+        code, rate = suggested
+        found = await tx.ensure(TaxDefault(code=code, rate_pct=rate))
+    return found
+
+
+async def lines_of(tx: Transaction, invoice_id: UUID) -> Sequence[InvoiceLine]:
+    """Return an invoice's lines in their order."""
+    return await tx.all(select(InvoiceLine).where(InvoiceLine.invoice_id == invoice_id).order_by(InvoiceLine.position))
+
+
+async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine]) -> None:
+    """Give a draft its lines, taxed at the tenant's default rate unless they say otherwise, and its totals.
+
+    Raises Invalid for a line in another currency than the invoice.
+    """
+    tax = await tax_default(tx)
+    if tax is not None:
+        invoice.rounding_rule = tax.rounding_rule
+    rows: list[InvoiceLine] = []
+    for position, line in enumerate(lines, start=1):
+        if line.unit_price.currency != invoice.currency:
+            raise Invalid(
+                f"The invoice is in {invoice.currency}, line {position} in {line.unit_price.currency}.", "lines"
+            )
+        taxed = line.tax_code is None and line.tax_rate_pct is None and tax is not None
+        rows.append(
+            tx.add(
+                InvoiceLine(
+                    invoice_id=invoice.id,
+                    position=position,
+                    line_key=line.line_key,
+                    description=line.description,
+                    product_id=line.product_id,
+                    quantity=line.quantity,
+                    unit_price=line.unit_price,
+                    discount_pct=line.discount_pct,
+                    tax_code=tax.code if taxed else line.tax_code,
+                    tax_rate_pct=tax.rate_pct if taxed else line.tax_rate_pct,
+                    net_amount=Money.zero(invoice.currency),
+                    tax_amount=Money.zero(invoice.currency),
+                )
+            )
+        )
+    invoice.price(rows)
