@@ -1,6 +1,6 @@
 """The one way to rows: a transaction of one tenant, whose events commit with its changes or not at all."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -8,7 +8,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, event, select, text
+from sqlalchemy import ColumnExpressionArgument, Select, event, inspect, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
@@ -105,15 +106,17 @@ class Transaction:
             raise StaleVersion(model.__name__, expected, row.version)
         return row
 
-    async def find(self, statement: Select[tuple[E]]) -> E | None:
+    async def find(self, statement: Select[E]) -> E | None:
         """Return the first row of a statement, or None."""
         return (await self.session.scalars(statement)).first()
 
-    async def all(self, statement: Select[tuple[E]]) -> Sequence[E]:
+    async def all(self, statement: Select[E]) -> Sequence[E]:
         """Return all rows of a statement; give it a limit, or a condition that bounds it."""
         return (await self.session.scalars(statement)).all()
 
-    async def first_where(self, model: type[E], *conditions: ColumnElement[bool], lock: bool = False) -> E | None:
+    async def first_where(
+        self, model: type[E], *conditions: ColumnExpressionArgument[bool], lock: bool = False
+    ) -> E | None:
         """Return one row of `model` that meets the conditions, or None; `lock` holds it until the end."""
         statement = select(model).where(*conditions).limit(1)
         return await self.find(statement.with_for_update() if lock else statement)
@@ -130,6 +133,25 @@ class Transaction:
         row.id = self._row_ids(row) if self._row_ids else new_id(self.now())
         row.created_at = row.updated_at = self.now()
         row.created_by = self.principal.user
+
+    async def ensure(self, row: E, *key: str) -> E:
+        """Return the row with the same values in the unique columns `key`, locked until the end; `row` if there is none.
+
+        Two transactions that ask at the same moment get the same row, one after the other.
+        """
+        model = type(row)
+        self.stamp(row)
+        columns = {attr.columns[0].key: getattr(row, attr.key) for attr in model.__mapper__.column_attrs}
+        await self.session.execute(
+            insert(model.__table__).values({**columns, "version": 1}).on_conflict_do_nothing()  # pyright: ignore[reportArgumentType]
+        )
+        same = [getattr(model, name) == getattr(row, name) for name in key]
+        statement = select(model).where(*same).with_for_update()
+        # What another transaction wrote meanwhile counts, also where this session has read the row before.
+        found = await self.find(statement.execution_options(populate_existing=True))
+        if found is None:
+            raise Defect(f"{model.__name__} has no unique key {key}.")
+        return found
 
     def publish(self, *events: Event) -> None:
         """Let facts go out when this transaction commits, in this order."""
@@ -152,7 +174,7 @@ class Database:
     @asynccontextmanager
     async def transaction(
         self, principal: Principal, cause: Cause | None = None, *, timeout_s: float = 5.0
-    ) -> AsyncIterator[Transaction]:
+    ) -> AsyncGenerator[Transaction]:
         """Open a transaction in the principal's tenant; it commits at the end, or leaves nothing when an error passes.
 
         Raises StaleVersion when a row was changed at the same moment, UniqueTaken when a unique key is taken.
@@ -214,8 +236,14 @@ def _only_own_writes(session: Session, _context: Any, _instances: Any) -> None:
         if isinstance(row, Entity) and row.tenant_id != tx.tenant_id:
             raise Defect(f"A {type(row).__name__} of another tenant was about to be written.", tenant=tx.tenant_id)
     for row in session.dirty:
-        if isinstance(row, Entity) and session.is_modified(row):
+        if isinstance(row, Entity) and _is_changed(row):
             row.updated_at = tx.now()
+
+
+def _is_changed(row: Entity) -> bool:
+    """Tell by the columns alone: of a composite whose amount changed SQLAlchemy would build an old value half of None."""
+    state = inspect(row)
+    return any(state.attrs[column.key].history.has_changes() for column in state.mapper.column_attrs)
 
 
 def _entity_of(error: StaleDataError) -> str:
