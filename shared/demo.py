@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -107,7 +107,7 @@ class Demo:
                 return await work(tx)
 
     @contextmanager
-    def _ids(self, label: str) -> Iterator[None]:
+    def _ids(self, label: str) -> Generator[None]:
         counts: dict[str, int] = {}
 
         def named(row: Entity) -> UUID:

@@ -17,6 +17,8 @@ from shared.database.transaction import Transaction
 from shared.errors import IdempotencyKeyReused
 from shared.values import Money
 
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
 # One request with a key waits for another with the same key.
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _READ = text("""
@@ -94,10 +96,7 @@ def _actor(tx: Transaction) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    return TypeAdapter(type(value)).dump_python(value, mode="json")
-
-
-_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+    return _ANYTHING.dump_python(value, mode="json")
 
 
 _KIT_COLUMNS: dict[str, Any] = {

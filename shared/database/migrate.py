@@ -79,10 +79,14 @@ def _upgrade(connection: Connection, slug: str, migrations: Path) -> None:
 
 def _draft(connection: Connection, slug: str, migrations: Path, metadata: MetaData, message: str) -> Path | None:
     _, scripts = _scripts(migrations)
-    options = {
+
+    def own_schema(name: str | None, kind: str, _parents: Any) -> bool:
+        return kind != "schema" or name == slug
+
+    options: dict[str, Any] = {
         "compare_type": True,
         "include_schemas": True,
-        "include_name": lambda name, kind, _parents: kind != "schema" or name == slug,
+        "include_name": own_schema,
         "version_table_schema": "kit",
     }
     context = MigrationContext.configure(connection, opts={**options, "target_metadata": metadata})

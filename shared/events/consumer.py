@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 import msgspec
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from shared.database.transaction import Database, Transaction
@@ -81,14 +82,14 @@ class Consumer:
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     async def _pull(self, lease: Lease) -> None:
-        stream = self._client.jetstream()
+        stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
         inbox = f"_INBOX.{lease.consumer}.pull".encode()
         subscription = await stream.pull_subscribe_bind(lease.consumer, EVENTS, inbox_prefix=inbox + b".")
         while True:
             try:
                 messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-            except (nats.errors.Error, nats.js.errors.Error) as error:
-                if not isinstance(error, nats.errors.TimeoutError):
+            except NatsError as error:
+                if not isinstance(error, NatsTimeout):
                     log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
                     await asyncio.sleep(0.5)
                 continue

@@ -4,10 +4,11 @@ import asyncio
 from uuid import UUID
 
 import msgspec
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
 
 from shared.events.lease import Lease
 from shared.wire.envelope import Envelope
@@ -37,14 +38,14 @@ class TenantFeed:
 
     async def run(self, lease: Lease) -> None:
         """Feed until cancelled; `caught_up` is set once all tenants known today have been read."""
-        stream = self._client.jetstream()
+        stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
         inbox = f"_INBOX.{lease.consumer}.tenants".encode()
         subscription = await stream.pull_subscribe_bind(lease.consumer, TENANTS, inbox_prefix=inbox + b".")
         while True:
             try:
                 messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
-            except (nats.errors.Error, nats.js.errors.Error) as error:
-                if isinstance(error, nats.errors.TimeoutError):
+            except NatsError as error:
+                if isinstance(error, NatsTimeout):
                     self.caught_up.set()  # nothing is waiting
                 else:
                     log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)

@@ -20,7 +20,7 @@ from shared.graph.types import Types, make_field, make_input
 from shared.values import Money, Searchable
 
 _ORDERED = ("eq", "ne", "in", "lt", "lte", "gt", "gte")
-_NAMES = {
+_NAMES: dict[Any, str] = {
     UUID: "ID",
     str: "String",
     int: "Int",
@@ -61,7 +61,8 @@ class FilterBuilder:
 
     def sort_of(self, model: type[Entity], names: Sequence[str]) -> type:
         """Return `DealSort`: a field to sort by and a direction."""
-        kind: Any = strawberry.enum(Enum(f"{model.__name__}SortField", {name.upper(): name for name in names}))
+        make_enum: Any = strawberry.enum
+        kind = make_enum(Enum(f"{model.__name__}SortField", {name.upper(): name for name in names}))
         return make_input(
             f"{model.__name__}Sort",
             [
@@ -72,7 +73,7 @@ class FilterBuilder:
         )
 
     def _operators(self, facts: FieldFacts) -> type:
-        kind = Decimal if facts.type is Money else facts.type
+        kind: Any = Decimal if facts.type is Money else facts.type
         searchable = any(isinstance(mark, Searchable) for mark in facts.marks)
         is_enum = isinstance(kind, type) and issubclass(kind, Enum)
         name = f"{kind.__name__}Filter" if is_enum else f"{'Text' if searchable else _NAMES[kind]}Filter"
@@ -137,15 +138,19 @@ def _of_operators(model: type[Entity], name: str, operators: Any) -> list[Column
     is_id = field_facts(model, name).type is UUID
     found: list[ColumnElement[bool]] = []
     for field in dataclasses.fields(operators):
-        value = getattr(operators, field.name)
+        value: Any = getattr(operators, field.name)
         if value is None or value is UNSET:
             continue
         if is_id and field.name != "is_null_":
-            value = [one for text in value if (one := parse_id(text))] if field.name == "in_" else parse_id(value)
+            value = [_id(text) for text in value] if field.name == "in_" else _id(value)
         if field.name == "in_" and len(value) > 100:
             raise Invalid("At most 100 values can be listed in `in`.", "filter", name)
         found.append(_compare(column, field.name, value))
     return found
+
+
+def _id(text: str) -> UUID:
+    return parse_id(text) or UUID(int=0)  # a malformed id is no row's
 
 
 def _compare(column: Any, operator: str, value: Any) -> ColumnElement[bool]:

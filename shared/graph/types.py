@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, Optional, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Optional, Union, get_args, get_origin
 from uuid import UUID
 
 import strawberry
@@ -17,6 +17,7 @@ from shared.database.entity import Entity, is_part
 from shared.graph.directives import Scope, Tenant
 from shared.values import Money, outside_name
 
+_SCALARS: tuple[Any, ...] = (str, bool, int, float, Decimal, date, datetime, strawberry.ID)
 GLOBAL = Tenant(scope=Scope.GLOBAL)
 OWN = Tenant(scope=Scope.TENANT)
 
@@ -114,9 +115,9 @@ class Types:
     def _plain(self, kind: Any) -> Any:
         if kind is UUID:
             return strawberry.ID
-        if isinstance(kind, type) and issubclass(kind, Enum):
+        if is_enum(kind):
             return self._enums.setdefault(kind, strawberry.enum(kind, description=_doc(kind)))
-        if kind in (str, bool, int, float, Decimal, date, datetime, strawberry.ID):
+        if kind in _SCALARS:
             return kind
         raise TypeError(f"{kind!r} has no GraphQL type: use a scalar, an enum, Money, a Part or an Entity.")
 
@@ -149,6 +150,11 @@ class Types:
         return self._inputs[kind]
 
 
+def is_enum(kind: Any) -> bool:
+    """Tell whether a type is an enum."""
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
 def _default(facts: Any) -> Any:
     if facts.is_required():
         return dataclasses.MISSING
@@ -174,15 +180,9 @@ def make_field(
     """Return a Strawberry field whose type is known only now; without resolver it reads the attribute `name`."""
     if resolver is not None:
         resolver.__annotations__["return"] = kind
-    made = cast(
-        "StrawberryField",
-        strawberry.field(
-            resolver=resolver,  # pyright: ignore[reportArgumentType]
-            name=graphql_name,
-            description=description,
-            default=default,
-            directives=directives,
-        ),
+    build: Any = strawberry.field
+    made: StrawberryField = build(
+        resolver=resolver, name=graphql_name, description=description, default=default, directives=directives
     )
     made.python_name = name
     if resolver is None:

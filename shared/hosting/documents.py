@@ -5,7 +5,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, GraphQLError, execute, parse, validate
+import graphql
+from graphql import DocumentNode, ExecutionResult, GraphQLError, parse, validate
 from strawberry.execution import optimized_is_awaitable
 
 from shared.graph.context import RequestContext
@@ -14,6 +15,7 @@ from shared.module import Module
 from shared.module.schema import build_schema
 
 _KEPT = 1000
+_execute: Any = graphql.execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class Documents:
@@ -45,7 +47,7 @@ class Documents:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(query)
-        result: Any = execute(
+        result = _execute(
             self._schema,
             document,
             context_value=context,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Optional, get_args, get_origin, get_type_hints
+from typing import Any, Optional, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import strawberry
@@ -122,10 +122,14 @@ def _read(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """Return a Strawberry input as plain values for Pydantic."""
     if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if hasattr(value, "__strawberry_definition__") and not isinstance(value, Enum):
-        return {name: _plain(inner) for name, inner in vars(value).items() if inner is not UNSET}
-    return value
+        return [_plain(one) for one in cast("list[Any]", value)]
+    if not hasattr(value, "__strawberry_definition__") or isinstance(value, Enum):
+        return value
+    return {name: _plain(inner) for name, inner in _fields_of(value).items() if inner is not UNSET}
+
+
+def _fields_of(value: object) -> dict[str, Any]:
+    return vars(value)
 
 
 def _payload(outcome: Outcome) -> Payload:

@@ -89,6 +89,9 @@ class SchemaBuilder:
         async def resolve_reference(info: strawberry.Info[Any, Any], id: strawberry.ID) -> Any:
             return await load_row(info.context, model, id)
 
+        def is_type_of(value: Any, _info: Any) -> bool:
+            return isinstance(value, model)
+
         return make_type(
             model.__name__,
             fields,
@@ -97,7 +100,7 @@ class SchemaBuilder:
             directives=[OWN],
             members={
                 "resolve_reference": staticmethod(resolve_reference),
-                "is_type_of": staticmethod(lambda value, _info: isinstance(value, model)),
+                "is_type_of": staticmethod(is_type_of),
             },
         )
 
@@ -112,9 +115,10 @@ class SchemaBuilder:
             found = parse_id(id)
             return Stub(found, entity) if found else None
 
-        members: dict[str, Any] = {
-            "is_type_of": staticmethod(lambda value, _info: isinstance(value, Stub) and value.entity == entity)
-        }
+        def is_type_of(value: Any, _info: Any) -> bool:
+            return isinstance(value, Stub) and value.entity == entity
+
+        members: dict[str, Any] = {"is_type_of": staticmethod(is_type_of)}
         if resolvable:
             members["resolve_reference"] = staticmethod(resolve_reference)
         key: Any = "id" if resolvable else Key(fields="id", resolvable=False)  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -221,7 +225,7 @@ class SchemaBuilder:
         kind = self.types.output(get_type_hints(function)["return"])
 
         async def with_tx(root: Any, info: strawberry.Info[Any, Any]) -> Any:
-            return await info.context.read(lambda tx: function(root, tx))
+            return await _context(info).read(lambda tx: function(root, tx))
 
         def without(root: Any) -> Any:
             return function(root)
@@ -249,11 +253,10 @@ class SchemaBuilder:
         ) -> Any:
             scope = info.context.require(permission)
             # An argument that is null is one that wasn't sent.
-            request = PageRequest(
-                model, *(None if sent is UNSET else sent for sent in (first, after, last, before, filter, sort))
-            )
+            sent: list[Any] = [None if one is UNSET else one for one in (first, after, last, before, filter, sort)]
+            request = PageRequest(model, *sent)
             conditions(model, filter)  # a filter that is refused is refused before the database is asked
-            return await info.context.read(lambda tx: load_page(tx, request, scope))
+            return await _context(info).read(lambda tx: load_page(tx, request, scope))
 
         many.__annotations__["filter"] = _maybe(self.filters.filter_of(model, mark.filters))
         many.__annotations__["sort"] = _maybe(self.filters.sort_of(model, mark.sort))
@@ -266,7 +269,7 @@ class SchemaBuilder:
 
         async def total_count(root: Any, info: strawberry.Info[Any, Any]) -> Any:
             page: Page = root
-            return await info.context.read(lambda tx: count_rows(tx, page))
+            return await _context(info).read(lambda tx: count_rows(tx, page))
 
         edges: Any = list[edge]  # pyright: ignore[reportInvalidTypeForm]
         return make_type(
@@ -286,7 +289,7 @@ class SchemaBuilder:
         async def card(info: strawberry.Info[Any, Any]) -> Any:
             if mark.permission:
                 info.context.require(mark.permission)
-            return await info.context.read(function)
+            return await _context(info).read(function)
 
         add_field(self.stubs[DASHBOARD], make_field(self.module.slug, kind, card, description=inspect.getdoc(function)))
 
@@ -302,7 +305,7 @@ class SchemaBuilder:
             if permission:
                 info.context.require(permission)
             read = {name: _plain_argument(hints[name], value) for name, value in arguments.items()}
-            return await info.context.read(lambda tx: function(tx, **read))
+            return await _context(info).read(lambda tx: function(tx, **read))
 
         kind = _maybe(self.types.output(hints["return"]))
         inputs = [one.replace(annotation=self._argument(one.name, hints[one.name])) for one in parameters]
@@ -317,6 +320,10 @@ class SchemaBuilder:
 def _plain_argument(hint: Any, value: Any) -> Any:
     wants_id = hint is UUID or UUID in get_args(hint)
     return parse_id(value) if wants_id and isinstance(value, str) else value
+
+
+def _context(info: strawberry.Info[Any, Any]) -> RequestContext:
+    return info.context
 
 
 def _maybe(kind: Any) -> Any:

@@ -8,6 +8,7 @@ import nats
 import orjson
 import structlog
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ async def connect(url: str, *, user: str, password: str, name: str) -> Client:
     async def quiet(error: Exception) -> None:
         log.debug("nats_error", name=name, error=str(error))
 
-    return await nats.connect(
+    return await nats.connect(  # pyright: ignore[reportUnknownMemberType]
         url,
         user=user,
         password=password,
@@ -106,7 +107,7 @@ async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
 async def _request(client: Client, message: Message, headers: dict[str, str]) -> dict[str, Any]:
     try:
         reply = await client.request(message.subject, message.body, timeout=_TIMEOUT_S, headers=headers)
-    except (nats.errors.Error, OSError) as error:
+    except (NatsError, OSError) as error:
         raise PublishFailed(str(error) or type(error).__name__) from error
     if not reply.data:  # the first message of a batch is answered with nothing
         return {}
