@@ -15,7 +15,7 @@ _SETTINGS: ContextVar[str] = ContextVar("settings", default="")
 class _TenantConnection(asyncpg.Connection):  # pyright: ignore[reportMissingTypeArgument]
     """Appends SET LOCAL to BEGIN: one message more in the same round trip, gone at COMMIT or ROLLBACK."""
 
-    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
         """Run a statement; a BEGIN takes the tenant of the running task with it."""
         if not args and query.startswith("BEGIN"):
             query += _SETTINGS.get()

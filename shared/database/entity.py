@@ -1,6 +1,7 @@
 """Rows: SQLAlchemy mapped dataclasses whose values are checked by Pydantic whenever they are set (ADR 0002)."""
 
 import dataclasses
+import inspect
 import re
 from datetime import date, datetime
 from decimal import Decimal
@@ -168,7 +169,7 @@ def snake(name: str) -> str:
 def _read_facts(cls: type[Entity]) -> list[FieldFacts]:
     hints = get_type_hints(cls, include_extras=True)
     facts: list[FieldFacts] = []
-    for name in cls.__dict__.get("__annotations__", {}):
+    for name in inspect.get_annotations(cls):
         if get_origin(hints[name]) is not Mapped:
             continue
         (hint,) = get_args(hints[name])

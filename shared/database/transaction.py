@@ -94,8 +94,8 @@ class Transaction:
     async def get(self, model: type[E], row_id: UUID) -> E:
         """Return one row, locked until the end, so that its events keep their order.
 
-        Raises NotFound, also for another tenant's row and for one outside the caller's row scope, and StaleVersion where the command came with `expectedVersion` and
-        this, its first row, has another one.
+        Raises NotFound, also for another tenant's row and for one outside the caller's row scope, and StaleVersion where
+        the command came with `expectedVersion` and this, its first row, has another one.
         """
         seen = visible(model, self.principal, self.guard[1]) if self.guard and self.guard[0] is model else []
         row = await self.find(select(model).where(model.id == row_id, *seen).with_for_update())

@@ -76,8 +76,8 @@ class _Process:
         descriptor = self._bootstrap.heartbeat_fd
         if descriptor is None:
             return
-        while not server.started:
-            await asyncio.sleep(0.005)
+        while not server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # uvicorn has no event for it
         while True:
             with contextlib.suppress(BrokenPipeError):  # the supervisor is gone; a new one will find us
                 os.write(descriptor, b".")

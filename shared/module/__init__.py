@@ -123,7 +123,7 @@ class Module:
 
     def sdl(self) -> str:
         """Return the subgraph's SDL, with types, fields, arguments and values in a stable order."""
-        from shared.module.schema import build_schema, sorted_sdl  # noqa: PLC0415 Strawberry is loaded where a schema is built
+        from shared.module.schema import build_schema, sorted_sdl
 
         return sorted_sdl(build_schema(self))
 

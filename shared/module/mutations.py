@@ -45,9 +45,9 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
     name = upper_camel(function.__name__)
     fields = [make_field(one.name, types.input(hints[one.name]), default=_default(one)) for one in parameters]
     fields += [
-        make_field(extra, Optional[kind], default=UNSET)
+        make_field(extra, Optional[kind], default=UNSET)  # noqa: UP045 the inner type is a value
         for extra, kind in (("idempotency_key", str), ("expected_version", int))
-    ]  # noqa: UP045
+    ]
     input_type = make_input(f"{name}Input", fields)
     payload_type = _payload_type(name, types.entities[model], model, many=many)
 

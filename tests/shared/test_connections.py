@@ -102,7 +102,7 @@ async def test_a_page_that_cannot_be_given_is_refused(
 
 async def test_a_hundred_customers_with_lists_take_one_statement_a_list(crm: RunningModule) -> None:
     """S12: no N+1"""
-    from sqlalchemy import event  # noqa: PLC0415
+    from sqlalchemy import event
 
     ada = await some_customers(crm)
     statements: list[str] = []

@@ -69,7 +69,7 @@ async def test_the_session_filters_every_statement(crm: RunningModule) -> None:
     """wall 3: the statement carries the tenant, not only the database"""
     ada = await crm.new_tenant()
     statements: list[str] = []
-    from sqlalchemy import event  # noqa: PLC0415
+    from sqlalchemy import event
 
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
