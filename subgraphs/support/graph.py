@@ -1,0 +1,436 @@
+"""Support's types, queries and commands: thin, they call models."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, case, func, or_, select
+
+from shared.commands.command import command
+from shared.database.transaction import Transaction
+from shared.errors import IllegalState, Invalid
+from shared.graph.entity import card, entity, extend, query
+from shared.graph.rows import related
+from shared.values import Part
+from subgraphs.support import models
+from subgraphs.support.models import (
+    BusinessHours,
+    Holiday,
+    SlaPolicyPriority,
+    SlaTimerKind,
+    SlaTimerStatus,
+    SupportTeamRouting,
+    TicketChannel,
+    TicketMessageAuthorKind,
+    TicketPriority,
+    TicketStatus,
+    desk,
+)
+from subgraphs.support.models.refusals import DifferentCustomers, NotTeamMember, OverlappingPolicy
+
+Minutes = Annotated[int, Field(ge=0, le=10_000)]
+
+
+def _not_closed() -> ColumnElement[bool]:
+    return models.Ticket.status != TicketStatus.CLOSED
+
+
+@entity(
+    models.Ticket,
+    filters=(
+        "number",
+        "title",
+        "status",
+        "priority",
+        "channel",
+        "assignee_user_id",
+        "team_id",
+        "customer_id",
+        "contact_id",
+        "breached",
+        "opened_at",
+        "resolution_due_at",
+    ),
+    sort=("opened_at", "created_at", "updated_at", "first_response_due_at", "resolution_due_at"),
+    hidden=("pauses", "source_key"),
+)
+class Ticket:
+    """A customer's question, until it is answered for good."""
+
+    messages = related(models.TicketMessage, by="ticket_id", order_by=("sent_at",))
+
+
+@entity(
+    models.TicketMessage,
+    filters=("ticket_id", "author_kind", "internal_note", "sent_at"),
+    sort=("sent_at",),
+    hidden=("source_key",),
+)
+class TicketMessage:
+    """What was said on a ticket."""
+
+
+@entity(models.SlaPolicy, filters=("priority", "active"), sort=("name", "created_at"))
+class SlaPolicy:
+    """What a tenant promises for one priority."""
+
+
+@entity(models.SlaTimer, filters=("ticket_id", "kind", "status", "due_at"), sort=("due_at", "created_at"))
+class SlaTimer:
+    """One clock of one ticket."""
+
+
+@entity(models.SupportTeam, filters=("active",), sort=("name", "created_at"))
+class SupportTeam:
+    """Agents who share a queue."""
+
+
+@extend("crm.Customer")
+class Customer:
+    """What Support adds to a customer."""
+
+    tickets = related(models.Ticket, by="customer_id", order_by="-opened_at", where=_not_closed, status=True)
+
+
+@extend("crm.Contact")
+class Contact:
+    """What Support adds to a contact."""
+
+    tickets = related(models.Ticket, by="contact_id", order_by="-opened_at", where=_not_closed, status=True)
+
+
+class SlaReportGroup(StrEnum):
+    """What a line of the SLA report stands for."""
+
+    PRIORITY = "PRIORITY"
+    TEAM = "TEAM"
+    ASSIGNEE = "ASSIGNEE"
+
+
+class SlaReportLine(Part):
+    """How promises were kept; medians in business minutes, null where nothing was measured."""
+
+    key: str | None
+    tickets: int
+    met_pct: Decimal | None
+    median_first_response: Decimal | None
+    median_resolution: Decimal | None
+
+
+class TicketsOfPriority(Part):
+    """How many tickets of a priority wait."""
+
+    priority: TicketPriority
+    open: int
+
+
+class SupportDashboard(Part):
+    """The desk at a glance."""
+
+    open_by_priority: tuple[TicketsOfPriority, ...]
+    breached_today: int
+    median_first_response: Decimal | None
+
+
+_GROUPS = {
+    SlaReportGroup.PRIORITY: models.Ticket.priority,
+    SlaReportGroup.TEAM: models.Ticket.team_id,
+    SlaReportGroup.ASSIGNEE: models.Ticket.assignee_user_id,
+}
+_MEASURED = (SlaTimerStatus.MET, SlaTimerStatus.BREACHED)
+
+
+def _median(kind: SlaTimerKind) -> ColumnElement[Decimal]:
+    """Return the median of the business minutes that timers of a kind took."""
+    reached = {
+        SlaTimerKind.FIRST_RESPONSE: models.Ticket.first_responded_at,
+        SlaTimerKind.RESOLUTION: models.Ticket.resolved_at,
+    }[kind]
+    of_kind = (models.SlaTimer.kind == kind) & reached.is_not(None)
+    return func.percentile_cont(0.5).within_group(case((of_kind, models.SlaTimer.elapsed_minutes)))
+
+
+@query("support.ticket.read")
+async def sla_report(
+    tx: Transaction, from_: datetime, to: datetime, group_by: SlaReportGroup = SlaReportGroup.PRIORITY
+) -> list[SlaReportLine]:
+    """Return how promises were kept on tickets opened from `from` up to `to`, worst group first; at most 200 groups."""
+    group = _GROUPS[group_by]
+    timer = models.SlaTimer
+    met = func.count(timer.id).filter(timer.status == SlaTimerStatus.MET)
+    met_share = (met * 100.0 / func.nullif(func.count(timer.id), 0)).label("met_share")
+    statement = (
+        select(
+            group,
+            func.count(models.Ticket.id.distinct()),
+            met_share,
+            _median(SlaTimerKind.FIRST_RESPONSE),
+            _median(SlaTimerKind.RESOLUTION),
+        )
+        .select_from(models.Ticket)
+        .outerjoin(timer, (timer.ticket_id == models.Ticket.id) & timer.status.in_(_MEASURED))
+        .where(models.Ticket.opened_at >= from_, models.Ticket.opened_at < to)
+        .group_by(group)
+        .order_by(met_share.asc().nulls_last())
+        .limit(200)
+    )
+    return [
+        SlaReportLine(
+            key=str(key) if key is not None else None,
+            tickets=count,
+            met_pct=_tenths(share),
+            median_first_response=_tenths(first),
+            median_resolution=_tenths(resolution),
+        )
+        for key, count, share, first, resolution in (await tx.session.execute(statement)).all()
+    ]
+
+
+def _tenths(value: float | Decimal | None) -> Decimal | None:
+    return None if value is None else round(Decimal(value), 1)
+
+
+@query("support.ticket.read")
+async def my_queue(tx: Transaction) -> list[models.Ticket]:
+    """Return the caller's open tickets and the unassigned ones of their teams, soonest due first; at most 100."""
+    me = tx.principal.user
+    teams = await tx.all(select(models.SupportTeam).where(models.SupportTeam.active).limit(200))
+    own_teams = [team.id for team in teams if me is not None and team.has(me)]
+    unassigned = models.Ticket.assignee_user_id.is_(None)
+    statement = (
+        select(models.Ticket)
+        .where(
+            models.Ticket.status.not_in(desk.DONE),
+            or_(models.Ticket.assignee_user_id == me, unassigned & models.Ticket.team_id.in_(own_teams)),
+        )
+        .order_by(models.Ticket.resolution_due_at.asc().nulls_last(), models.Ticket.opened_at, models.Ticket.id)
+        .limit(100)
+    )
+    return list(await tx.all(statement))
+
+
+@card("support.ticket.read")
+async def support_card(tx: Transaction) -> SupportDashboard:
+    """Open tickets by priority, promises broken today, the median first response of 30 days."""
+    today = await tx.today()
+    zone = (await tx.tenant()).time_zone
+    waiting = (
+        select(models.Ticket.priority, func.count(models.Ticket.id))
+        .where(models.Ticket.status.not_in(desk.DONE))
+        .group_by(models.Ticket.priority)
+    )
+    counts = {priority: count for priority, count in (await tx.session.execute(waiting)).all()}
+    due_day = func.date(func.timezone(zone, models.SlaTimer.due_at))
+    breached = select(func.count(models.SlaTimer.id)).where(
+        models.SlaTimer.status == SlaTimerStatus.BREACHED, due_day == today
+    )
+    median = select(func.percentile_cont(0.5).within_group(models.SlaTimer.elapsed_minutes)).where(
+        models.SlaTimer.kind == SlaTimerKind.FIRST_RESPONSE,
+        models.SlaTimer.status.in_(_MEASURED),
+        models.SlaTimer.updated_at > tx.now() - timedelta(days=30),
+    )
+    return SupportDashboard(
+        open_by_priority=tuple(TicketsOfPriority(priority=one, open=counts.get(one, 0)) for one in TicketPriority),
+        breached_today=(await tx.session.execute(breached)).scalar_one(),
+        median_first_response=_tenths((await tx.session.execute(median)).scalar_one()),
+    )
+
+
+@command("support.ticket.write", queueable="1h")
+async def open_ticket(
+    tx: Transaction,
+    title: str,
+    body: str,
+    channel: TicketChannel,
+    customer_id: UUID | None = None,
+    contact_id: UUID | None = None,
+    priority: TicketPriority = TicketPriority.NORMAL,
+) -> models.Ticket:
+    """Open a ticket for a customer; its clocks start by the policy of its priority."""
+    return await desk.open_ticket(
+        tx, title, body, channel, priority=priority, customer_id=customer_id, contact_id=contact_id
+    )
+
+
+@command("support.ticket.assign", queueable="1h")
+async def assign_ticket(
+    tx: Transaction,
+    ticket_id: UUID,
+    user_id: UUID | None = None,
+    team_id: UUID | None = None,
+    on_site_needed: bool | None = None,
+) -> models.Ticket:
+    """Give a ticket to an agent or a team; a team's routing may choose the agent. Neither: back to the queue."""
+    ticket, _ = await desk.take(tx, ticket_id)
+    wanted = team_id or (ticket.team_id if user_id else None)
+    team = await tx.get(models.SupportTeam, wanted) if wanted else None
+    if user_id and team and not team.has(user_id):
+        raise NotTeamMember(user_id, team.name)
+    if team and user_id is None:
+        user_id = await desk.pick_agent(tx, team)
+    tx.publish(ticket.assign(user_id, team.id if team else None, on_site=on_site_needed))
+    return ticket
+
+
+@command("support.ticket.reply", queueable="1h")
+async def reply_ticket(
+    tx: Transaction,
+    ticket_id: UUID,
+    body: str,
+    attachments: tuple[UUID, ...] = (),
+    author_kind: TicketMessageAuthorKind = TicketMessageAuthorKind.AGENT,
+) -> models.Ticket:
+    """Answer the customer, or note with `authorKind` CUSTOMER what the customer said.
+
+    A customer's word on a closed ticket opens a new one, which is returned.
+    """
+    case = await desk.take(tx, ticket_id)
+    return await desk.reply(tx, case, body, author_kind, attachments=attachments)
+
+
+@command("support.ticket.reply", queueable="1h")
+async def add_internal_note(tx: Transaction, ticket_id: UUID, body: str) -> models.Ticket:
+    """Write a note that only agents see; no clock stops for it."""
+    ticket, _ = await desk.take(tx, ticket_id)
+    ticket.must_not_be_closed()
+    desk.add_message(tx, ticket, body, TicketMessageAuthorKind.AGENT, internal=True)
+    return ticket
+
+
+@command("support.ticket.reply")
+async def await_customer(tx: Transaction, ticket_id: UUID) -> models.Ticket:
+    """Wait for the customer; the clock of the solution stands still."""
+    ticket, timers = await desk.take(tx, ticket_id)
+    ticket.wait(TicketStatus.PENDING_CUSTOMER, timers, tx.now())
+    return ticket
+
+
+@command("support.ticket.reply")
+async def hold_ticket(tx: Transaction, ticket_id: UUID) -> models.Ticket:
+    """Wait for something that is not in the agents' hands; the clock of the solution stands still."""
+    ticket, timers = await desk.take(tx, ticket_id)
+    ticket.wait(TicketStatus.ON_HOLD, timers, tx.now())
+    return ticket
+
+
+@command("support.ticket.reply")
+async def resume_ticket(tx: Transaction, ticket_id: UUID) -> models.Ticket:
+    """Work on a waiting ticket again."""
+    ticket, timers = await desk.take(tx, ticket_id)
+    if ticket.status is TicketStatus.RESOLVED:
+        raise IllegalState(f"The ticket {ticket.number} is resolved: reopen it, with a reason.")
+    ticket.resume(timers, tx.now())
+    return ticket
+
+
+@command("support.ticket.write")
+async def change_ticket_priority(tx: Transaction, ticket_id: UUID, priority: TicketPriority) -> models.Ticket:
+    """Give a ticket another priority; its clocks start anew from the opening, by that priority's policy."""
+    ticket, timers = await desk.take(tx, ticket_id)
+    ticket.must_not_be_closed()
+    if ticket.priority is not priority:
+        ticket.priority = priority
+        await desk.promise(tx, ticket, timers)
+    return ticket
+
+
+@command("support.ticket.reply")
+async def resolve_ticket(
+    tx: Transaction, ticket_id: UUID, resolution: str, minutes_worked: Minutes = 0
+) -> models.Ticket:
+    """Note the solution; the ticket closes after 72 hours of silence."""
+    ticket, timers = await desk.take(tx, ticket_id)
+    tx.publish(ticket.resolve(resolution, minutes_worked, timers, tx.now()))
+    return ticket
+
+
+@command("support.ticket.reply")
+async def reopen_ticket(tx: Transaction, ticket_id: UUID, reason: str = "Reopened by hand.") -> models.Ticket:
+    """Take a resolved ticket up again."""
+    ticket, timers = await desk.take(tx, ticket_id)
+    tx.publish(ticket.reopen(reason, timers, tx.now()))
+    return ticket
+
+
+@command("support.ticket.close")
+async def close_ticket(tx: Transaction, ticket_id: UUID) -> models.Ticket:
+    """Close a resolved ticket for good."""
+    ticket, _ = await desk.take(tx, ticket_id)
+    tx.publish(ticket.close(tx.now()))
+    return ticket
+
+
+@command("support.ticket.merge")
+async def merge_tickets(tx: Transaction, target_id: UUID, source_id: UUID, force: bool = False) -> models.Ticket:
+    """Make one of two tickets: the older one, with its number, gets the messages; the other closes with a pointer."""
+    if target_id == source_id:
+        raise Invalid("Both ids name the same ticket: choose two.", "sourceId")
+    cases = [await desk.take(tx, one) for one in (target_id, source_id)]
+    (kept, kept_timers), (merged, timers) = sorted(cases, key=lambda case: (case[0].opened_at, case[0].id))
+    if kept.customer_id != merged.customer_id and not force:
+        raise DifferentCustomers
+    tx.publish(merged.merge_into(kept, timers, tx.now()))
+    for message in await tx.all(select(models.TicketMessage).where(models.TicketMessage.ticket_id == merged.id)):
+        message.ticket_id = kept.id
+    if merged.first_responded_at and not kept.first_responded_at:
+        kept.answer(kept_timers, tx.now())
+    return kept
+
+
+@command("support.sla.write")
+async def define_sla_policy(
+    tx: Transaction,
+    name: str,
+    priority: SlaPolicyPriority,
+    first_response_minutes: int | None = None,
+    resolution_minutes: int | None = None,
+    business_hours: tuple[BusinessHours, ...] = (),
+    holidays: tuple[Holiday, ...] = (),
+    timezone: str | None = None,
+    active: bool = True,
+    policy_id: UUID | None = None,
+) -> models.SlaPolicy:
+    """Define what is promised for a priority, or with `policyId` change it; tickets that are open keep their terms."""
+    if active:
+        holds = (models.SlaPolicy.priority == priority) & models.SlaPolicy.active
+        if other := await tx.first_where(models.SlaPolicy, holds, models.SlaPolicy.id != (policy_id or UUID(int=0))):
+            raise OverlappingPolicy(other.name, priority)
+    values = {
+        "name": name,
+        "priority": priority,
+        "first_response_minutes": first_response_minutes,
+        "resolution_minutes": resolution_minutes,
+        "business_hours": business_hours,
+        "holidays": holidays,
+        "timezone": timezone or (await tx.tenant()).time_zone,
+        "active": active,
+    }
+    if policy_id:
+        policy = await tx.get(models.SlaPolicy, policy_id)
+        for field, value in values.items():
+            setattr(policy, field, value)
+    else:
+        policy = tx.add(models.SlaPolicy(**values))
+    policy.terms()
+    return policy
+
+
+@command("support.team.write")
+async def define_support_team(
+    tx: Transaction,
+    name: str,
+    member_user_ids: tuple[UUID, ...] = (),
+    lead_user_id: UUID | None = None,
+    mailbox: str | None = None,
+    routing: SupportTeamRouting = SupportTeamRouting.MANUAL,
+    active: bool = True,
+    team_id: UUID | None = None,
+) -> models.SupportTeam:
+    """Make a team of agents, or with `teamId` change one."""
+    team = await tx.get(models.SupportTeam, team_id) if team_id else tx.add(models.SupportTeam(name=name))
+    team.name, team.member_user_ids, team.lead_user_id = name, member_user_ids, lead_user_id
+    team.mailbox, team.routing, team.active = mailbox, routing, active
+    return team
