@@ -1,10 +1,11 @@
 # The project's vocabulary: ./justw RECIPE. What runs the platform is `mewayz RECIPE`, by the same name.
 
 set positional-arguments
+set no-exit-message
 
 # List the recipes
 default:
-    @just --justfile "{{ justfile() }}" --list --unsorted
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
 
 # Start everything on this machine, until Ctrl-C
 up *args:

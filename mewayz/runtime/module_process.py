@@ -15,6 +15,7 @@ import msgspec
 
 from mewayz.runtime.backoff import Backoff
 from mewayz.runtime.forks import Fork, Forks, JobFailed, ZygoteGone
+from mewayz.runtime.leftovers import end_leftover, note
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.control import ModuleState, ModuleStatus
 
@@ -52,6 +53,7 @@ class ModuleProcess:
         self._limit = limit
         self._log = log
         self._socket_path = socket_path
+        self._pid_file = socket_path.with_suffix(".pid")
         self._changed = changed
         self._backoff = Backoff(time.monotonic, random.random)
         self._fork: Fork | None = None  # while its process lives
@@ -75,6 +77,7 @@ class ModuleProcess:
 
     async def run(self, prepare: Preparation) -> None:
         """Keep the module running, as it is wanted, until cancelled; where `prepare` raises JobFailed, it is parked."""
+        await end_leftover(self._pid_file)
         while True:
             await self._wanted.wait()
             self._to_stop = anyio.Event()
@@ -124,12 +127,14 @@ class ModuleProcess:
                 # From here on only the child holds the socket: when it dies, waiting requests get a reset at once.
                 listener.close()
                 self._fork = fork
+                note(self._pid_file, fork.pid)
                 self._changed()
                 try:
                     return await self._watch(fork)
                 finally:
                     self._fork = None
                     self._socket_path.unlink(missing_ok=True)
+                    self._pid_file.unlink(missing_ok=True)
 
     async def _watch(self, fork: Fork) -> str:
         reason = ""

@@ -22,6 +22,7 @@ from mewayz.runtime.module_process import ModuleProcess
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.router_process import RouterProcess
 from mewayz.runtime.sessions import demo_logins, session_token
+from mewayz.servers.child import reap_strangers
 from mewayz.servers.external import ExternalNats, ExternalPostgres
 from mewayz.servers.nats import Nats
 from mewayz.servers.postgres import Postgres
@@ -113,6 +114,7 @@ class Supervisor:
         async with anyio.create_task_group() as servers:
             servers.start_soon(self._start_postgres)
             servers.start_soon(self._start_nats)
+        tasks.start_soon(self._reap)
         tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
         tasks.start_soon(self._keep, "NATS", self._nats)
         preparation = Preparation(
@@ -171,6 +173,11 @@ class Supervisor:
                 await anyio.sleep(1)
             else:
                 tell(Trouble(f"{name} had died and runs again.", f"why: {self._folders.log}"))
+
+    async def _reap(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGCHLD) as signals:
+            async for _ in signals:
+                reap_strangers()
 
     async def _stop_modules(self) -> None:
         """Stop the router first: what is in flight still finds its modules."""

@@ -1,5 +1,6 @@
 """A child process of ours: its output goes to a log, and it dies when we die."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import anyio
 
 _PR_SET_PDEATHSIG = 1
+_ours: set[int] = set()  # children whose end is awaited by their Child
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -51,6 +53,7 @@ class Child:
                 preexec_fn=lambda: die_with_parent(death_signal),
             )
         self.pid = self._process.pid
+        _ours.add(self.pid)
         self.log = log
 
     @property
@@ -65,6 +68,7 @@ class Child:
     async def ended(self) -> int:
         """Wait for its end and return the exit status, negative for a signal."""
         await process_ended(self.pid)
+        _ours.discard(self.pid)
         return self._process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 15) -> None:
@@ -80,6 +84,13 @@ class Child:
         """Return the last line of its log that isn't empty."""
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+
+def reap_strangers() -> None:
+    """Take note of the end of processes that became ours when their parent died, so that none stays a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid not in _ours:
+            os.waitpid(ended.si_pid, os.WNOHANG)
 
 
 async def process_ended(pid: int) -> None:

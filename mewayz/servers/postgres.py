@@ -45,6 +45,7 @@ class Postgres:
         self._folders = folders
         self._passwords = passwords
         self._child: Child | None = None
+        self._run_as: RunAs | None = None
 
     @property
     def pid(self) -> int | None:
@@ -68,7 +69,7 @@ class Postgres:
         A server that a dead supervisor left behind is waited for: the kernel told it to end.
         Raises ServerFailed, NoUser.
         """
-        run_as = not_root(self._folders.data)
+        run_as = self._run_as = self._run_as or not_root(self._folders.data)
         await self._wait_for_predecessor()
         is_new = not (self._folders.postgres / "PG_VERSION").exists()
         if is_new:

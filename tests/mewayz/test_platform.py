@@ -134,12 +134,15 @@ def test_a_killed_server_is_started_again(platform: Platform, server: str) -> No
 
 def test_a_killed_supervisor_is_started_again_by_up(platform: Platform) -> None:
     supervisor = psutil.Process(platform.pid).children()[0]
+    modules = [process for process in supervisor.children(recursive=True) if "mewayz: " in " ".join(process.cmdline())]
 
     supervisor.kill()
 
     platform.wait_for("! Starting again")
     platform.wait_for("step=modules")
     assert platform.module("alpha")["state"] == "ready"
+    assert len(modules) > 3
+    assert psutil.wait_procs(modules, timeout=5)[1] == []  # also those that an earlier zygote had forked
 
 
 def test_a_second_up_on_the_same_data_says_so(platform: Platform) -> None:

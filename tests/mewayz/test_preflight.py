@@ -1,4 +1,4 @@
-"""What keeps `mewayz up` from starting: one sentence, what to do, an exit code of its own, nothing changed (ux.md A)."""
+"""What keeps `mewayz up` from starting: one sentence, a remedy, an exit code, nothing changed (ux.md A)."""
 
 import os
 import socket
