@@ -1,8 +1,8 @@
 """How a fetch leaves: to a module that is ready, within its bounds, with a token for it and this request alone."""
 
+import asyncio
 from contextlib import nullcontext
 
-import anyio
 import msgspec
 import structlog
 
@@ -95,13 +95,14 @@ class Fetcher:
         target: str | None = None,
     ) -> Reply:
         """Return what `module` answers within `seconds`, at most the module's own bound. Raises Unavailable."""
-        ends = anyio.current_time() + min(seconds - self._settings.deadline_margin_s, self._settings.module_timeout_s)
+        clock = asyncio.get_running_loop().time
+        ends = clock() + min(seconds - self._settings.deadline_margin_s, self._settings.module_timeout_s)
         try:
-            with anyio.fail_after(max(ends - anyio.current_time(), 0)):
+            async with asyncio.timeout_at(ends):
                 if destination.module:
                     await self._modules.ready(destination.module)
                 async with self._bulkheads.place(module) if self._bulkheads else nullcontext():
-                    left = ends - anyio.current_time()
+                    left = ends - clock()
                     return await self._transport.request(
                         destination.url,
                         target=target,

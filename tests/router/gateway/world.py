@@ -61,6 +61,8 @@ class Module:
         self.queries: list[bytes] = []
         self.done: list[str] = []
         self.cancelled = 0
+        self.refused = 0
+        self.last_headers: dict[bytes, bytes] = {}
         self.routes: dict[str, Callable[[bytes], tuple[int, list[tuple[bytes, bytes]], bytes]]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -72,6 +74,7 @@ class Module:
                 break
         headers = dict(scope["headers"])
         self.queries.append(scope["query_string"])
+        self.last_headers = headers
         status, extra, answer = 499, [], b""
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, receive, group.cancel_scope)
@@ -94,6 +97,7 @@ class Module:
         try:
             token = verify_internal(bearer, self.keys, audience=self.slug, body=body, clock=SystemClock())
         except Unauthenticated:
+            self.refused += 1
             return 401, [], b'{"errors":[{"message":"no"}]}'
         self.tokens.append(token)
         self.headers.append(headers)
@@ -227,11 +231,11 @@ class World:
         return self
 
     async def start_module(self, module: Module) -> None:
-        await self._serve(module.slug, module, uds=str(self.folder / f"{module.slug}.sock"), lifespan="off")
+        await self.serve(module.slug, module, uds=str(self.folder / f"{module.slug}.sock"), lifespan="off")
 
     async def start_gateway(self, *, wait: bool = True) -> None:
         self.gateway = make_app(self.bootstrap(), self.settings)
-        server = await self._serve("gateway", self.gateway, host="127.0.0.1", port=0, lifespan="on")
+        server = await self.serve("gateway", self.gateway, host="127.0.0.1", port=0, lifespan="on")
         self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         if wait:
             await self.ready()
@@ -300,7 +304,7 @@ class World:
             self.url, target=path, method="GET", headers=tuple(headers.items()), timeout_s=15, may_repeat=True
         )
 
-    async def _serve(self, name: str, app: Gateway | Module, **options: Any) -> uvicorn.Server:
+    async def serve(self, name: str, app: Gateway | Module, **options: Any) -> uvicorn.Server:
         config = uvicorn.Config(app, log_config=None, proxy_headers=False, timeout_graceful_shutdown=5, **options)
         config.load()
         server = self._servers[name] = _Server(config)
