@@ -99,13 +99,13 @@ class Platform:
     Used as a context manager; it has started when the block begins and has stopped in order when it ends.
     """
 
-    def __init__(self, data: Path, *arguments: str, modules_from: Sequence[Path] = ()) -> None:
+    def __init__(self, data: Path, *arguments: str, modules_from: Sequence[Path] = (), demo: bool = False) -> None:
         """Run on the folder `data` with further arguments of `mewayz up`; the port is a free one."""
         self.data = data
         self.port = _free_port()
         self.lines: list[str] = []  # what `up` has printed
         folders = [argument for folder in modules_from for argument in ("--modules-from", str(folder))]
-        self._arguments = [*folders, *arguments]
+        self._arguments = ["--demo" if demo else "--no-demo", *folders, *arguments]
         self._process: subprocess.Popen[str] | None = None
         self._printed: Queue[str | None] = Queue()
 
@@ -128,7 +128,7 @@ class Platform:
         """Start `mewayz up` and wait until it has printed a line that begins with `until`."""
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / "TEST").touch()
-        up = [sys.executable, "-m", "mewayz", "up", "--data", str(self.data), "--port", str(self.port), "--no-demo"]
+        up = [sys.executable, "-m", "mewayz", "up", "--data", str(self.data), "--port", str(self.port)]
         self._process = subprocess.Popen(
             [*up, *self._arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -1,0 +1,1 @@
+"""Every performance figure of the documentation is a command: `./justw bench NAME --json`."""
