@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar, get_type_hints
 from uuid import UUID, uuid5
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from shared.clock import DEMO_NAMESPACE
 from shared.commands.command import Call, CommandMark, run_command
@@ -79,18 +79,25 @@ class Demo:
         """Return an instant `days_ago` days before the story's end."""
         return datetime.combine(self.as_of - timedelta(days=days_ago), time(hour), UTC)
 
-    async def call(self, command: Any, label: str, at: datetime, /, **arguments: Any) -> Any:
-        """Call a command at the instant `at` and return its row; what `label` made before is returned as it is.
+    async def base_currency(self) -> str:
+        """Return the tenant's base currency."""
+        async with self._database.transaction(self._principal) as tx:
+            return (await tx.tenant()).base_currency
 
-        Raises Defect where the command refuses: demo data that breaks a rule is wrong.
+    async def call(self, command: Any, label: str, at: datetime, /, finds: UUID | None = None, **arguments: Any) -> Any:
+        """Call a command at the instant `at` and return its row; a label that was called before is not called again.
+
+        `finds` is the row's id where the command changes one rather than makes one. Raises Defect where the command
+        refuses: demo data that breaks a rule is wrong.
         """
         mark = mark_of(command)
         assert isinstance(mark, CommandMark)
         model: type[Entity] = get_type_hints(command)["return"]
+        made = finds or self.id(self.module.slug, label, model.__name__)
         async with self._database.transaction(self._principal) as tx:
-            made = await tx.find(select(model).where(model.id == self.id(self.module.slug, label, model.__name__)))
-            if made is not None:
-                return made
+            known = await tx.find(select(model).where(model.id == made))
+        if known is not None and (finds is None or await self._was_called(command, label)):
+            return known
         self._clock.at = at
         with self._ids(label):
             call = Call(self._principal, _CAUSE, arguments, idempotency_key=f"demo:{label}")
@@ -98,6 +105,13 @@ class Demo:
         if outcome.errors:
             raise Defect(f"demo {label}: {outcome.errors[0].message}")
         return outcome.result
+
+    async def _was_called(self, command: Any, label: str) -> bool:
+        """Tell by the idempotency key, which is kept for as long as nobody cleans it up."""
+        statement = text("select 1 from kit.idempotency where command = :command and key = :key")
+        async with self._database.transaction(self._principal) as tx:
+            key = {"command": command.__name__, "key": f"demo:{label}"}
+            return (await tx.session.execute(statement, key)).first() is not None
 
     async def write(self, work: Callable[[Transaction], Awaitable[Any]], label: str, at: datetime) -> Any:
         """Run `work` in a transaction of its own at the instant `at`, for rows that no command makes."""
