@@ -1,7 +1,7 @@
 """Errors at the places the client knows: paths rewritten from a subgraph's answer to the client's document."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from router.errors import RouterError
 from router.execution.entities import Tainted
@@ -67,7 +67,7 @@ def subgraph_errors(
     """Yield a subgraph's errors with the client's paths, once for each place of an entity."""
     origins: dict[int, list[Path]] = {}
     for one in given:
-        error: Json = one if isinstance(one, dict) else {}
+        error = cast("dict[str, Any]", one) if isinstance(one, dict) else {}
         where: Json = error.get("path")
         path: list[Any] = list(where) if isinstance(where, list) else []  # pyright: ignore[reportUnknownArgumentType]
         if not fetch.is_entity:

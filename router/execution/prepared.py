@@ -24,7 +24,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
-    execute_sync,
+    execute_sync,  # pyright: ignore[reportUnknownVariableType]
     get_variable_values,
     parse,
     validate,

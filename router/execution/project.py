@@ -88,7 +88,9 @@ class Projection:
                 found.append(one)
             return found
         if field.child is not None:
-            return self._object(field.child, value, path) if isinstance(value, dict) else self._wrong(path)
+            if not isinstance(value, dict):
+                return self._wrong(path)
+            return self._object(field.child, value, path)  # pyright: ignore[reportUnknownArgumentType]
         if field.values is not None and value not in field.values:
             return self._wrong(path)
         return value

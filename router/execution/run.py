@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 import structlog
@@ -235,10 +235,11 @@ class _Run:
         fetch = one.compiled.fetch
         self.errors += subgraph_errors(fetch, given, self._plan.places, self.data, one.targets, one.offset)
         for error in given:
-            path = error.get("path") if isinstance(error, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-            if isinstance(path, list):
-                taint(path, data, self._tainted)  # pyright: ignore[reportUnknownArgumentType]
-            if isinstance(path, list) and len(path) == 2 and fetch.is_entity and isinstance(path[1], int):  # pyright: ignore[reportUnknownArgumentType]
+            path = _path(error)
+            if path is None:
+                continue
+            taint(path, data, self._tainted)
+            if len(path) == 2 and fetch.is_entity and isinstance(path[1], int) and path[1] < len(one.parts):
                 for target in one.targets[path[1] + one.offset]:
                     self._tainted.add((id(target), fetch.slot or ""))
 
@@ -255,6 +256,11 @@ class _Run:
                     self._tainted.add((id(target), key))
 
 
+def _path(error: Json) -> list[Any] | None:
+    path = cast("dict[str, Any]", error).get("path") if isinstance(error, dict) else None
+    return cast("list[Any]", path) if isinstance(path, list) else None
+
+
 def _is_of(error: Json, alias: str) -> bool:
-    path = error.get("path") if isinstance(error, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return not isinstance(path, list) or not path or path[0] == alias
+    path = _path(error)
+    return not path or path[0] == alias

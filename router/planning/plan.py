@@ -53,8 +53,12 @@ class Representation:
     requires: tuple[Read, ...] = ()
 
 
-Names: TypeAlias = "Mapping[str, tuple[str | None, Names]]"
+Names: TypeAlias = "dict[str, tuple[str | None, Names]]"
 """Per key in a fetch's answer: the client's key, or None if only the planner wanted it, and the same below."""
+
+
+def _no_names() -> Names:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Fetch:
     slot: str | None
     representations: tuple[Representation, ...] = ()
     typenames: tuple[Steps, ...] = ()
-    names: Names = field(default_factory=dict[str, "tuple[str | None, Names]"])
+    names: Names = field(default_factory=_no_names)
 
     @property
     def is_entity(self) -> bool:

@@ -219,12 +219,12 @@ class Renderer:
         return tuple(found)
 
     def _names(self, group: Group, places: Iterable[Place]) -> Names:
-        found: dict[str, tuple[str | None, Names]] = {}
+        found: Names = {}
         for place in places:
             part = self._parts.get((group, place), _Part())
             for node in (node for nodes in part.fields.values() for node in nodes):
-                response, below = found.get(node.key, (None, {}))
-                more = self._names(group, (node.child,)) if node.child is not None else {}
+                more = self._names(group, (node.child,) if node.child is not None else ())
+                response, below = found.get(node.key, (None, more))
                 found[node.key] = (node.want.response or response, {**below, **more})
         return found
 
