@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from router.composition.facts import SubgraphFacts
+from router.composition.memory import Memory, ReadSubgraph, replay
 from router.composition.merge.types import merge
 from router.composition.report import CompositionError, Hint, Report
 from router.composition.rules.auth import check_transitive_auth
@@ -42,35 +43,63 @@ def compose(subgraphs: Iterable[Subgraph], *, require_tenancy: bool = False) -> 
     Raises nothing for what stands in an SDL: all of it is in `errors`, whose codes are Apollo's where Apollo has one.
     The order of the subgraphs does not matter.
     """
-    given = sorted(subgraphs, key=lambda one: one.name)
-    report = Report()
-    with _no_garbage_collection():
-        facts = _read(given, report)
-        supergraph = _merge(facts, report, require_tenancy=require_tenancy)
-        sdl = print_supergraph(supergraph) if supergraph is not None else None
-    return Composition(supergraph, sdl, tuple(report.errors), tuple(report.hints))
+    return Composer().compose(subgraphs, require_tenancy=require_tenancy)
 
 
-def _read(given: list[Subgraph], report: Report) -> list[SubgraphFacts]:
-    """Read and check each subgraph for itself."""
+class Composer:
+    """Composes again and again, reusing what the last composition made of subgraphs that have not changed.
+
+    The result is the same as from `compose`.
+    """
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+
+    def compose(self, subgraphs: Iterable[Subgraph], *, require_tenancy: bool = False) -> Composition:
+        """Compose as `compose` does."""
+        given = sorted(subgraphs, key=lambda one: one.name)
+        report, memory = Report(), self._memory
+        memory.begin(given)
+        with _no_garbage_collection():
+            facts = _read(given, report, memory)
+            supergraph = _merge(facts, report, memory, require_tenancy=require_tenancy)
+            sdl = print_supergraph(supergraph, memory.printed) if supergraph is not None else None
+        return Composition(supergraph, sdl, tuple(report.errors), tuple(report.hints))
+
+
+def _read(given: list[Subgraph], report: Report, memory: Memory) -> list[SubgraphFacts]:
+    """Read and check each subgraph for itself; those that were checked before are told of as before."""
     check_names(given, report)
-    read = [read_subgraph(one, index, report) for index, one in enumerate(given)]
-    facts = [one for one in read if one is not None]
+    known = {one.name: memory.read.get(one.digest) for one in given}
+    facts: list[SubgraphFacts] = []
+    for index, one in enumerate(given):
+        before = known[one.name]
+        read = before.facts if before else read_subgraph(one, index, report)
+        facts += [read] if read else []
     if report.errors:
         return facts
     upgrade(facts, report)
     if report.errors:
         return facts
     for one in facts:
-        work_out(one)
-        check_subgraph(one, report)
+        before = known[one.name] or _checked(one)
+        if one.is_federation_2:  # an upgrade looks at the other subgraphs, so its result is not kept
+            memory.read[one.digest] = before
+        replay(report, before.errors, before.hints)
     return facts
 
 
-def _merge(facts: list[SubgraphFacts], report: Report, *, require_tenancy: bool) -> Supergraph | None:
+def _checked(facts: SubgraphFacts) -> ReadSubgraph:
+    told = Report()
+    work_out(facts)
+    check_subgraph(facts, told)
+    return ReadSubgraph(facts, tuple(told.errors), tuple(told.hints))
+
+
+def _merge(facts: list[SubgraphFacts], report: Report, memory: Memory, *, require_tenancy: bool) -> Supergraph | None:
     if report.errors:
         return None
-    merging, supergraph = merge(facts, report)
+    merging, supergraph = merge(facts, report, memory)
     check_interface_entities(merging)
     if not report.errors:
         check_implementations(merging, supergraph)
@@ -79,9 +108,9 @@ def _merge(facts: list[SubgraphFacts], report: Report, *, require_tenancy: bool)
         check_inaccessible(supergraph, merging)
         check_transitive_auth(merging, supergraph)
     if not report.errors:
-        check_satisfiability(supergraph, merging)
+        check_satisfiability(supergraph, merging, memory)
         check_tenancy(merging, supergraph, require=require_tenancy)
-        hint_on_blast_radius(merging, supergraph)
+        hint_on_blast_radius(merging, supergraph, memory)
     return None if report.errors else supergraph
 
 

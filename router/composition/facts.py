@@ -149,6 +149,7 @@ class SubgraphFacts:
     provided: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     shareable: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     used: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    applied_names: frozenset[str] | None = None
 
     @property
     def is_federation_2(self) -> bool:

@@ -4,12 +4,15 @@ A state that could be in fewer subgraphs and was fine covers all that could be i
 is skipped when a subset of its subgraphs was seen. Paths are only kept to print a witness.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from router.composition.memory import Child, Memory
 from router.composition.merge.merging import Merging
+from router.composition.outcomes import Outcomes, forget_outcomes
 from router.composition.report import HintLevel, Report
 from router.composition.witness import Step, explain, witness_query
-from router.supergraph.model import Supergraph, bits, named
+from router.supergraph.model import Supergraph, bits
 from router.supergraph.reach import Reach, Views
 
 
@@ -22,14 +25,16 @@ class _State(NamedTuple):
     path: Step | None
 
 
-def check_satisfiability(supergraph: Supergraph, merging: Merging) -> None:
+def check_satisfiability(supergraph: Supergraph, merging: Merging, memory: Memory) -> None:
     """SATISFIABILITY_ERROR for each field some query cannot get, with a query that shows it and why it fails.
 
     With labels on @override, the graph must hold with all labels off, all on, and each alone.
     """
     told: set[str] = set()
+    forget_outcomes(supergraph, memory)
     for labels in _label_sets(supergraph):
-        _Walk(supergraph, merging, Reach(supergraph, labels), told).run()
+        known = memory.outcomes.setdefault(labels, {})
+        _Walk(supergraph, merging, Outcomes(supergraph, merging, Reach(supergraph, labels), known), told).run()
 
 
 def _label_sets(supergraph: Supergraph) -> list[frozenset[str]]:
@@ -48,16 +53,14 @@ def _label_sets(supergraph: Supergraph) -> list[frozenset[str]]:
 class _Walk:
     """One walk from the roots. `told` are coordinates already reported."""
 
-    def __init__(self, supergraph: Supergraph, merging: Merging, reach: Reach, told: set[str]) -> None:
+    def __init__(self, supergraph: Supergraph, merging: Merging, outcomes: Outcomes, told: set[str]) -> None:
         self._supergraph = supergraph
         self._merging = merging
-        self._reach = reach
+        self._outcomes = outcomes
+        self._reach = outcomes.reach
         self._told = told
-        self._hide = merging.shown.get("inaccessible")
         self._seen: dict[tuple[str, Views], list[int]] = {}
         self._open: list[_State] = []
-        self._roots = frozenset(supergraph.roots.values())
-        self._visible: dict[str, list[tuple[str, str, bool]]] = {}
 
     def run(self) -> None:
         for operation, root in self._supergraph.roots.items():
@@ -74,92 +77,39 @@ class _Walk:
 
     def _is_new(self, state: _State) -> bool:
         seen = self._seen.setdefault((state.type, state.views), [])
-        if any(mask & state.mask == mask for mask in seen):
+        mask = state.mask
+        if any(other & mask == other for other in seen):
             return False
-        seen.append(state.mask)
+        seen.append(mask)
         return True
 
     def _visit(self, state: _State) -> None:
-        reach = self._reach
-        if reach.is_abstract(state.type):
-            self._narrow(state)
-            return
-        arrived = reach.everywhere if state.type in self._roots else state.mask
-        mask = reach.closure(state.type, arrived, state.views)
-        for name, child, is_composite in self._fields(state.type):
-            able = self._resolving(state, name, mask)
-            if not able:
-                self._fail(state, name, mask)
-            elif is_composite:
-                self._descend(state, name, child, able)
+        children, failed, shared = self._outcomes.of(state.type, state.mask, state.views)
+        for name, mask in failed:
+            self._fail(state, name, mask)
+        for name, child, able in shared:
+            self._check_runtime_types(f"{state.type}.{name}", child, able)
+        is_mutation = state.type == self._supergraph.roots.get("mutation")
+        for one in self._complete(children) if is_mutation else children:
+            self._open.append(_State(one.type, one.mask, one.views, Step(state.path, one.text, one.owner)))
 
-    def _fields(self, owner: str) -> list[tuple[str, str, bool]]:
-        """Return name, named type and whether that is composite, of each field a client may see."""
-        found = self._visible.get(owner)
-        if found is None:
-            found = self._visible[owner] = [
-                (field.name, named(field.type), self._reach.is_composite(named(field.type)))
-                for field in self._reach.types[owner].fields.values()
-                if self._hide is None or not any(use.name == self._hide for use in field.applied)
-            ]
-        return found
+    def _complete(self, children: Iterable[Child]) -> Iterator[Child]:
+        """A shared mutation runs in one subgraph: go on from one whose result is complete."""
+        for child in children:
+            alone = [self._outcomes.narrowed(child, number) for number in bits(child.mask)]
+            yield child if len(alone) == 1 else next((one for one in alone if self._is_complete(one)), alone[0])
 
-    def _resolving(self, state: _State, name: str, mask: int) -> int:
-        """Return who can resolve a field; after fetching what it @requires, its subgraph must be entered again."""
-        able = self._reach.able(state.type, name, mask, state.views)
-        for number in bits(able):
-            requires = self._reach.source(state.type, name, number).requires
-            if requires and not self._can_return(state, number):
-                alone = 1 << number
-                if not state.mask & alone or not self._reach.obtains(state.type, requires, alone, state.views):
-                    able &= ~alone
-        return able
+    def _is_complete(self, child: Child) -> bool:
+        scratch = Merging(self._merging.subgraphs, Report(), shown=self._merging.shown)
+        walk = _Walk(self._supergraph, scratch, self._outcomes, set())
+        walk.follow(_State(child.type, child.mask, child.views, Step(None, "mutation", "")))
+        return not scratch.report.errors
 
-    def _can_return(self, state: _State, number: int) -> bool:
-        return any(way.subgraph == number for way in self._reach.entries(state.type))
-
-    def _narrow(self, state: _State) -> None:
-        """An abstract type: each object type that one of the subgraphs may return."""
-        reach = self._reach
-        standing = reach.types[state.type].interface_objects & state.mask
-        for possible in reach.possible(state.type):
-            mask = standing
-            for number in bits(state.mask & ~standing):
-                if possible in reach.possible_in(state.type, number):
-                    mask |= 1 << number
-            if mask and not self._is_hidden(possible):
-                views = tuple(one for one in state.views if mask >> one[0] & 1)
-                self._open.append(_State(possible, mask, views, Step(state.path, f"... on {possible}", possible)))
-
-    def _is_hidden(self, name: str) -> bool:
-        return self._hide is not None and any(use.name == self._hide for use in self._reach.types[name].applied)
-
-    def _descend(self, state: _State, name: str, child: str, able: int) -> None:
-        if able & (able - 1) and self._reach.is_abstract(child):
-            self._check_runtime_types(state, name, child, able)
-        step = Step(state.path, name, state.type)
-        if able & (able - 1) and state.type == self._supergraph.roots.get("mutation"):
-            able = self._complete(state, name, child, able)
-        below = self._reach.views_below(state.type, name, able, state.views)
-        self._open.append(_State(child, able, below, step))
-
-    def _complete(self, state: _State, name: str, child: str, able: int) -> int:
-        """Of the subgraphs that share a mutation, return one whose result is complete: it runs in one only."""
-        for number in bits(able):
-            alone = 1 << number
-            scratch = Merging(self._merging.subgraphs, Report(), shown=self._merging.shown)
-            walk = _Walk(self._supergraph, scratch, self._reach, set())
-            walk.follow(_State(child, alone, self._reach.views_below(state.type, name, alone, state.views), None))
-            if not scratch.report.errors:
-                return alone
-        return able & -able
-
-    def _check_runtime_types(self, state: _State, name: str, child: str, able: int) -> None:
+    def _check_runtime_types(self, at: str, child: str, able: int) -> None:
         """A shared field must mean the same set of object types everywhere, at least one in common."""
         reach = self._reach
         real = able & ~reach.types[child].interface_objects
         sets = {number: reach.possible_in(child, number) for number in bits(real)}
-        at = f"{state.type}.{name}"
         if len(set(sets.values())) < 2 or at in self._told:
             return
         self._told.add(at)
@@ -172,8 +122,7 @@ class _Walk:
                 f"{at} is resolved by {self._merging.names(sets)}, but its type {child} has no object type common to "
                 f"them ({told}): a shared field must give the same everywhere."
             )
-            places = self._merging.places(at)
-            self._merging.report.error("SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES", message, at=places)
+            self._merging.report.error("SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES", message, at=self._merging.places(at))
             return
         message = f"{at} is resolved by {self._merging.names(sets)}, with different object types of {child}: {told}."
         self._merging.hint("INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN", HintLevel.WARN, message, at)

@@ -74,16 +74,20 @@ enum link__Purpose {
 }"""
 
 
-def print_supergraph(supergraph: Supergraph) -> str:
-    """Print the SDL of a supergraph, ending in a newline."""
-    return _Printer(supergraph).text()
+def print_supergraph(supergraph: Supergraph, printed: dict[str, tuple[Type, str]] | None = None) -> str:
+    """Print the SDL of a supergraph, ending in a newline.
+
+    `printed` keeps the text of each type from one call to the next, for types that are the same object again.
+    """
+    return _Printer(supergraph, {} if printed is None else printed).text()
 
 
 class _Printer:
     """Prints one supergraph; holds the names of its subgraphs in `join__Graph`."""
 
-    def __init__(self, supergraph: Supergraph) -> None:
+    def __init__(self, supergraph: Supergraph, printed: dict[str, tuple[Type, str]]) -> None:
         self._supergraph = supergraph
+        self._printed = printed
         self._graphs = [one.graph for one in supergraph.subgraphs]
 
     def text(self) -> str:
@@ -91,7 +95,7 @@ class _Printer:
         blocks = [self._schema(), _DIRECTIVES]
         blocks += [self._directive(whole.directives[name]) for name in sorted(whole.directives)]
         blocks += [self._join_graph(), _TYPES]
-        blocks += [self._type(whole.types[name]) for name in sorted(whole.types)]
+        blocks += [self._remembered(whole.types[name]) for name in sorted(whole.types)]
         return "\n\n".join(blocks) + "\n"
 
     def _schema(self) -> str:
@@ -118,6 +122,12 @@ class _Printer:
         arguments = self._arguments(one.arguments)
         places = " | ".join(one.locations)
         return f"{_description(one.description)}directive @{one.name}{arguments}{repeatable} on {places}"
+
+    def _remembered(self, one: Type) -> str:
+        known = self._printed.get(one.name)
+        if known is None or known[0] is not one:
+            known = self._printed[one.name] = (one, self._type(one))
+        return known[1]
 
     def _type(self, one: Type) -> str:
         implements = f" implements {' & '.join(one.interfaces)}" if one.interfaces else ""

@@ -65,7 +65,7 @@ class Features(NamedTuple):
 
 def merge_features(merging: Merging) -> Features:
     """Decide which directives the supergraph shows and under which names; fills `merging.shown`."""
-    applied = {use.name for subgraph in merging.subgraphs for use in all_applied(subgraph)}
+    applied = set[str]().union(*(_applied_names(one) for one in merging.subgraphs))
     linked = {name for one in merging.subgraphs for link in one.links.all for name in _joined_names(link)}
     merging.shown = {name: name for name in _ALWAYS_SHOWN}
     merging.repeatable = {"tag", "context", "cacheTag"}
@@ -99,8 +99,13 @@ def _joined_names(link: Link) -> frozenset[str]:
     return KNOWN_SPECS[link.identity][0] if link.identity == f"{SPECS}/connect" else frozenset()
 
 
-def all_applied(facts: SubgraphFacts) -> Iterator[Applied]:
-    """Yield every use of a directive in a subgraph."""
+def _applied_names(facts: SubgraphFacts) -> frozenset[str]:
+    if facts.applied_names is None:
+        facts.applied_names = frozenset(use.name for use in _all_applied(facts))
+    return facts.applied_names
+
+
+def _all_applied(facts: SubgraphFacts) -> Iterator[Applied]:
     yield from facts.schema_directives
     for owner in facts.types.values():
         yield from owner.directives

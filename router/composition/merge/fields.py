@@ -1,6 +1,7 @@
 """Merging the fields of objects and interfaces: who resolves each, with which type, and who may."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from router.composition.facts import Applied, Field, TypeFacts, named_type
 from router.composition.merge.arguments import is_contextual, merge_arguments
@@ -12,23 +13,39 @@ from router.composition.merge.sharing import check_sharing
 from router.composition.report import HintLevel
 from router.supergraph import field_set, model
 
+
+class _Parents(NamedTuple):
+    """The type whose fields are merged: its facts, and per field the subgraphs that @provides it on some path."""
+
+    sources: Mapping[int, TypeFacts]
+    has_objects: bool
+    providers: Mapping[str, Sequence[int]]
+
+
 _NO_FIELDS: field_set.FieldSet = ()
 
 
 def merge_fields(merging: Merging, name: str, sources: Mapping[int, TypeFacts]) -> dict[str, model.Field]:
     """Return all fields that any subgraph gives the type, in the order they are met."""
+    declared: dict[str, dict[int, Field]] = {}
+    for index, one in sources.items():
+        for field in one.fields.values():
+            declared.setdefault(field.name, {})[index] = field
+    providers: dict[str, list[int]] = {}
+    for index in sources:
+        for owner, field in merging.subgraphs[index].provided:
+            if owner == name:
+                providers.setdefault(field, []).append(index)
+    parents = _Parents(sources, any(one.kind == "OBJECT" for one in sources.values()), providers)
     merged: dict[str, model.Field] = {}
-    for field in {field: None for one in sources.values() for field in one.fields}:
-        given = {index: one.fields[field] for index, one in sources.items() if field in one.fields}
-        made = _merge(merging, name, given, sources)
+    for field, given in declared.items():
+        made = _merge(merging, name, given, parents)
         if made is not None:
             merged[field] = made
     return merged
 
 
-def _merge(
-    merging: Merging, owner: str, sources: Mapping[int, Field], parents: Mapping[int, TypeFacts]
-) -> model.Field | None:
+def _merge(merging: Merging, owner: str, sources: Mapping[int, Field], parents: _Parents) -> model.Field | None:
     first = next(iter(sources.values()))
     at = f"{owner}.{first.name}"
     overrides = overrides_of(merging, owner, sources)
@@ -40,8 +57,9 @@ def _merge(
         )
         merging.error("EXTERNAL_MISSING_ON_BASE", message, sources.values())
         return None
-    if any(one.kind == "OBJECT" for one in parents.values()):
-        check_sharing(merging, owner, resolved, parents=parents, overrides=overrides)
+    if parents.has_objects:
+        providers = parents.providers.get(first.name, ())
+        check_sharing(merging, owner, resolved, parents=parents.sources, providers=providers, overrides=overrides)
     references = {index: one.type for index, one in resolved.items()}
     reference, are_equal = _merge_type(merging, references, at, resolved)
     merging.outputs.setdefault(named_type(reference), at)

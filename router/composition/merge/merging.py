@@ -29,6 +29,7 @@ class Merging:
     by_interface_object: dict[str, list[tuple[int, str]]] = field(default_factory=dict[str, list[tuple[int, str]]])
     inputs: dict[str, str] = field(default_factory=dict[str, str])
     outputs: dict[str, str] = field(default_factory=dict[str, str])
+    asked_supertypes: bool = False
     shown: dict[str, str] = field(default_factory=dict[str, str])
     repeatable: set[str] = field(default_factory=set[str])
 
@@ -80,6 +81,7 @@ class Merging:
         mine, theirs = item_type(one), item_type(other)
         if mine is not None or theirs is not None:
             return mine is not None and theirs is not None and self.is_subtype(mine, theirs)
+        self.asked_supertypes = True
         return other in self.supertypes.get(one, ())
 
 

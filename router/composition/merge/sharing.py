@@ -1,6 +1,6 @@
 """@shareable: a field that several subgraphs resolve must be shareable in each of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from router.composition.facts import Field, TypeFacts
 from router.composition.merge.merging import Merging
@@ -13,6 +13,7 @@ def check_sharing(
     resolved: Mapping[int, Field],
     *,
     parents: Mapping[int, TypeFacts],
+    providers: Iterable[int],
     overrides: Overrides,
 ) -> None:
     """INVALID_FIELD_SHARING: of several resolvers each says @shareable; an @interfaceObject is one, too.
@@ -21,13 +22,13 @@ def check_sharing(
     """
     name = next(iter(resolved.values())).name
     resolvers: dict[int, list[str]] = {}
-    for index in parents:
-        if index not in resolved and (owner, name) in merging.subgraphs[index].provided:
+    for index in providers:
+        if index not in resolved:
             resolvers[index] = []
     for index in resolved:
         if parents[index].kind == "OBJECT" and index not in overrides.taken and index not in overrides.migrating:
             resolvers[index] = [owner]
-    if owner in merging.by_interface_object and parents:
+    if owner in merging.by_interface_object:
         for index, interface in merging.by_interface_object[owner]:
             if (field := merging.subgraphs[index].field_at((interface, name))) and not _is_external(
                 merging, index, interface, field

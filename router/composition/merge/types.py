@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from router.composition.facts import ROOT_NAMES, Element, Kind, SubgraphFacts, TypeFacts
+from router.composition.memory import Memory, MergedType, replay
 from router.composition.merge.consistency import hint_on_interface, hint_on_object
 from router.composition.merge.directives import merge_applied
 from router.composition.merge.enums import merge_enum
@@ -29,7 +30,7 @@ _PLAIN_KINDS: dict[Kind, str] = {
 }
 
 
-def merge(subgraphs: list[SubgraphFacts], report: Report) -> tuple[Merging, model.Supergraph]:
+def merge(subgraphs: list[SubgraphFacts], report: Report, memory: Memory) -> tuple[Merging, model.Supergraph]:
     """Merge the subgraphs into one supergraph; what does not fit is reported, and the rest merged all the same."""
     merging = Merging(subgraphs, report)
     index_types(merging)
@@ -38,14 +39,14 @@ def merge(subgraphs: list[SubgraphFacts], report: Report) -> tuple[Merging, mode
         message = "No subgraph has a query: a supergraph needs a root type Query with at least one field."
         report.error("NO_QUERIES", message)
     check_subscription(merging)
+    _check_surroundings(merging, memory)
     types: dict[str, model.Type] = {}
     for name, sources in sorted(merging.types.items(), key=_enums_last):
-        kind = _kind(merging, name, sources)
-        _check_base(merging, name, sources)
-        if kind is not None:
-            types[name] = _merge_type(merging, name, kind, sources)
+        made = _remembered(merging, name, sources, memory)
+        if made is not None:
+            types[name] = made
     types = {name: types[name] for name in merging.types if name in types}
-    _root_everywhere(merging, types)
+    _root_everywhere(merging, types, memory)
     add_interface_object_fields(merging, types)
     for scalar in features.scalars:
         types[scalar] = model.Type(scalar, model.Kind.SCALAR, 0)
@@ -57,6 +58,59 @@ def merge(subgraphs: list[SubgraphFacts], report: Report) -> tuple[Merging, mode
         links=features.links,
         applied=_schema_applied(merging),
     )
+
+
+def _check_surroundings(merging: Merging, memory: Memory) -> None:
+    """Forget the merged types when directives are shown otherwise; some also when the type hierarchy has changed."""
+    surroundings = (tuple(merging.shown.items()), frozenset(merging.repeatable))
+    if surroundings != memory.surroundings:
+        memory.forget_merges()
+    elif merging.supertypes != memory.supertypes:
+        memory.merged = {name: one for name, one in memory.merged.items() if not one.asked_supertypes}
+    memory.surroundings = surroundings
+    memory.supertypes = merging.supertypes
+    for name in [one for one in memory.merged if one not in merging.types]:
+        del memory.merged[name]
+
+
+def _remembered(merging: Merging, name: str, sources: Sources, memory: Memory) -> model.Type | None:
+    """Return a type as it was merged the last time, if all it depends on is the same; else merge it."""
+    facts = tuple(sources.values())
+    surroundings = (
+        tuple(sources),
+        tuple(interface for one in facts for interface in one.interfaces if interface in merging.types),
+        tuple(merging.by_interface_object.get(name, ())),
+        merging.inputs.get(name) if facts[0].kind == "ENUM" else None,
+        merging.outputs.get(name) if facts[0].kind == "ENUM" else None,
+    )
+    known = memory.merged.get(name)
+    if (
+        known is None
+        or known.surroundings != surroundings
+        or any(one is not other for one, other in zip(facts, known.sources, strict=True))
+    ):
+        known = memory.merged[name] = _merge_anew(merging, name, sources, surroundings)
+    replay(merging.report, known.errors, known.hints)
+    for mine, all_of_them in ((known.inputs, merging.inputs), (known.outputs, merging.outputs)):
+        for used, at in mine.items():
+            all_of_them.setdefault(used, at)
+    return known.type
+
+
+def _merge_anew(merging: Merging, name: str, sources: Sources, surroundings: tuple[object, ...]) -> MergedType:
+    told, inputs, outputs = merging.report, merging.inputs, merging.outputs
+    is_enum = any(one.kind == "ENUM" for one in sources.values())
+    merging.report, merging.asked_supertypes = Report(), False
+    if not is_enum:
+        merging.inputs, merging.outputs = {}, {}
+    kind = _kind(merging, name, sources)
+    _check_base(merging, name, sources)
+    made = _merge_type(merging, name, kind, sources) if kind is not None else None
+    used_in, used_out = ({}, {}) if is_enum else (merging.inputs, merging.outputs)
+    errors, hints = tuple(merging.report.errors), tuple(merging.report.hints)
+    merging.report, merging.inputs, merging.outputs = told, inputs, outputs
+    facts = tuple(sources.values())
+    return MergedType(facts, surroundings, merging.asked_supertypes, made, used_in, used_out, errors, hints)
 
 
 def _subgraphs(subgraphs: list[SubgraphFacts]) -> tuple[model.Subgraph, ...]:
@@ -149,11 +203,14 @@ def _implements(merging: Merging, sources: Sources) -> dict[str, int]:
     return masks
 
 
-def _root_everywhere(merging: Merging, types: dict[str, model.Type]) -> None:
+def _root_everywhere(merging: Merging, types: dict[str, model.Type], memory: Memory) -> None:
     """Every subgraph has a Query, if only to answer `_service`: so its fields always name their subgraphs."""
     query = types.get("Query")
-    if query is not None:
-        types["Query"] = replace(query, subgraphs=(1 << len(merging.subgraphs)) - 1)
+    if query is None:
+        return
+    if memory.query is None or memory.query[0] is not query:
+        memory.query = (query, replace(query, subgraphs=(1 << len(merging.subgraphs)) - 1))
+    types["Query"] = memory.query[1]
 
 
 def add_interface_object_fields(merging: Merging, types: dict[str, model.Type]) -> None:

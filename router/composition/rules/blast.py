@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 
+from router.composition.memory import Memory
 from router.composition.merge.merging import Merging
 from router.composition.report import HintLevel
 from router.supergraph.field_set import picked
 from router.supergraph.model import Field, Kind, Supergraph, Type, bits, named
 
 
-def hint_on_blast_radius(merging: Merging, supergraph: Supergraph) -> None:
+def hint_on_blast_radius(merging: Merging, supergraph: Supergraph, memory: Memory) -> None:
     """Hint at non-null fields that cross a subgraph's border: contributed ones, and references to foreign entities.
 
     A type's home is the subgraph that resolves most of its fields beside its keys.
     """
-    homes = {one.name: _home(one) for one in supergraph.types.values() if one.kind is Kind.OBJECT and one.keys}
+    homes = {one.name: _home(one, memory) for one in supergraph.types.values() if one.keys and one.kind is Kind.OBJECT}
     roots = frozenset(supergraph.roots.values())
     for owner in supergraph.types.values():
         if owner.kind is Kind.OBJECT and owner.name not in roots:
@@ -25,8 +26,10 @@ def hint_on_blast_radius(merging: Merging, supergraph: Supergraph) -> None:
 def _check(
     merging: Merging, supergraph: Supergraph, owner: Type, field: Field, *, homes: dict[str, int | None]
 ) -> None:
+    home, target = homes.get(owner.name), named(field.type)
+    if (home is None or home in field.sources) and target not in homes:
+        return
     able = sum(1 << number for number, source in field.sources.items() if not source.external)
-    home = homes.get(owner.name)
     at = f"{owner.name}.{field.name}"
     if home is not None and able and not able >> home & 1:
         away, kept = merging.names(bits(able)), merging.names([home])
@@ -35,13 +38,12 @@ def _check(
         )
         _hint(merging, message, at)
         return
-    target = supergraph.types.get(named(field.type))
-    there = homes.get(target.name) if target else None
-    if target is None or there is None or not able or able >> there & 1 or not _nulls_parent(field.type):
+    there = homes.get(target)
+    if there is None or not able or able >> there & 1 or not _nulls_parent(field.type):
         return
-    if any(one.type.endswith("!") for one in _foreign(target, able)):
+    if any(one.type.endswith("!") for one in _foreign(supergraph.types[target], able)):
         message = (
-            f"{at} is non-null and refers to {target.name}, held by {merging.names([there])}: "
+            f"{at} is non-null and refers to {target}, held by {merging.names([there])}: "
             f"when that is down, all of {owner.name} is null."
         )
         _hint(merging, message, at)
@@ -64,7 +66,14 @@ def _foreign(target: Type, able: int) -> Iterator[Field]:
             yield field
 
 
-def _home(owner: Type) -> int | None:
+def _home(owner: Type, memory: Memory) -> int | None:
+    known = memory.homes.get(owner.name)
+    if known is None or known[0] is not owner:
+        known = memory.homes[owner.name] = (owner, _most_fields(owner))
+    return known[1]
+
+
+def _most_fields(owner: Type) -> int | None:
     counts: dict[int, int] = {}
     keys = {one.name for key in owner.keys for one in picked(key.fields)}
     for field in owner.fields.values():

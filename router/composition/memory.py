@@ -1,0 +1,96 @@
+"""What a composition leaves behind for the next one: all that depends on unchanged subgraphs only.
+
+Identity is the test for "unchanged": a subgraph with the same digest keeps its facts, a type with the same facts (and the
+same surroundings, where its merge looked at them) keeps its merged type, a merged type keeps its text and its outcomes.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from router.composition.facts import SubgraphFacts, TypeFacts
+from router.composition.report import CompositionError, Hint, Report
+from router.composition.subgraph import Subgraph
+from router.supergraph.model import Type
+from router.supergraph.reach import Views
+
+
+class ReadSubgraph(NamedTuple):
+    """A subgraph as read and checked for itself."""
+
+    facts: SubgraphFacts
+    errors: tuple[CompositionError, ...]
+    hints: tuple[Hint, ...]
+
+
+class MergedType(NamedTuple):
+    """A merged type with all that was told on the way. `sources` are kept so that their identities stay theirs."""
+
+    sources: tuple[TypeFacts, ...]
+    surroundings: tuple[object, ...]
+    asked_supertypes: bool
+    type: Type | None
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    errors: tuple[CompositionError, ...]
+    hints: tuple[Hint, ...]
+
+
+class Child(NamedTuple):
+    """A state that a state leads to: by `text`, which is a field of `owner` or a fragment."""
+
+    text: str
+    owner: str
+    type: str
+    mask: int
+    views: Views
+
+
+class Outcome(NamedTuple):
+    """What a state of the satisfiability walk leads to, and which fields it fails to get from which subgraphs."""
+
+    children: tuple[Child, ...]
+    failed: tuple[tuple[str, int], ...]
+    shared: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(slots=True)
+class Memory:
+    """Everything kept. `outcomes` are per set of override labels, then per (type, mask, views)."""
+
+    names: tuple[str, ...] = ()
+    read: dict[str, ReadSubgraph] = field(default_factory=dict[str, ReadSubgraph])
+    surroundings: tuple[object, ...] = ()
+    supertypes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    merged: dict[str, MergedType] = field(default_factory=dict[str, MergedType])
+    types: dict[str, Type] = field(default_factory=dict[str, Type])
+    query: tuple[Type, Type] | None = None
+    homes: dict[str, tuple[Type, int | None]] = field(default_factory=dict[str, tuple[Type, int | None]])
+    printed: dict[str, tuple[Type, str]] = field(default_factory=dict[str, tuple[Type, str]])
+    dependencies: dict[str, tuple[Type, frozenset[str]]] = field(default_factory=dict[str, tuple[Type, frozenset[str]]])
+    outcomes: dict[frozenset[str], dict[tuple[str, int, Views], Outcome]] = field(
+        default_factory=dict[frozenset[str], dict[tuple[str, int, Views], Outcome]]
+    )
+
+    def begin(self, given: list[Subgraph]) -> None:
+        """Forget what a change in the list of subgraphs makes wrong, and subgraphs no longer there."""
+        names = tuple(one.name for one in given)
+        if names != self.names:
+            self.names = names
+            self.read.clear()
+            self.merged.clear()
+            self.types.clear()
+            self.printed.clear()
+            self.outcomes.clear()
+        digests = {one.digest for one in given}
+        for digest in [one for one in self.read if one not in digests]:
+            del self.read[digest]
+
+    def forget_merges(self) -> None:
+        """Forget all merged types: something that every merge looks at has changed."""
+        self.merged.clear()
+
+
+def replay(report: Report, errors: tuple[CompositionError, ...], hints: tuple[Hint, ...]) -> None:
+    """Tell again what was told the last time."""
+    report.errors += errors
+    report.hints += hints

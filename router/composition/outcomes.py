@@ -1,0 +1,168 @@
+"""The steps of the satisfiability walk: what one state leads to, remembered while its types stay the same."""
+
+from collections.abc import Iterable, Mapping
+
+from router.composition.memory import Child, Memory, Outcome
+from router.composition.merge.merging import Merging
+from router.supergraph.field_set import FieldSet, Narrowed
+from router.supergraph.model import Supergraph, Type, bits, named
+from router.supergraph.reach import Reach, Views
+
+Known = dict[tuple[str, int, Views], Outcome]
+
+
+class Outcomes:
+    """Works out outcomes over one `Reach`; `known` holds those of states whose types have not changed."""
+
+    def __init__(self, supergraph: Supergraph, merging: Merging, reach: Reach, known: Known) -> None:
+        self.reach = reach
+        self._known = known
+        self._hide = merging.shown.get("inaccessible")
+        self._roots = frozenset(supergraph.roots.values())
+        self._visible: dict[str, list[tuple[str, str, bool]]] = {}
+
+    def of(self, name: str, mask: int, views: Views) -> Outcome:
+        """Return the outcome of an object of a type standing in the subgraphs of `mask`."""
+        if name in self._roots:
+            return self._object(name, mask, views)
+        found = self._known.get((name, mask, views))
+        if found is None:
+            made = self._abstract if self.reach.is_abstract(name) else self._object
+            found = self._known[name, mask, views] = made(name, mask, views)
+        return found
+
+    def narrowed(self, child: Child, number: int) -> Child:
+        """Return a child as one subgraph alone gives it."""
+        alone = 1 << number
+        return child._replace(mask=alone, views=self.reach.views_below(child.owner, child.text, alone))
+
+    def _object(self, name: str, mask: int, views: Views) -> Outcome:
+        reach = self.reach
+        arrived = reach.everywhere if name in self._roots else mask
+        near = reach.closure(name, arrived, views)
+        children: list[Child] = []
+        failed: list[tuple[str, int]] = []
+        shared: list[tuple[str, str, int]] = []
+        for field, child, is_composite in self._fields(name):
+            able = self._resolving(name, field, near, arrived=mask, views=views)
+            if not able:
+                failed.append((field, near))
+            elif is_composite:
+                children.append(Child(field, name, child, able, reach.views_below(name, field, able, views)))
+                if able & (able - 1) and reach.is_abstract(child):
+                    shared.append((field, child, able))
+        return Outcome(tuple(children), tuple(failed), tuple(shared))
+
+    def _fields(self, owner: str) -> list[tuple[str, str, bool]]:
+        """Return name, named type and whether that is composite, of each field a client may see."""
+        found = self._visible.get(owner)
+        if found is None:
+            found = self._visible[owner] = [
+                (field.name, named(field.type), self.reach.is_composite(named(field.type)))
+                for field in self.reach.types[owner].fields.values()
+                if self._hide is None or not any(use.name == self._hide for use in field.applied)
+            ]
+        return found
+
+    def _resolving(self, owner: str, name: str, near: int, *, arrived: int, views: Views) -> int:
+        """Return who can resolve a field; after fetching what it @requires, its subgraph must be entered again."""
+        reach = self.reach
+        able = reach.able(owner, name, near, views)
+        for number in bits(able):
+            requires = reach.source(owner, name, number).requires
+            if requires and not any(way.subgraph == number for way in reach.entries(owner)):
+                alone = 1 << number
+                if not arrived & alone or not reach.obtains(owner, requires, alone, views):
+                    able &= ~alone
+        return able
+
+    def _abstract(self, name: str, mask: int, views: Views) -> Outcome:
+        """An abstract type leads to each object type that one of the subgraphs may return."""
+        reach = self.reach
+        standing = reach.types[name].interface_objects & mask
+        children: list[Child] = []
+        for possible in reach.possible(name):
+            able = standing
+            for number in bits(mask & ~standing):
+                if possible in reach.possible_in(name, number):
+                    able |= 1 << number
+            if able and not self._is_hidden(possible):
+                below = tuple(one for one in views if able >> one[0] & 1)
+                children.append(Child(f"... on {possible}", possible, possible, able, below))
+        return Outcome(tuple(children), (), ())
+
+    def _is_hidden(self, name: str) -> bool:
+        return self._hide is not None and any(use.name == self._hide for use in self.reach.types[name].applied)
+
+
+def forget_outcomes(supergraph: Supergraph, memory: Memory) -> None:
+    """Forget the outcomes of states whose types, or types that their keys and @requires lead through, have changed."""
+    before, now = memory.types, supergraph.types
+    changed = {name for name, one in now.items() if before.get(name) is not one} | (before.keys() - now.keys())
+    memory.types = dict(now)
+    if not changed:
+        return
+    if any(name in before and name in now and before[name].kind is not now[name].kind for name in changed):
+        memory.outcomes.clear()
+        return
+    for types in (before, now):
+        changed |= {interface for name in list(changed) if name in types for interface in types[name].interfaces}
+    stale = _stale(now, changed, memory)
+    for labels, known in memory.outcomes.items():
+        memory.outcomes[labels] = {
+            key: one for key, one in known.items() if key[0] not in stale and _names_in(key[2]).isdisjoint(changed)
+        }
+
+
+def _stale(types: Mapping[str, Type], changed: set[str], memory: Memory) -> set[str]:
+    """Return the types that depend on a changed one, be it through others."""
+    stale = set(changed)
+    dependencies = [(name, _dependencies(types, name, memory)) for name in types]
+    grown = True
+    while grown:
+        more = [name for name, names in dependencies if name not in stale and not names.isdisjoint(stale)]
+        grown = bool(more)
+        stale.update(more)
+    return stale
+
+
+def _names_in(views: Views) -> frozenset[str]:
+    return frozenset(name for _, fields in views for name in _conditions(fields))
+
+
+def _conditions(fields: FieldSet) -> Iterable[str]:
+    for one in fields:
+        if isinstance(one, Narrowed) and one.on:
+            yield one.on
+        yield from _conditions(one.inner)
+
+
+def _dependencies(types: Mapping[str, Type], name: str, memory: Memory) -> frozenset[str]:
+    """Return the types whose facts decide the outcome of a state of this type."""
+    one = types[name]
+    known = memory.dependencies.get(name)
+    if known is None or known[0] is not one:
+        direct = {name, *one.interfaces, *one.members}
+        for key in one.keys:
+            direct |= _named_in(types, one, key.fields)
+        for field in one.fields.values():
+            for source in field.sources.values():
+                if source.requires or source.provides:
+                    direct |= _named_in(types, one, source.requires)
+                    direct |= {named(field.type), *_conditions(source.provides)}
+        known = memory.dependencies[name] = (one, frozenset(direct))
+    return known[1]
+
+
+def _named_in(types: Mapping[str, Type], owner: Type, fields: FieldSet) -> set[str]:
+    """Return the types a field set leads through."""
+    found: set[str] = set()
+    for one in fields:
+        if isinstance(one, Narrowed):
+            target = types.get(one.on) if one.on else owner
+            found |= {target.name} | _named_in(types, target, one.inner) if target else set()
+        elif one.inner and one.name in owner.fields:
+            child = types.get(named(owner.fields[one.name].type))
+            if child is not None:
+                found |= {child.name} | _named_in(types, child, one.inner)
+    return found
