@@ -80,3 +80,12 @@ class NoSuchPath(InvalidInput):
     def __init__(self) -> None:
         """Write the sentence."""
         super().__init__("Nothing answers at this path.")
+
+
+class LimitExceeded(InvalidInput):
+    """The operation holds more than is allowed. The code names the limit: DEPTH_LIMIT, ALIASES_LIMIT, ..."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        """Name what there is too much of, and the limit."""
+        super().__init__(f"The operation exceeds the limit of {limit} for {what}.", limit=limit)
+        self.code = f"{what.upper().replace(' ', '_')}_LIMIT"

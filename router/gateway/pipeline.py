@@ -6,6 +6,7 @@ from router.errors import BadRequest, Defect, RouterError
 from router.execution.prepared import Prepared
 from router.execution.run import execute
 from router.gateway.access.identity import Identity
+from router.gateway.access.limits import LimitCheck
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
@@ -28,6 +29,7 @@ class Pipeline:
         self._identity = identity
         self._fetcher = fetcher
         self._settings = settings
+        self._limits = LimitCheck(settings.limits)
 
     async def respond(self, request: Request) -> Response:
         """Return the answer or the refusal. Raises ClientGone where nobody waits any more."""
@@ -49,6 +51,7 @@ class Pipeline:
     async def _answer(self, request: Request, trace: Trace) -> bytes:
         principal = await self._principal(request)
         operation = await self._operation(request)
+        self._limits.check(operation.query)
         serving = self._served.now
         prepared = serving.graph.prepare(operation.query, operation.operation_name, operation.variables)
         _check_kind(prepared, request.method)

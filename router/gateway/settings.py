@@ -1,6 +1,8 @@
 """What a gateway is told once, at its start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from router.gateway.access.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,4 +19,5 @@ class Settings:
     drain_s: float = 15.0  # how long requests in flight may take to finish at shutdown
     key_refresh_s: float = 300.0
     unknown_key_pause_s: float = 2.0  # how long unknown key ids are refused before identity is asked again
+    limits: Limits = field(default_factory=Limits)
     mask_errors: bool = True
