@@ -19,7 +19,6 @@ from subgraphs.support.events import (
     WarrantyClaimApproved,
 )
 from subgraphs.support.models import (
-    CustomerAlias,
     SupportTeam,
     Ticket,
     TicketChannel,
@@ -36,13 +35,8 @@ _SYSTEM = TicketMessageAuthorKind.SYSTEM
 
 @on("customer.merged")
 async def follow_merge(tx: Transaction, event: CustomerMerged) -> None:
-    """Move tickets to the surviving customer; merges of merges may arrive in any order."""
-    survivor = await desk.survivor_of(tx, event.survivor_id) or event.survivor_id
-    alias = await tx.first_where(CustomerAlias, CustomerAlias.merged_id == event.merged_id)
-    if alias is None:
-        tx.add(CustomerAlias(merged_id=event.merged_id, survivor_id=survivor))
-    for earlier in await tx.all(select(CustomerAlias).where(CustomerAlias.survivor_id == event.merged_id)):
-        earlier.survivor_id = survivor
+    """Move tickets to the surviving customer."""
+    survivor = await desk.merge_customer(tx, event.merged_id, event.survivor_id)
     await tx.session.execute(
         update(Ticket)
         .where(Ticket.customer_id == event.merged_id)
