@@ -68,6 +68,7 @@ class Consumer:
         self._database = database
         self._subscriptions = subscriptions
         self._lanes: list[asyncio.Queue[Msg]] = []
+        self._pulling: asyncio.Task[None] | None = None
 
     async def run(self, lease: Lease) -> None:
         """Consume until cancelled. Raises LeaseLost when another process took over."""
@@ -75,10 +76,12 @@ class Consumer:
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
                 tasks.create_task(self._work(lane, lease))
-            tasks.create_task(self._pull(lease))
+            self._pulling = tasks.create_task(self._pull(lease))
 
     async def drain(self) -> None:
-        """Wait until the lanes are empty: what was taken is applied. Call it after `run` stopped pulling."""
+        """Take nothing more, and wait until what was taken is applied. `run` goes on until it is cancelled."""
+        if self._pulling is not None:
+            self._pulling.cancel()
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     async def _pull(self, lease: Lease) -> None:

@@ -64,6 +64,7 @@ class _Process:
             delivering = tasks.create_task(delivery.run())
             beating = tasks.create_task(self._beat(server))
             await server.serve(sockets=[self._listener])
+            await delivery.drain()
             beating.cancel()
             delivering.cancel()
         await delivery.finish()
@@ -115,6 +116,12 @@ class Delivery:
                 await self._tenants.caught_up.wait()
                 await reset_consumer(self._client, EVENTS, self._slug)
                 tasks.create_task(self._consumer.run(lease))
+
+    async def drain(self) -> None:
+        """Apply what was taken in, and take no more; what isn't done in 10 s is delivered again at the next start."""
+        if self._consumer is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._consumer.drain(), _DRAIN_S)
 
     async def finish(self) -> None:
         """Send what the last requests left, then let another process have the lease at once."""
