@@ -8,6 +8,7 @@ import orjson
 
 from router.execution.entities import Gather, compile_gather
 from router.execution.errors import Places
+from router.execution.project_quick import compile_projection
 from router.planning.plan import Fetch, QueryPlan
 from router.planning.render import variable_definitions
 
@@ -28,6 +29,7 @@ class CompiledPlan:
         """Compile every fetch of a plan."""
         self.plan = plan
         self.places = Places(plan.fetches)
+        self.project = compile_projection(plan.shape)
         self.fetches = [
             CompiledFetch(
                 one, compile_gather(one), tuple(other.id for other in plan.fetches if one.id in other.needs)

@@ -1,6 +1,6 @@
 """The answer in the client's shape: nulls where they may be, errors where they may not, in one walk.
 
-This is the careful projection; `compile.py` generates a quick one for answers without errors and forbidden nulls.
+This is the careful projection; `project_quick.py` generates one for answers without forbidden nulls.
 """
 
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class Projection:
             if not isinstance(value, dict):
                 return self._wrong(path)
             return self._object(field.child, value, path)  # pyright: ignore[reportUnknownArgumentType]
-        if field.values is not None and value not in field.values:
+        if field.values is not None and not (isinstance(value, str) and value in field.values):
             return self._wrong(path)
         return value
 

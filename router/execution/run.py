@@ -13,6 +13,7 @@ from router.execution.entities import Json, Tainted, merge
 from router.execution.errors import Error, failure, subgraph_errors, taint
 from router.execution.prepared import Prepared
 from router.execution.project import Projection
+from router.execution.project_quick import SURPRISES
 
 Send: TypeAlias = Callable[[str, bytes, float], Awaitable[bytes]]
 """(subgraph name, JSON request body, seconds left) -> response body.
@@ -52,10 +53,17 @@ async def execute(prepared: Prepared, variables: Mapping[str, object] | None, se
     given = prepared.coerced(variables or {})
     run = _Run(prepared.compiled, given, send, asyncio.get_running_loop().time() + deadline_s)
     await run.fetch()
-    data = Projection(run.errors).root(prepared.compiled.plan.shape, run.data)
+    data = _projected(prepared.compiled, run)
     if data is not None and prepared.compiled.plan.introspection is not None:
         data |= prepared.introspected(given)
     return Answer(data, run.errors, run.sent)
+
+
+def _projected(compiled: CompiledPlan, run: "_Run") -> dict[str, Json] | None:
+    try:
+        return compiled.project(run.data)
+    except SURPRISES:
+        return Projection(run.errors).root(compiled.plan.shape, run.data)
 
 
 class _Ready:

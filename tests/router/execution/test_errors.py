@@ -76,7 +76,7 @@ async def test_entity_errors_are_at_every_place_of_the_entity() -> None:
     world.roots["users"] = [world.rows["User"][0]] * 2
     broken = {
         "data": {"_entities": [None]},
-        "errors": [{"message": "no", "path": ["_entities", 0, "reviews"], "extensions": {"code": "X", "stack": "s"}}],
+        "errors": [{"message": "no", "path": ["_entities", 0, "r"], "extensions": {"code": "X", "stack": "s"}}],
     }
     answer = await ask(world, "{ users { r: reviews { text } } }", {"reviews": broken})
 
