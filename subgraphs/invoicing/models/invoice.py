@@ -57,16 +57,16 @@ class InvoiceLine(Entity):
     description: Mapped[Annotated[str, Field(min_length=1, max_length=500)]]
     invoice_id: Mapped[Annotated[UUID, Ref("Invoice", reverse="")]]
     position: Mapped[int]
+    unit_price: Mapped[Money]
+    net_amount: Mapped[Money]
+    tax_amount: Mapped[Money]
     line_key: Mapped[str | None] = default(None)
     product_id: Mapped[Annotated[UUID | None, Ref("catalog.Product")]] = default(None)
     quantity: Mapped[Decimal] = default(Decimal(1))
-    unit_price: Mapped[Money]
     discount_pct: Mapped[Annotated[Decimal, Field(ge=0, le=100)]] = default(Decimal(0))
     tax_code_id: Mapped[Annotated[UUID | None, Ref("tax.TaxCode")]] = default(None)
     tax_code: Mapped[str | None] = default(None)
     tax_rate_pct: Mapped[Annotated[Decimal | None, Field(ge=0, le=100)]] = default(None)
-    net_amount: Mapped[Money]
-    tax_amount: Mapped[Money]
 
     @property
     def extended(self) -> Money:
@@ -101,6 +101,13 @@ class Invoice(Entity):
         Index("uq_invoice_number", "tenant_id", "number", unique=True),
     )
 
+    currency: Mapped[Annotated[str, Field(pattern="^[A-Z]{3}$")]]
+    net_total: Mapped[Money]
+    tax_total: Mapped[Money]
+    gross_total: Mapped[Money]
+    paid_total: Mapped[Money]
+    credited_total: Mapped[Money]
+    written_off: Mapped[Money]
     number: Mapped[Annotated[str | None, Searchable()]] = default(None)
     customer_id: Mapped[Annotated[UUID | None, Ref("crm.Customer")]] = default(None)
     # The customer it is read under: after a merge the survivor, while the document keeps its own.
@@ -113,17 +120,10 @@ class Invoice(Entity):
     issue_date: Mapped[date | None] = default(None)
     due_date: Mapped[date | None] = default(None)
     voided_on: Mapped[date | None] = default(None)
-    currency: Mapped[Annotated[str, Field(pattern="^[A-Z]{3}$")]]
     exchange_rate: Mapped[Decimal | None] = default(None)
     rounding_rule: Mapped[TaxRoundingRule] = default(TaxRoundingRule.PER_LINE)
     prices_include_tax: Mapped[bool] = default(False)
     payment_term: Mapped[PaymentTerm] = default(PaymentTerm())
-    net_total: Mapped[Money]
-    tax_total: Mapped[Money]
-    gross_total: Mapped[Money]
-    paid_total: Mapped[Money]
-    credited_total: Mapped[Money]
-    written_off: Mapped[Money]
     tax_summary: Mapped[tuple[TaxSummary, ...]] = default(())
 
     @classmethod
