@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -18,7 +18,8 @@ from shared.database.entity import Entity
 from shared.database.transaction import Database, Transaction
 from shared.errors import Defect, NotYet
 from shared.module import Module
-from shared.values import mark_of, put_mark
+from shared.values import PlantMark, mark_of, put_mark
+from shared.wire.control import DemoTenant
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal
 
@@ -27,10 +28,17 @@ _KNOWN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class PlantMark:
-    """A function `(demo) -> None` that plants a module's demo rows in one tenant; lower `order` goes first."""
+class FoundMark:
+    """The function of identity that makes the demo tenants: `(database, extras, as_of) -> list[DemoTenant]`.
 
-    order: int
+    `database` is identity's, `extras` are its engines of further roles. What exists already is left as it is, but its
+    logins get new passwords: nobody knows the old ones.
+    """
+
+
+def founds(function: F) -> F:
+    """Mark the function that makes the demo tenants. See FoundMark."""
+    return put_mark(function, FoundMark())
 
 
 def plants(order: int) -> Callable[[F], F]:
@@ -143,22 +151,17 @@ async def plant(module: Module, database: Database, tenant: UUID, slug: str, as_
     """Plant a module's demo data in one tenant, as soon as the module has heard of the tenant. Does nothing twice."""
     demo = Demo(module, database, tenant, slug, as_of, scale)
     await _until_known(database, tenant)
-    for function, _ in sorted(_plants_of(module), key=lambda marked: marked[1].order):
+    for function, _ in sorted(module.demo, key=lambda marked: marked[1].order):
         await function(demo)
 
 
-def order_of(module: Module) -> int | None:
-    """Return when a module plants, None where it has no demo data."""
-    return min((mark.order for _, mark in _plants_of(module)), default=None)
-
-
-def _plants_of(module: Module) -> list[tuple[Any, PlantMark]]:
-    return [
-        (value, mark)
-        for part in module.parts
-        for value in vars(part).values()
-        if isinstance(mark := mark_of(value), PlantMark)
-    ]
+async def found(module: Module, database: Database, extras: Mapping[str, Any], as_of: date) -> list[DemoTenant]:
+    """Make the demo tenants; `module` is the one that has tenants to give. Raises Defect for another."""
+    for part in module.parts:
+        for function in vars(part).values():
+            if isinstance(mark_of(function), FoundMark):
+                return await function(database, extras, as_of)
+    raise Defect(f"The module {module.slug} makes no tenants.")
 
 
 async def _until_known(database: Database, tenant: UUID) -> None:

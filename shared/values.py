@@ -143,6 +143,13 @@ def outside_name(name: str) -> str:
     return to_camel(name.rstrip("_"))
 
 
+@dataclass(frozen=True, slots=True)
+class PlantMark:
+    """A function `(demo) -> None` that plants a module's demo rows in one tenant; lower `order` goes first."""
+
+    order: int
+
+
 class Part(BaseModel):
     """A value stored inside a row as `jsonb` and shown as a GraphQL object of its own: a line, an address (contracts.md)."""
 

@@ -3,9 +3,11 @@
 import inspect
 import socket
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import anyio
 import msgspec
@@ -17,6 +19,19 @@ class Prepare(msgspec.Struct, frozen=True):
     """The order for `prepare`: the module's database, with the owner's rights."""
 
     owner_url: str
+
+
+class Plant(msgspec.Struct, frozen=True):
+    """The order for `plant` and `found`: the module's database, and for `plant` the tenant."""
+
+    database_url: str
+    as_of: date
+    extra_urls: dict[str, str] = {}
+    tenant: UUID | None = None
+    slug: str = ""
+    scale: float = 0.02
+    clock: str | None = None
+    test_data: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,7 +62,54 @@ def serve(module: str, order: bytes, listener: socket.socket | None, heartbeat: 
     hosting.serve(msgspec.structs.replace(bootstrap, heartbeat_fd=heartbeat), listener)
 
 
-JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] = {"prepare": prepare, "serve": serve}
+def found(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Make the demo tenants in identity's database and return them with their logins."""
+    from shared.demo import found as found_tenants
+
+    return _planting(
+        module, order, lambda wanted, loaded, database, extras: found_tenants(loaded, database, extras, wanted.as_of)
+    )
+
+
+def plant(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Plant the module's demo data in one tenant."""
+    from shared.demo import plant as plant_rows
+
+    def work(wanted: Plant, loaded: Any, database: Any, _extras: Any) -> Awaitable[None]:
+        assert wanted.tenant is not None
+        return plant_rows(loaded, database, wanted.tenant, wanted.slug, wanted.as_of, wanted.scale)
+
+    return _planting(module, order, work)
+
+
+def _planting(module: str, order: bytes, work: Callable[[Plant, Any, Any, Any], Awaitable[Any]]) -> Any:
+    from shared.clock import clock_from
+    from shared.database.engine import connect_app
+    from shared.database.transaction import Database
+    from shared.module import load
+
+    wanted = msgspec.json.decode(order, type=Plant)
+    clock = clock_from(wanted.clock, test_data=wanted.test_data)
+
+    async def run() -> Any:
+        database = Database(connect_app(wanted.database_url, module), module, clock)
+        extras = {name: connect_app(url, module, pool_size=1) for name, url in wanted.extra_urls.items()}
+        try:
+            return await work(wanted, load(module), database, extras)
+        finally:
+            await database.close()
+            for engine in extras.values():
+                await engine.dispose()
+
+    return anyio.run(run)
+
+
+JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] = {
+    "prepare": prepare,
+    "serve": serve,
+    "found": found,
+    "plant": plant,
+}
 
 
 def run(kind: str, module: str, order: bytes, listener: socket.socket | None, heartbeat: int | None) -> Outcome:

@@ -22,6 +22,7 @@ class Description(msgspec.Struct, frozen=True):
     publishes: list[str] = []
     subscribes: list[str] = []
     consumes_all: bool = False
+    demo_order: int | None = None
 
 
 class Preparation:
@@ -47,6 +48,8 @@ class Preparation:
         self._passwords = Passwords(folders.secrets)
         self._to_admit: list[Description] = []
         self._admitting = anyio.Lock()
+        self.bootstraps: dict[str, ModuleBootstrap] = {}
+        self.demo_orders: dict[str, int | None] = {}
 
     async def make_streams(self) -> None:
         """Make the streams, before any module."""
@@ -61,7 +64,9 @@ class Preparation:
         async with self._forks.fork("prepare", slug, order, self._folders.log / f"{slug}.log") as fork:
             description = msgspec.convert(await fork.result(), Description)
         await self._admit(description)
-        return self._bootstrap(slug, database)
+        self.bootstraps[slug] = self._bootstrap(slug, database)
+        self.demo_orders[slug] = description.demo_order
+        return self.bootstraps[slug]
 
     async def _admit(self, description: Description) -> None:
         """Make the module known to NATS; modules that come at the same time share one reload of the server."""

@@ -17,7 +17,8 @@ from mewayz.modules import REPOSITORY, UnknownModule, chosen, module_folders, sl
 from mewayz.passwords import Passwords
 from mewayz.progress import Failed, Ready, Report, Step, Stopped, Trouble
 from mewayz.runtime.control import Control
-from mewayz.runtime.forks import Forks
+from mewayz.runtime.demo import DemoPlanting
+from mewayz.runtime.forks import Forks, JobFailed
 from mewayz.runtime.module_process import ModuleProcess
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.router_process import RouterProcess
@@ -128,7 +129,8 @@ class Supervisor:
         await preparation.make_streams()
         for module in self._modules.values():
             tasks.start_soon(module.run, preparation)
-        tasks.start_soon(self._report_start, started)
+        demo = DemoPlanting(self._settings, self._folders, self._forks, preparation)
+        tasks.start_soon(self._report_start, started, demo)
 
     async def _start_postgres(self) -> None:
         started = time.monotonic()
@@ -140,7 +142,7 @@ class Supervisor:
         await self._nats.start()
         tell(Step("nats", time.monotonic() - started, self._nats.url))
 
-    async def _report_start(self, started: float) -> None:
+    async def _report_start(self, started: float, demo: DemoPlanting) -> None:
         """Tell how the start went, once no module is on its way and the API answers."""
         while not all(module.state in _SETTLED for module in self._modules.values()):
             await self._next_change.wait()
@@ -159,6 +161,11 @@ class Supervisor:
                 patience = math.inf
             await anyio.sleep(0.05)
         tell(Step("router", time.monotonic() - started, self._settings.address))
+        if demo.is_wanted:
+            try:
+                await demo.run(tell)
+            except* JobFailed as failed:
+                tell(Trouble(f"The demo data is incomplete: {failed.exceptions[0]}", "./justw up  tries again"))
         logins = [f"{login.email}  {login.tenant}  {login.role}" for login in demo_logins(self._folders.secrets)]
         tell(Ready(self._settings.address, time.monotonic() - started, logins))
 

@@ -3,26 +3,37 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
-from shared.database.entity import Entity
+from shared.database.entity import Entity, snake
 from shared.values import put_mark
+
+DASHBOARD = "identity.Dashboard"
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
 
 @dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A tenant's dashboard: an entity with the tenant's id, owned by identity; each module adds its card (contracts.md)."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class EntityMark:
     """A class that shows a model: its fields, key, connection, filter, sort and loader come from the model.
 
-    `hidden` names columns that stay inside. `filters` and `sort` name the fields that have them.
+    `hidden` names columns that stay inside. `filters` and `sort` name the fields that have them. `root` is what the root
+    fields are named after, None for none.
     """
 
     model: type[Entity]
     filters: tuple[str, ...]
     sort: tuple[str, ...]
     hidden: tuple[str, ...]
-    roots: bool
+    root: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +78,14 @@ def entity(
     sort: Sequence[str] = ("created_at",),
     hidden: Sequence[str] = (),
     roots: bool = True,
+    root: str = "",
 ) -> Callable[[C], C]:
-    """Mark a class as the GraphQL type of `model`; its body holds further fields. See EntityMark."""
-    return _marker(EntityMark(model, tuple(filters), tuple(sort), tuple(hidden), roots))
+    """Mark a class as the GraphQL type of `model`; its body holds further fields. See EntityMark.
+
+    Root fields are named after the model (`deal`, `deals`) unless `root` names them otherwise.
+    """
+    named = (root or snake(model.__name__)) if roots else None
+    return _marker(EntityMark(model, tuple(filters), tuple(sort), tuple(hidden), named))
 
 
 def extend(name: str) -> Callable[[C], C]:

@@ -15,6 +15,7 @@ from strawberry.types.field import StrawberryField
 
 from shared.database.entity import Entity, is_part
 from shared.graph.directives import Scope, Tenant
+from shared.graph.entity import Dashboard
 from shared.values import Money, outside_name
 
 _SCALARS: tuple[Any, ...] = (str, bool, int, float, Decimal, date, datetime, strawberry.ID)
@@ -88,6 +89,7 @@ class Types:
     def __init__(self) -> None:
         """Start with what all modules share."""
         self.entities: dict[type[Entity], type] = {}
+        self.dashboard: type | None = None
         self._outputs: dict[type, type] = {Money: MoneyType}
         self._inputs: dict[type, type] = {Money: MoneyInput}
         self._enums: dict[type[Enum], Any] = {}
@@ -126,6 +128,8 @@ class Types:
             return self.entities[kind]
         if kind in self._outputs:
             return self._outputs[kind]
+        if kind is Dashboard:
+            return self.dashboard
         if not is_part(kind):
             return self._plain(kind)
         fields = [

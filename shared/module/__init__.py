@@ -17,7 +17,7 @@ from shared.events.consumer import Subscription
 from shared.events.handler import HandlerMark
 from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
 from shared.module.http import Route, RouteMark
-from shared.values import mark_of
+from shared.values import PlantMark, mark_of
 from shared.wire.envelope import Event
 
 __all__ = ["Module", "ModuleDescription", "discover", "load"]
@@ -34,6 +34,7 @@ class ModuleDescription(msgspec.Struct, frozen=True, kw_only=True):
     publishes: list[str]
     subscribes: list[str]
     consumes_all: bool = False
+    demo_order: int | None = None  # when it plants its demo data, None where it has none
 
 
 class Module:
@@ -89,6 +90,11 @@ class Module:
         return cards[0] if cards else None
 
     @cached_property
+    def demo(self) -> list[tuple[Any, PlantMark]]:
+        """What plants its demo data."""
+        return self._marked(PlantMark)
+
+    @cached_property
     def routes(self) -> dict[tuple[str, str], Route]:
         """HTTP routes beside /graphql, by method and path (identity's sign-in)."""
         return {(mark.method, mark.path): target for target, mark in self._marked(RouteMark)}
@@ -119,6 +125,7 @@ class Module:
             area=self.area,
             publishes=sorted(self.published),
             subscribes=sorted(self.subscriptions),
+            demo_order=min((mark.order for _, mark in self.demo), default=None),
         )
 
     def sdl(self) -> str:

@@ -16,7 +16,7 @@ from shared.database.entity import Entity, FieldFacts, snake
 from shared.errors import Defect
 from shared.graph.connection import Page, PageRequest, count_rows, load_page
 from shared.graph.context import RequestContext
-from shared.graph.entity import BatchedMark, EntityMark, FieldMark
+from shared.graph.entity import DASHBOARD, BatchedMark, Dashboard, EntityMark, FieldMark
 from shared.graph.filters import FilterBuilder, conditions
 from shared.graph.names import plural
 from shared.graph.rows import Related, load_related, load_row, parse_id, read_permission
@@ -24,8 +24,6 @@ from shared.graph.types import OWN, PageInfo, Types, add_field, make_field, make
 from shared.module import Module
 from shared.module.mutations import mutation_field
 from shared.values import mark_of, outside_name
-
-DASHBOARD = "identity.Dashboard"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,10 +51,12 @@ class SchemaBuilder:
             self.types.entities[model] = self._entity_type(model, shown, mark)
         for name in self._extended():
             self.stubs[name] = self._stub_type(name, resolvable=True)
+        if self.module.card is not None:
+            self.stubs[DASHBOARD] = self.types.dashboard = _dashboard_type()
         for model, (shown, mark) in self.module.entities.items():
             self._relations(model, shown, mark)
-            if mark.roots:
-                self._roots(model, mark)
+            if mark.root:
+                self._roots(model, mark, mark.root)
         for shown, mark in self.module.extensions:
             for field in self._body(self.stubs[mark.entity], shown, lambda source: source.id):
                 add_field(self.stubs[mark.entity], field)
@@ -73,8 +73,7 @@ class SchemaBuilder:
         )
 
     def _extended(self) -> list[str]:
-        names = [mark.entity for _, mark in self.module.extensions]
-        return [*names, DASHBOARD] if self.module.card is not None else names
+        return [mark.entity for _, mark in self.module.extensions]
 
     def _entity_type(self, model: type[Entity], shown: type, mark: EntityMark) -> type:
         own = (("id", strawberry.ID), ("version", int))
@@ -232,13 +231,13 @@ class SchemaBuilder:
 
         return make_field(name, kind, with_tx if needs_tx else without, description=inspect.getdoc(function))
 
-    def _roots(self, model: type[Entity], mark: EntityMark) -> None:
+    def _roots(self, model: type[Entity], mark: EntityMark, root: str) -> None:
         kind = self.types.entities[model]
 
         async def one(info: strawberry.Info[Any, Any], id: strawberry.ID) -> Any:
             return await load_row(info.context, model, id)
 
-        self.query.append(make_field(snake(model.__name__), _maybe(kind), one, directives=[OWN]))
+        self.query.append(make_field(root, _maybe(kind), one, directives=[OWN]))
         connection = self._connection_type(model, kind)
         permission = read_permission(self.module.slug, model)
 
@@ -260,7 +259,7 @@ class SchemaBuilder:
 
         many.__annotations__["filter"] = _maybe(self.filters.filter_of(model, mark.filters))
         many.__annotations__["sort"] = _maybe(self.filters.sort_of(model, mark.sort))
-        self.query.append(make_field(snake(plural(model.__name__)), _maybe(connection), many, directives=[OWN]))
+        self.query.append(make_field(plural(root), _maybe(connection), many, directives=[OWN]))
 
     def _connection_type(self, model: type[Entity], kind: Any) -> type:
         edge = make_type(
@@ -315,6 +314,20 @@ class SchemaBuilder:
         return make_field(
             name or function.__name__, kind, answer, description=inspect.getdoc(function), directives=[OWN]
         )
+
+
+def _dashboard_type() -> type:
+    """Return the type whose one key is the caller's tenant: any other id answers like an absent one."""
+
+    async def resolve_reference(info: strawberry.Info[Any, Any], id: strawberry.ID) -> Dashboard | None:
+        own = info.context.principal.tenant
+        return Dashboard(own) if parse_id(id) == own else None
+
+    members = {
+        "resolve_reference": staticmethod(resolve_reference),
+        "is_type_of": staticmethod(lambda value, _info: isinstance(value, Dashboard)),
+    }
+    return make_type("Dashboard", [make_field("id", strawberry.ID)], keys=["id"], directives=[OWN], members=members)
 
 
 def _plain_argument(hint: Any, value: Any) -> Any:

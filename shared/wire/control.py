@@ -5,6 +5,7 @@ at once and another at every change, while `Wake` may follow on the same connect
 """
 
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 
@@ -122,6 +123,14 @@ class Login(msgspec.Struct, frozen=True):
     email: str
     password: str
     role: str
+
+
+class DemoTenant(msgspec.Struct, frozen=True):
+    """A demo tenant with its logins."""
+
+    id: UUID
+    slug: str
+    logins: list[Login]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
