@@ -264,7 +264,7 @@ class _Search:
                     state.todo.remove(number)
                     self._apply(state, number, first)
                     moved = True
-                    break
+                    continue
                 ranked.append((number, options))
             if moved:
                 continue
@@ -298,6 +298,8 @@ class _Search:
         if want.name == "__typename":
             return self._typenames(state, needers)
         able = self.able(want)
+        if want.child is None and able & self._arrived and not self._declared(want.name):
+            return [_Option((bits(able & self._arrived)[0],), None, (), 0, (0, 0), False)]
         found: list[_Option] = []
         together: list[int] = []
         for one in bits(able):
@@ -329,6 +331,11 @@ class _Search:
             if found:
                 yield from found
                 return
+
+    def _declared(self, name: str) -> bool:
+        """Whether an arrived subgraph resolves a field only with @requires."""
+        sources = self._reach.sources(self._name, name)
+        return any(sources[one].requires for one in sources if self._arrived >> one & 1)
 
     def _with(self, state: _State, want: Want, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
         below = self.arrive(want, group)
@@ -372,9 +379,7 @@ class _Search:
     def _ways(self, state: _State, subgraph: int) -> list[Entry]:
         """Return the keys by which a subgraph can be entered, cheapest first; only the first of equal effect."""
         found: list[Entry] = []
-        for entry in self._reach.entries(self._name):
-            if entry.subgraph != subgraph or entry in found:
-                continue
+        for entry in self._reach.entries_into(self._name, subgraph):
             if entry.typename == self._name and not self._is_typed and ("in", subgraph) in state.edges:
                 continue
             if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):

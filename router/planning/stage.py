@@ -83,6 +83,7 @@ class Stager:
         self._keys: dict[object, str] = {}
         self._taken: dict[tuple[str, ...], set[str]] = {}
         self._levels: dict[tuple[Node, int], int] = {}
+        self._inline: dict[tuple[Node, int], bool] = {}
         self._raised: dict[object, int] = {}
         self._groups: dict[object, Group] = {}
         self._of: dict[tuple[Node, int], Group] = {}
@@ -154,6 +155,12 @@ class Stager:
 
     def is_inline(self, node: Node, subgraph: int) -> bool:
         """Whether a field comes with its parent's fetch."""
+        found = self._inline.get((node, subgraph))
+        if found is None:
+            found = self._inline[node, subgraph] = self._is_inline(node, subgraph)
+        return found
+
+    def _is_inline(self, node: Node, subgraph: int) -> bool:
         place = node.place
         if place.parent is None or node.type in self._reach.supergraph.roots.values():
             return False

@@ -35,6 +35,7 @@ class Reach:
         self._sources: dict[tuple[str, str], dict[int, Source]] = {}
         self._resolvers: dict[tuple[str, str], int] = {}
         self._entries: dict[str, tuple[Entry, ...]] = {}
+        self._entries_into: dict[tuple[str, int], tuple[Entry, ...]] = {}
         self._closures: dict[tuple[str, int, Views], int] = {}
         self._obtained: dict[tuple[str, FieldSet, int, Views], bool] = {}
         self._active: set[object] = set()
@@ -140,6 +141,14 @@ class Reach:
                     if key.resolvable:
                         ways.append(Entry(key.subgraph, interface, key.fields))
             found = self._entries[type_name] = tuple(ways)
+        return found
+
+    def entries_into(self, type_name: str, subgraph: int) -> tuple[Entry, ...]:
+        """Return every way into one subgraph with an object of this type."""
+        found = self._entries_into.get((type_name, subgraph))
+        if found is None:
+            ways = dict.fromkeys(one for one in self.entries(type_name) if one.subgraph == subgraph)
+            found = self._entries_into[type_name, subgraph] = tuple(ways)
         return found
 
     def closure(self, type_name: str, arrived: int, views: Views = ()) -> int:
