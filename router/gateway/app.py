@@ -19,6 +19,7 @@ from router.gateway.access.sign_in import JWKS_PATH, SignIn
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.fetching import Fetcher, Signer
 from router.gateway.observe.health import live, readiness
+from router.gateway.observe.metrics import Metrics
 from router.gateway.pipeline import Pipeline
 from router.gateway.protocol.asgi import ClientGone, Receive, Request, Response, Scope, SendMessage, respond
 from router.gateway.protocol.http import refusal
@@ -85,20 +86,22 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     Raises InvalidSupergraph or OSError where the supergraph can't be read, ValueError for a wrong clock setting.
     """
     settings = settings or Settings()
+    metrics = Metrics()
     clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
     served = ServedGraph(Path(bootstrap.supergraph), module_url=bootstrap.module_url)
     modules = SupervisedModules(bootstrap.supervisor_socket) if bootstrap.supervisor_socket else AlwaysReady()
     signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
-    fetcher = Fetcher(modules=modules, signer=signer, settings=settings)
+    fetcher = Fetcher(modules=modules, signer=signer, metrics=metrics, settings=settings)
     sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
     identity = Identity(store=Path(bootstrap.data) / "jwks.json", fetch=sign_in.keys, clock=clock, settings=settings)
-    pipeline = Pipeline(served=served, identity=identity, fetcher=fetcher, settings=settings)
+    pipeline = Pipeline(served=served, identity=identity, fetcher=fetcher, metrics=metrics, settings=settings)
     paths: dict[str, Handler] = {
         "/graphql": pipeline.respond,
         "/auth/": sign_in.respond,
         JWKS_PATH: _getting(identity.published),
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
+        "/metrics": metrics.respond,
     }
     tasks: list[Task] = [served.follow, identity.follow]
     if isinstance(modules, SupervisedModules):
@@ -112,14 +115,16 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
     Raises InvalidSupergraph or OSError.
     """
     settings = settings or Settings()
+    metrics = Metrics()
     served = ServedGraph(supergraph)
     modules = AlwaysReady()
-    fetcher = Fetcher(modules=modules, signer=None, settings=settings)
-    pipeline = Pipeline(served=served, identity=None, fetcher=fetcher, settings=settings)
+    fetcher = Fetcher(modules=modules, signer=None, metrics=metrics, settings=settings)
+    pipeline = Pipeline(served=served, identity=None, fetcher=fetcher, metrics=metrics, settings=settings)
     paths: dict[str, Handler] = {
         "/graphql": pipeline.respond,
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
+        "/metrics": metrics.respond,
     }
     return Gateway(served=served, fetcher=fetcher, paths=paths, tasks=[served.follow])
 

@@ -6,10 +6,11 @@ from contextlib import nullcontext
 import msgspec
 import structlog
 
-from router.errors import BadAnswer, DeadlineExceeded, ModuleUnavailable, Overloaded
+from router.errors import BadAnswer, DeadlineExceeded, ModuleUnavailable, Overloaded, Unavailable
 from router.execution.transport import Reply, Transport, TransportError
 from router.gateway.access.modules import Modules
 from router.gateway.bulkhead import Bulkheads
+from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
@@ -56,10 +57,11 @@ class Caller(msgspec.Struct, frozen=True):
 class Fetcher:
     """Carries requests to modules. One for the process: it holds the connections and the bounds."""
 
-    def __init__(self, *, modules: Modules, signer: Signer | None, settings: Settings) -> None:
+    def __init__(self, *, modules: Modules, signer: Signer | None, metrics: Metrics, settings: Settings) -> None:
         """Send to what `modules` says is ready; without a `signer` (a plain router) no token goes along."""
         self._modules = modules
         self._signer = signer
+        self._metrics = metrics
         self._settings = settings
         self._bulkheads = Bulkheads(settings) if signer else None
         self._transport = Transport()
@@ -96,14 +98,16 @@ class Fetcher:
     ) -> Reply:
         """Return what `module` answers within `seconds`, at most the module's own bound. Raises Unavailable."""
         clock = asyncio.get_running_loop().time
-        ends = clock() + min(seconds - self._settings.deadline_margin_s, self._settings.module_timeout_s)
+        began = clock()
+        code = "GONE"
+        ends = began + min(seconds - self._settings.deadline_margin_s, self._settings.module_timeout_s)
         try:
             async with asyncio.timeout_at(ends):
                 if destination.module:
                     await self._modules.ready(destination.module)
                 async with self._bulkheads.place(module) if self._bulkheads else nullcontext():
                     left = ends - clock()
-                    return await self._transport.request(
+                    reply = await self._transport.request(
                         destination.url,
                         target=target,
                         method=method,
@@ -112,11 +116,20 @@ class Fetcher:
                         timeout_s=left,
                         may_repeat=caller.may_repeat,
                     )
+                    code = "OK" if reply.status < 500 else "FAILED"
+                    return reply
         except TimeoutError as error:
+            code = DeadlineExceeded.code
             raise DeadlineExceeded(module) from error
         except TransportError as error:
+            code = ModuleUnavailable.code
             log.warning("module_unreachable", module=module, error=str(error), reference=caller.trace.request_id)
             raise ModuleUnavailable(module) from error
+        except Unavailable as error:
+            code = error.code
+            raise
+        finally:
+            self._metrics.fetch(module, code, clock() - began)
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,15 +1,18 @@
 """The order of a request: who asks, what is asked, may it, then run it, mask it, answer."""
 
+from time import perf_counter
+
 import structlog
 
 from router.errors import BadRequest, Defect, RouterError
 from router.execution.prepared import Prepared
-from router.execution.run import execute
+from router.execution.run import Answer, execute
 from router.gateway.access.identity import Identity
 from router.gateway.access.limits import LimitCheck
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
+from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace, trace_of
 from router.gateway.protocol.asgi import ClientGone, Request, Response
 from router.gateway.protocol.http import JSON, Operation, answer, answer_type, check_post, read_get, read_post, refusal
@@ -23,11 +26,20 @@ log = structlog.get_logger()
 class Pipeline:
     """Answers GraphQL requests. Without an `identity` (a plain router) anybody may ask."""
 
-    def __init__(self, *, served: ServedGraph, identity: Identity | None, fetcher: Fetcher, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        served: ServedGraph,
+        identity: Identity | None,
+        fetcher: Fetcher,
+        metrics: Metrics,
+        settings: Settings,
+    ) -> None:
         """Keep the parts; none is changed here."""
         self._served = served
         self._identity = identity
         self._fetcher = fetcher
+        self._metrics = metrics
         self._settings = settings
         self._limits = LimitCheck(settings.limits)
 
@@ -35,20 +47,28 @@ class Pipeline:
         """Return the answer or the refusal. Raises ClientGone where nobody waits any more."""
         trace = trace_of(request.headers.get(b"traceparent"))
         request_id = trace.request_id.encode()
+        began = perf_counter()
+        code = "GONE"
         media = JSON
         try:
             media = answer_type(request.headers.get(b"accept", b""))
-            return answer(await self._answer(request, trace), media=media, request_id=request_id)
+            found = await self._answer(request, trace)
+            code = "PARTIAL" if found.errors else "OK"
+            return answer(found.body(), media=media, request_id=request_id)
         except RouterError as error:
-            log.info("request_refused", reference=trace.request_id, code=error.code, **error.facts)
+            code = error.code
+            log.info("request_refused", reference=trace.request_id, code=code, **error.facts)
             return refusal(error, media=media, request_id=request_id)
         except ClientGone:
             raise
         except Exception:
+            code = Defect.code
             log.exception("request_failed", reference=trace.request_id)
             return refusal(Defect(masked_message(None, trace.request_id)), media=media, request_id=request_id)
+        finally:
+            self._metrics.request(code, perf_counter() - began)
 
-    async def _answer(self, request: Request, trace: Trace) -> bytes:
+    async def _answer(self, request: Request, trace: Trace) -> Answer:
         principal = await self._principal(request)
         operation = await self._operation(request)
         self._limits.check(operation.query)
@@ -63,7 +83,7 @@ class Pipeline:
         found = await (work if prepared.operation == "mutation" else request.unless_gone(work))
         if self._settings.mask_errors and found.errors:
             mask(found.errors, reference=trace.request_id)
-        return found.body()
+        return found
 
     async def _principal(self, request: Request) -> Principal | None:
         if request.method not in ("GET", "POST"):

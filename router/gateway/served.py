@@ -6,7 +6,6 @@ import anyio
 import msgspec
 import structlog
 
-from router.errors import InvalidSupergraph
 from router.execution.prepared import Graph
 from router.supergraph.model import Supergraph
 
@@ -45,8 +44,8 @@ class ServedGraph:
         self._seen = self._stamp()
         try:
             self.now = await anyio.to_thread.run_sync(self._read)
-        except (InvalidSupergraph, OSError, UnicodeDecodeError) as error:
-            log.error("supergraph_refused", path=str(self._path), error=str(error))
+        except Exception as error:  # whatever is wrong with a new file, the old graph goes on
+            log.error("supergraph_refused", path=str(self._path), error=repr(error))
             return False
         log.info("supergraph_loaded", path=str(self._path), subgraphs=len(self.now.destinations))
         return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import jwt
@@ -20,6 +21,7 @@ from shared.wire.token import keys_of_jwks, verify_access
 
 _RETRY_S = 1.0
 _KEPT_TOKENS = 2048
+_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError)  # signed by identity, and yet not of the agreed shape
 
 FetchKeys = Callable[[], Awaitable[bytes]]
 
@@ -44,7 +46,8 @@ class Identity:
 
     async def published(self) -> Response:
         """Answer with identity's key set; with identity down, with the last good one."""
-        if await self._refresh() or self._keys:
+        await self._refresh_unless_recent()
+        if self._keys:
             return Response(body=self._store.read_bytes())
         raise ModuleUnavailable("identity")
 
@@ -62,7 +65,8 @@ class Identity:
     async def follow(self) -> None:
         """Keep the keys fresh until cancelled."""
         while True:
-            pause_s = self._settings.key_refresh_s if await self._refresh() else _RETRY_S
+            async with self._refreshing:
+                pause_s = self._settings.key_refresh_s if await self._refresh() else _RETRY_S
             await anyio.sleep(pause_s)
 
     async def _verify(self, token: str) -> Principal:
@@ -70,12 +74,7 @@ class Identity:
         await self._know_key_of(token)
         try:
             principal, expires = verify_access(token, self._keys, clock=self._clock)
-        except (
-            Unauthenticated,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:  # the latter: claims not of our shape
+        except (Unauthenticated, *_MISSHAPEN) as error:
             raise NotSignedIn(str(getattr(error, "facts", error))) from error
         if principal.tenant is None:
             raise NotSignedIn("a token without a tenant")
@@ -91,21 +90,23 @@ class Identity:
             raise NotSignedIn(str(error)) from error
         if not isinstance(key_id, str) or key_id in self._keys:
             return
+        await self._refresh_unless_recent()
+
+    async def _refresh_unless_recent(self) -> None:
+        """Ask identity for its keys, unless that was tried a moment ago; wait for a try that is under way."""
         async with self._refreshing:
-            if (
-                key_id not in self._keys
-                and anyio.current_time() - self._refreshed_at > self._settings.unknown_key_pause_s
-            ):
+            if anyio.current_time() - self._refreshed_at > self._settings.unknown_key_pause_s:
                 await self._refresh()
 
     async def _refresh(self) -> bool:
         """Take over the keys identity has now; False where it can't be asked, or answers nonsense."""
-        self._refreshed_at = anyio.current_time()
         try:
             written = await self._fetch()
         except RouterError as error:
             log.info("keys_not_fetched", error=str(error))
             return False
+        finally:
+            self._refreshed_at = anyio.current_time()
         if not self._take(written):
             return False
         partial = self._store.with_suffix(".partial")
@@ -115,8 +116,8 @@ class Identity:
 
     def _take(self, written: bytes) -> bool:
         try:
-            keys = keys_of_jwks(msgspec.json.decode(written, type=dict[str, list[dict[str, str]]]))
-        except (msgspec.MsgspecError, jwt.InvalidKeyError, KeyError, ValueError) as error:
+            keys = keys_of_jwks(msgspec.json.decode(written, type=dict[str, Any]))
+        except (msgspec.MsgspecError, jwt.InvalidKeyError, *_MISSHAPEN) as error:
             log.warning("keys_not_understood", error=repr(error))
             return False
         if not keys:

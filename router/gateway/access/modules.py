@@ -15,7 +15,15 @@ from shared.wire.control import ModuleState, States, Wake, Watch
 
 _RECONNECT_S = 0.2
 _LINE_BYTES = 1 << 20
-_LOST = (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead, msgspec.MsgspecError)
+_LOST = (
+    OSError,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.DelimiterNotFound,
+    anyio.EndOfStream,
+    anyio.IncompleteRead,
+    msgspec.MsgspecError,
+)
 
 log = structlog.get_logger()
 

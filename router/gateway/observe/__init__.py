@@ -1,1 +1,1 @@
-"""What operators see: health, and later metrics."""
+"""What operators see: health, metrics, traces."""

@@ -1,0 +1,81 @@
+"""What the gateway counts, in the text format of Prometheus (version 0.0.4). No label names a tenant or a user."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import TypeVar
+
+from router.gateway.errors import MethodNotAllowed, NoSuchPath
+from router.gateway.protocol.asgi import Request, Response
+
+K = TypeVar("K")
+
+_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_FORWARDED = (b"x-forwarded-for", b"forwarded")
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Counts requests by outcome, and fetches by module and outcome, with how long they took."""
+
+    def __init__(self) -> None:
+        """Begin at nought."""
+        self._requests: dict[str, _Histogram] = {}
+        self._fetches: dict[tuple[str, str], _Histogram] = {}
+
+    def request(self, code: str, seconds: float) -> None:
+        """Count an answered request; `code` is OK, PARTIAL or the code of its refusal."""
+        _of(self._requests, code).observe(seconds)
+
+    def fetch(self, module: str, code: str, seconds: float) -> None:
+        """Count a request to a module; `code` is OK or an error's code."""
+        _of(self._fetches, (module, code)).observe(seconds)
+
+    async def respond(self, request: Request) -> Response:
+        """Answer whoever asks from this machine itself; for everybody else there is nothing here. Raises NoSuchPath."""
+        if not _is_local(request):
+            raise NoSuchPath
+        if request.method != "GET":
+            raise MethodNotAllowed("GET")
+        return Response(content_type=_TEXT, body="".join(self._lines()).encode())
+
+    def _lines(self) -> Iterator[str]:
+        yield "# TYPE mewayz_request_seconds histogram\n"
+        for code, histogram in sorted(self._requests.items()):
+            yield from histogram.lines("mewayz_request_seconds", f'code="{code}"')
+        yield "# TYPE mewayz_fetch_seconds histogram\n"
+        for (module, code), histogram in sorted(self._fetches.items()):
+            yield from histogram.lines("mewayz_fetch_seconds", f'module="{module}",code="{code}"')
+
+
+class _Histogram:
+    __slots__ = ("_counts", "_sum")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_BOUNDS_S) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self._counts[bisect_left(_BOUNDS_S, seconds)] += 1
+        self._sum += seconds
+
+    def lines(self, name: str, labels: str) -> Iterator[str]:
+        total = 0
+        for bound, count in zip((*_BOUNDS_S, "+Inf"), self._counts, strict=True):
+            total += count
+            yield f'{name}_bucket{{{labels},le="{bound}"}} {total}\n'
+        yield f"{name}_sum{{{labels}}} {self._sum:.6f}\n"
+        yield f"{name}_count{{{labels}}} {total}\n"
+
+
+def _of(histograms: dict[K, _Histogram], key: K) -> _Histogram:
+    return histograms.get(key) or histograms.setdefault(key, _Histogram())
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the request comes from this machine, and no proxy on it brought it from elsewhere."""
+    try:
+        address = ip_address(request.peer)
+    except ValueError:
+        return False
+    return address.is_loopback and not any(name in request.headers for name in _FORWARDED)
