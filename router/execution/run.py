@@ -158,7 +158,10 @@ class _Run:
                 raise DeadlineExceeded(subgraph)
             self.sent += 1
             async with asyncio.timeout(left):
-                answer = await self._send(subgraph, body, left)
+                if batch[0].compiled.fetch.operation == "mutation":
+                    answer = await _unstoppable(self._send(subgraph, body, left))
+                else:
+                    answer = await self._send(subgraph, body, left)
         except RouterError as error:
             answer = error
         except TimeoutError:
@@ -262,6 +265,26 @@ class _Run:
             for target in one.targets[number + one.offset]:
                 for key in (fetch.slot,) if fetch.slot is not None else fetch.names:
                     self._tainted.add((id(target), key))
+
+
+_mutations: set[asyncio.Future[bytes]] = set()
+
+
+async def _unstoppable(sending: Awaitable[bytes]) -> bytes:
+    """Wait for a request that goes on when the waiting ends: what a mutation began, its module finishes.
+
+    It ends by itself: whoever sends is told how many seconds are left.
+    """
+    task = asyncio.ensure_future(sending)
+    _mutations.add(task)
+    task.add_done_callback(_forget)
+    return await asyncio.shield(task)
+
+
+def _forget(task: asyncio.Future[bytes]) -> None:
+    _mutations.discard(task)
+    if not task.cancelled():
+        task.exception()  # seen: nobody may be waiting any more
 
 
 def _path(error: Json) -> list[Any] | None:
