@@ -59,30 +59,33 @@ class Composer:
         """Compose as `compose` does."""
         given = sorted(subgraphs, key=lambda one: one.name)
         report, memory = Report(), self._memory
-        memory.begin(given)
+        digests = [one.digest for one in given]
+        memory.begin(given, digests)
         with _no_garbage_collection():
-            facts = _read(given, report, memory)
+            facts = _read(given, digests, report, memory)
             supergraph = _merge(facts, report, memory, require_tenancy=require_tenancy)
             sdl = print_supergraph(supergraph, memory.printed) if supergraph is not None else None
         return Composition(supergraph, sdl, tuple(report.errors), tuple(report.hints))
 
 
-def _read(given: list[Subgraph], report: Report, memory: Memory) -> list[SubgraphFacts]:
+def _read(given: list[Subgraph], digests: list[str], report: Report, memory: Memory) -> list[SubgraphFacts]:
     """Read and check each subgraph for itself; those that were checked before are told of as before."""
     check_names(given, report)
-    known = {one.name: memory.read.get(one.digest) for one in given}
+    known = {digest: memory.read.get(digest) for digest in digests}
     facts: list[SubgraphFacts] = []
-    for index, one in enumerate(given):
-        before = known[one.name]
+    for index, (one, digest) in enumerate(zip(given, digests, strict=True)):
+        before = known[digest]
         read = before.facts if before else read_subgraph(one, index, report)
-        facts += [read] if read else []
+        if read is not None:
+            read.digest = digest
+            facts.append(read)
     if report.errors:
         return facts
     upgrade(facts, report)
     if report.errors:
         return facts
     for one in facts:
-        before = known[one.name] or _checked(one)
+        before = known[one.digest] or _checked(one)
         if one.is_federation_2:  # an upgrade looks at the other subgraphs, so its result is not kept
             memory.read[one.digest] = before
         replay(report, before.errors, before.hints)

@@ -144,11 +144,11 @@ class SubgraphFacts:
     directives: dict[str, DirectiveFacts]
     schema_directives: list[Applied]
     roots: dict[str, str]
-    digest: str
     external: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     provided: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     shareable: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     used: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    digest: str = ""
     applied_names: frozenset[str] | None = None
 
     @property

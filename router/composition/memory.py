@@ -7,9 +7,10 @@ same surroundings, where its merge looked at them) keeps its merged type, a merg
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from router.composition.facts import SubgraphFacts, TypeFacts
+from router.composition.facts import Field, SubgraphFacts, TypeFacts
 from router.composition.report import CompositionError, Hint, Report
 from router.composition.subgraph import Subgraph
+from router.supergraph.model import Field as ModelField
 from router.supergraph.model import Type
 from router.supergraph.reach import Views
 
@@ -33,6 +34,14 @@ class MergedType(NamedTuple):
     outputs: dict[str, str]
     errors: tuple[CompositionError, ...]
     hints: tuple[Hint, ...]
+
+
+class MergedField(NamedTuple):
+    """A merged field of a root, which many subgraphs have a part in; only one that nothing was told about is kept."""
+
+    indexes: tuple[int, ...]
+    sources: tuple[Field, ...]
+    field: ModelField
 
 
 class Child(NamedTuple):
@@ -63,31 +72,36 @@ class Memory:
     supertypes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     merged: dict[str, MergedType] = field(default_factory=dict[str, MergedType])
     types: dict[str, Type] = field(default_factory=dict[str, Type])
+    fields: dict[tuple[str, str], MergedField] = field(default_factory=dict[tuple[str, str], MergedField])
     query: tuple[Type, Type] | None = None
     homes: dict[str, tuple[Type, int | None]] = field(default_factory=dict[str, tuple[Type, int | None]])
+    crossing: dict[str, tuple[Type, tuple[ModelField, ...]]] = field(
+        default_factory=dict[str, tuple[Type, tuple[ModelField, ...]]]
+    )
     printed: dict[str, tuple[Type, str]] = field(default_factory=dict[str, tuple[Type, str]])
     dependencies: dict[str, tuple[Type, frozenset[str]]] = field(default_factory=dict[str, tuple[Type, frozenset[str]]])
     outcomes: dict[frozenset[str], dict[tuple[str, int, Views], Outcome]] = field(
         default_factory=dict[frozenset[str], dict[tuple[str, int, Views], Outcome]]
     )
 
-    def begin(self, given: list[Subgraph]) -> None:
+    def begin(self, given: list[Subgraph], digests: list[str]) -> None:
         """Forget what a change in the list of subgraphs makes wrong, and subgraphs no longer there."""
         names = tuple(one.name for one in given)
         if names != self.names:
             self.names = names
             self.read.clear()
             self.merged.clear()
+            self.fields.clear()
             self.types.clear()
             self.printed.clear()
             self.outcomes.clear()
-        digests = {one.digest for one in given}
-        for digest in [one for one in self.read if one not in digests]:
+        for digest in self.read.keys() - set(digests):
             del self.read[digest]
 
     def forget_merges(self) -> None:
         """Forget all merged types: something that every merge looks at has changed."""
         self.merged.clear()
+        self.fields.clear()
 
 
 def replay(report: Report, errors: tuple[CompositionError, ...], hints: tuple[Hint, ...]) -> None:

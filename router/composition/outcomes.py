@@ -23,8 +23,6 @@ class Outcomes:
 
     def of(self, name: str, mask: int, views: Views) -> Outcome:
         """Return the outcome of an object of a type standing in the subgraphs of `mask`."""
-        if name in self._roots:
-            return self._object(name, mask, views)
         found = self._known.get((name, mask, views))
         if found is None:
             made = self._abstract if self.reach.is_abstract(name) else self._object

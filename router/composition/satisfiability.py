@@ -32,12 +32,14 @@ def check_satisfiability(supergraph: Supergraph, merging: Merging, memory: Memor
     """
     told: set[str] = set()
     forget_outcomes(supergraph, memory)
-    for labels in _label_sets(supergraph):
+    for labels in _label_sets(supergraph, merging):
         known = memory.outcomes.setdefault(labels, {})
         _Walk(supergraph, merging, Outcomes(supergraph, merging, Reach(supergraph, labels), known), told).run()
 
 
-def _label_sets(supergraph: Supergraph) -> list[frozenset[str]]:
+def _label_sets(supergraph: Supergraph, merging: Merging) -> list[frozenset[str]]:
+    if not any("override" in (one.applied_names or ()) for one in merging.subgraphs):
+        return [frozenset()]
     labels = {
         source.override_label
         for one in supergraph.types.values()
@@ -59,7 +61,7 @@ class _Walk:
         self._outcomes = outcomes
         self._reach = outcomes.reach
         self._told = told
-        self._seen: dict[tuple[str, Views], list[int]] = {}
+        self._seen: dict[tuple[str, Views], dict[int, None]] = {}
         self._open: list[_State] = []
 
     def run(self) -> None:
@@ -69,18 +71,18 @@ class _Walk:
 
     def follow(self, start: _State) -> None:
         """Visit a state and all that can be selected below it."""
-        self._open.append(start)
+        if self._is_new(start.type, start.mask, start.views):
+            self._open.append(start)
         while self._open:
-            state = self._open.pop()
-            if self._is_new(state):
-                self._visit(state)
+            self._visit(self._open.pop())
 
-    def _is_new(self, state: _State) -> bool:
-        seen = self._seen.setdefault((state.type, state.views), [])
-        mask = state.mask
-        if any(other & mask == other for other in seen):
+    def _is_new(self, name: str, mask: int, views: Views) -> bool:
+        seen = self._seen.setdefault((name, views), {})
+        if mask in seen:
             return False
-        seen.append(mask)
+        if mask & (mask - 1) and any(other & mask == other for other in seen):
+            return False
+        seen[mask] = None
         return True
 
     def _visit(self, state: _State) -> None:
@@ -91,7 +93,8 @@ class _Walk:
             self._check_runtime_types(f"{state.type}.{name}", child, able)
         is_mutation = state.type == self._supergraph.roots.get("mutation")
         for one in self._complete(children) if is_mutation else children:
-            self._open.append(_State(one.type, one.mask, one.views, Step(state.path, one.text, one.owner)))
+            if self._is_new(one.type, one.mask, one.views):
+                self._open.append(_State(one.type, one.mask, one.views, Step(state.path, one.text, one.owner)))
 
     def _complete(self, children: Iterable[Child]) -> Iterator[Child]:
         """A shared mutation runs in one subgraph: go on from one whose result is complete."""

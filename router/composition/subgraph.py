@@ -54,7 +54,6 @@ def read_subgraph(subgraph: Subgraph, index: int, report: Report) -> SubgraphFac
         directives={},
         schema_directives=[],
         roots=_roots(document, subgraph.name, report),
-        digest=subgraph.digest,
     )
     reader = Reader(facts, report, _renames(facts.roots, document))
     for node in document.definitions:

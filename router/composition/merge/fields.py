@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from router.composition.facts import Applied, Field, TypeFacts, named_type
+from router.composition.memory import MergedField
 from router.composition.merge.arguments import is_contextual, merge_arguments
 from router.composition.merge.directives import merge_applied
 from router.composition.merge.externals import check_externals, without_externals
@@ -25,8 +26,10 @@ class _Parents(NamedTuple):
 _NO_FIELDS: field_set.FieldSet = ()
 
 
-def merge_fields(merging: Merging, name: str, sources: Mapping[int, TypeFacts]) -> dict[str, model.Field]:
-    """Return all fields that any subgraph gives the type, in the order they are met."""
+def merge_fields(
+    merging: Merging, name: str, sources: Mapping[int, TypeFacts], known: dict[tuple[str, str], MergedField]
+) -> dict[str, model.Field]:
+    """Return all fields that any subgraph gives the type, in the order they are met; `known` from the last time."""
     declared: dict[str, dict[int, Field]] = {}
     for index, one in sources.items():
         for field in one.fields.values():
@@ -39,10 +42,43 @@ def merge_fields(merging: Merging, name: str, sources: Mapping[int, TypeFacts]) 
     parents = _Parents(sources, any(one.kind == "OBJECT" for one in sources.values()), providers)
     merged: dict[str, model.Field] = {}
     for field, given in declared.items():
-        made = _merge(merging, name, given, parents)
+        made = _remembered(merging, name, given, parents, known)
         if made is not None:
             merged[field] = made
     return merged
+
+
+def _remembered(
+    merging: Merging,
+    owner: str,
+    sources: Mapping[int, Field],
+    parents: _Parents,
+    known: dict[tuple[str, str], MergedField],
+) -> model.Field | None:
+    indexes, facts = tuple(sources), tuple(sources.values())
+    key = (owner, facts[0].name)
+    before = known.get(key)
+    if (
+        before is not None
+        and before.indexes == indexes
+        and all(one is other for one, other in zip(before.sources, facts, strict=True))
+        and key[1] not in parents.providers
+    ):
+        at = f"{owner}.{key[1]}"
+        merging.outputs.setdefault(named_type(before.field.type), at)
+        for argument in before.field.arguments.values():
+            merging.inputs.setdefault(named_type(argument.type), f"{at}({argument.name}:)")
+        return before.field
+    told, asked = len(merging.report.errors) + len(merging.report.hints), merging.asked_supertypes
+    merging.asked_supertypes = False
+    made = _merge(merging, owner, sources, parents)
+    is_quiet = len(merging.report.errors) + len(merging.report.hints) == told and not merging.asked_supertypes
+    if made is not None and is_quiet:
+        known[key] = MergedField(indexes, facts, made)
+    else:
+        known.pop(key, None)
+    merging.asked_supertypes = merging.asked_supertypes or asked
+    return made
 
 
 def _merge(merging: Merging, owner: str, sources: Mapping[int, Field], parents: _Parents) -> model.Field | None:

@@ -29,6 +29,7 @@ class Merging:
     by_interface_object: dict[str, list[tuple[int, str]]] = field(default_factory=dict[str, list[tuple[int, str]]])
     inputs: dict[str, str] = field(default_factory=dict[str, str])
     outputs: dict[str, str] = field(default_factory=dict[str, str])
+    enums: set[str] = field(default_factory=set[str])
     asked_supertypes: bool = False
     shown: dict[str, str] = field(default_factory=dict[str, str])
     repeatable: set[str] = field(default_factory=set[str])
@@ -98,6 +99,8 @@ def index_types(merging: Merging) -> None:
     for subgraph in merging.subgraphs:
         for owner in subgraph.types.values():
             merging.types.setdefault(owner.name, {})[subgraph.index] = owner
+            if owner.kind == "ENUM":
+                merging.enums.add(owner.name)
             for interface in owner.interfaces:
                 merging.supertypes.setdefault(owner.name, set()).add(interface)
                 if owner.kind == "OBJECT":

@@ -41,7 +41,7 @@ def merge(subgraphs: list[SubgraphFacts], report: Report, memory: Memory) -> tup
     check_subscription(merging)
     _check_surroundings(merging, memory)
     types: dict[str, model.Type] = {}
-    for name, sources in sorted(merging.types.items(), key=_enums_last):
+    for name, sources in sorted(merging.types.items(), key=lambda item: item[0] in merging.enums):
         made = _remembered(merging, name, sources, memory)
         if made is not None:
             types[name] = made
@@ -76,20 +76,19 @@ def _check_surroundings(merging: Merging, memory: Memory) -> None:
 def _remembered(merging: Merging, name: str, sources: Sources, memory: Memory) -> model.Type | None:
     """Return a type as it was merged the last time, if all it depends on is the same; else merge it."""
     facts = tuple(sources.values())
-    surroundings = (
-        tuple(sources),
-        tuple(interface for one in facts for interface in one.interfaces if interface in merging.types),
-        tuple(merging.by_interface_object.get(name, ())),
-        merging.inputs.get(name) if facts[0].kind == "ENUM" else None,
-        merging.outputs.get(name) if facts[0].kind == "ENUM" else None,
-    )
+    surroundings: tuple[object, ...] = tuple(sources)
+    if name in merging.enums:
+        surroundings += (merging.inputs.get(name), merging.outputs.get(name))
+    elif facts[0].kind != "INPUT_OBJECT":
+        surroundings += tuple(merging.by_interface_object.get(name, ()))
+        surroundings += tuple(interface for one in facts for interface in one.interfaces if interface in merging.types)
     known = memory.merged.get(name)
     if (
         known is None
         or known.surroundings != surroundings
         or any(one is not other for one, other in zip(facts, known.sources, strict=True))
     ):
-        known = memory.merged[name] = _merge_anew(merging, name, sources, surroundings)
+        known = memory.merged[name] = _merge_anew(merging, name, sources, surroundings, memory=memory)
     replay(merging.report, known.errors, known.hints)
     for mine, all_of_them in ((known.inputs, merging.inputs), (known.outputs, merging.outputs)):
         for used, at in mine.items():
@@ -97,15 +96,20 @@ def _remembered(merging: Merging, name: str, sources: Sources, memory: Memory) -
     return known.type
 
 
-def _merge_anew(merging: Merging, name: str, sources: Sources, surroundings: tuple[object, ...]) -> MergedType:
+def _merge_anew(
+    merging: Merging, name: str, sources: Sources, surroundings: tuple[object, ...], *, memory: Memory
+) -> MergedType:
     told, inputs, outputs = merging.report, merging.inputs, merging.outputs
-    is_enum = any(one.kind == "ENUM" for one in sources.values())
+    is_enum = name in merging.enums
     merging.report, merging.asked_supertypes = Report(), False
     if not is_enum:
         merging.inputs, merging.outputs = {}, {}
     kind = _kind(merging, name, sources)
     _check_base(merging, name, sources)
-    made = _merge_type(merging, name, kind, sources) if kind is not None else None
+    made = _merge_type(merging, name, kind, sources, memory) if kind is not None else None
+    before = memory.merged.get(name)
+    if before is not None and before.type == made:
+        made = before.type  # equal is the same: what depends on it stays
     used_in, used_out = ({}, {}) if is_enum else (merging.inputs, merging.outputs)
     errors, hints = tuple(merging.report.errors), tuple(merging.report.hints)
     merging.report, merging.inputs, merging.outputs = told, inputs, outputs
@@ -116,10 +120,6 @@ def _merge_anew(merging: Merging, name: str, sources: Sources, surroundings: tup
 def _subgraphs(subgraphs: list[SubgraphFacts]) -> tuple[model.Subgraph, ...]:
     graphs = model.graph_names([one.name for one in subgraphs])
     return tuple(model.Subgraph(one.name, one.url, graph) for one, graph in zip(subgraphs, graphs, strict=True))
-
-
-def _enums_last(item: tuple[str, Sources]) -> bool:
-    return any(one.kind == "ENUM" for one in item[1].values())
 
 
 def _kind(merging: Merging, name: str, sources: Sources) -> Kind | None:
@@ -155,10 +155,10 @@ def _check_base(merging: Merging, name: str, sources: Sources) -> None:
         merging.error("EXTENSION_WITH_NO_BASE", message, [one])
 
 
-def _merge_type(merging: Merging, name: str, kind: Kind, sources: Sources) -> model.Type:
+def _merge_type(merging: Merging, name: str, kind: Kind, sources: Sources, memory: Memory) -> model.Type:
     fields: dict[str, model.Field] = {}
     if kind in ("OBJECT", "INTERFACE"):
-        fields = merge_fields(merging, name, sources)
+        fields = merge_fields(merging, name, sources, memory.fields if name in ROOT_NAMES.values() else {})
         (hint_on_object if kind == "OBJECT" else hint_on_interface)(merging, name, sources)
     elif kind == "INPUT_OBJECT":
         fields = merge_input(merging, name, sources)

@@ -1,12 +1,14 @@
 """NONNULL_BLAST_RADIUS: where the outage of one subgraph would null an object that another one holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from router.composition.memory import Memory
 from router.composition.merge.merging import Merging
 from router.composition.report import HintLevel
 from router.supergraph.field_set import picked
 from router.supergraph.model import Field, Kind, Supergraph, Type, bits, named
+
+_SCALARS = frozenset({"ID", "String", "Int", "Float", "Boolean"})
 
 
 def hint_on_blast_radius(merging: Merging, supergraph: Supergraph, memory: Memory) -> None:
@@ -18,9 +20,21 @@ def hint_on_blast_radius(merging: Merging, supergraph: Supergraph, memory: Memor
     roots = frozenset(supergraph.roots.values())
     for owner in supergraph.types.values():
         if owner.kind is Kind.OBJECT and owner.name not in roots:
-            for field in owner.fields.values():
-                if field.type.endswith("!"):
-                    _check(merging, supergraph, owner, field, homes=homes)
+            for field in _crossing(owner, memory, homes):
+                _check(merging, supergraph, owner, field, homes=homes)
+
+
+def _crossing(owner: Type, memory: Memory, homes: Mapping[str, int | None]) -> tuple[Field, ...]:
+    """Return the non-null fields that may cross a border: references, and those that the home does not have."""
+    known = memory.crossing.get(owner.name)
+    if known is None or known[0] is not owner:
+        home = homes.get(owner.name)
+        fields = [one for one in owner.fields.values() if one.type.endswith("!")]
+        chosen = [
+            one for one in fields if named(one.type) not in _SCALARS or (home is not None and home not in one.sources)
+        ]
+        known = memory.crossing[owner.name] = (owner, tuple(chosen))
+    return known[1]
 
 
 def _check(

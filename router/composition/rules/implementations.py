@@ -10,8 +10,8 @@ from router.supergraph.model import Kind, Supergraph, named
 
 def check_interface_entities(merging: Merging) -> None:
     """A subgraph that resolves an interface's key, or stands for it, knows all or none of its implementations."""
-    for name, sources in merging.types.items():
-        for index, owner in sources.items():
+    for name in merging.implementers:
+        for index, owner in merging.declared(name).items():
             if owner.kind == "INTERFACE" and owner.directives:
                 _check_resolvable_key(merging, name, index, owner)
             elif owner.directives and owner.has("interfaceObject"):
