@@ -323,10 +323,10 @@ def _dashboard_type() -> type:
         own = info.context.principal.tenant
         return Dashboard(own) if parse_id(id) == own else None
 
-    members = {
-        "resolve_reference": staticmethod(resolve_reference),
-        "is_type_of": staticmethod(lambda value, _info: isinstance(value, Dashboard)),
-    }
+    def is_dashboard(value: object, _info: object) -> bool:
+        return isinstance(value, Dashboard)
+
+    members = {"resolve_reference": staticmethod(resolve_reference), "is_type_of": staticmethod(is_dashboard)}
     return make_type("Dashboard", [make_field("id", strawberry.ID)], keys=["id"], directives=[OWN], members=members)
 
 

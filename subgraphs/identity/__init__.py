@@ -1,0 +1,14 @@
+"""Identity: tenants, people, roles, keys and sign-in; the only issuer of access tokens (tier1.md, 13)."""
+
+from shared.module import Module
+from subgraphs.identity import demo, events, handlers, models
+from subgraphs.identity.graph import commands, keys, tenants, types
+from subgraphs.identity.sign_in import routes
+
+module = Module(
+    "identity",
+    name="Identity & Tenancy",
+    area="Platform & Security",
+    parts=(events, models, types, tenants, commands, keys, handlers, routes, demo),
+    extra_roles=("identity_login",),
+)

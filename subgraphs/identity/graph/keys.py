@@ -1,0 +1,46 @@
+"""Commands on keys for programs (IDN-6)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.commands.command import command
+from shared.database.transaction import Transaction
+from subgraphs.identity import models
+from subgraphs.identity.graph.commands import may_grant
+from subgraphs.identity.models import ServiceCredentialKind
+from subgraphs.identity.models.keys import check_expiry, make_key
+
+
+@command("identity.api_key.issue")
+async def issue_api_key(
+    tx: Transaction,
+    label: str,
+    role_id: UUID,
+    expires_at: datetime,
+    kind: ServiceCredentialKind = ServiceCredentialKind.API_KEY,
+) -> models.ServiceCredential:
+    """Make a key for a program, bound to a role; this answer alone shows it."""
+    role = await tx.get(models.AccessRole, role_id)
+    await may_grant(tx, role)
+    check_expiry(expires_at, tx.now())
+    key, prefix, secret_hash = make_key(tx.tenant_id)
+    credential = tx.add(
+        models.ServiceCredential(
+            label=label,
+            role_id=role.id,
+            kind=kind,
+            prefix=prefix,
+            secret_hash=secret_hash,
+            expires_at=expires_at,
+        )
+    )
+    tx.publish(credential.issued(key))
+    return credential
+
+
+@command("identity.api_key.revoke")
+async def revoke_api_key(tx: Transaction, id: UUID) -> models.ServiceCredential:
+    """Make a key worthless."""
+    credential = await tx.get(models.ServiceCredential, id)
+    tx.publish(credential.revoke())
+    return credential

@@ -1,0 +1,103 @@
+"""Roles: bundles of permissions, and the ones every tenant starts with (tier1.md, 0, "Permissions")."""
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy.orm import Mapped
+
+from shared.database.entity import Entity, default
+from shared.errors import Refusal
+from shared.wire.principal import Principal, RowScope
+
+OWNER = "Owner"
+# What everyone may who is in a tenant: see the others' names and the tenant's (tier1.md, 13, "Queries"), end own sessions.
+EVERYONE = (
+    "identity.user_account.read",
+    "identity.tenant.read",
+    "identity.session.read@own",
+    "identity.session.end@own",
+)
+_PATTERN = re.compile(r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)(@(own|team))?$")
+
+
+class AccessRoleScopeRule(StrEnum):
+    """Which rows a role's permissions reach."""
+
+    OWN = "OWN"
+    TEAM = "TEAM"
+    TENANT = "TENANT"
+
+
+class UnknownPermission(Refusal):
+    """A permission is not of the form `<module>.<entity>.<action>`."""
+
+    code = "UNKNOWN_PERMISSION"
+    field = ("permissions",)
+
+    def __init__(self, pattern: str) -> None:
+        """Name it."""
+        super().__init__(
+            f"{pattern!r} is no permission: write module.entity.action, or module.*, with @own or @team behind if wanted."
+        )
+
+
+class PrivilegeEscalation(Refusal):
+    """Nobody grants what they have not themselves (IDN-3)."""
+
+    code = "PRIVILEGE_ESCALATION"
+
+    def __init__(self, lacking: str) -> None:
+        """Name what the granter lacks."""
+        super().__init__(f"You can't grant {lacking}: you have not got it yourself.", permission=lacking)
+
+
+class AccessRole(Entity):
+    """A named bundle of permissions; `permissions` are patterns, with a space between them (contracts.md, "Sign-in")."""
+
+    __unique__ = (("name",),)
+
+    name: Mapped[Annotated[str, Field(min_length=1, max_length=60)]]
+    permissions: Mapped[Annotated[str, Field(max_length=8000)]]
+    scope_rule: Mapped[AccessRoleScopeRule] = default(AccessRoleScopeRule.TENANT)
+    built_in: Mapped[bool] = default(False)
+    active: Mapped[bool] = default(True)
+
+    @property
+    def is_owner_role(self) -> bool:
+        """Whether this is the built-in role of owners."""
+        return self.built_in and self.name == OWNER
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The permission patterns; those that name no row scope have the role's."""
+        scope = "" if self.scope_rule is AccessRoleScopeRule.TENANT else f"@{self.scope_rule.lower()}"
+        return tuple(pattern if "@" in pattern else pattern + scope for pattern in self.permissions.split())
+
+    def must_be_granted_by(self, principal: Principal) -> None:
+        """Raise PrivilegeEscalation for the first permission of the role that `principal` lacks (IDN-3)."""
+        for pattern in self.patterns:
+            if not any(_covers(held, pattern) for held in principal.permissions):
+                raise PrivilegeEscalation(pattern)
+
+
+def check_patterns(patterns: Iterable[str]) -> str:
+    """Return permission patterns as a role keeps them. Raises UnknownPermission."""
+    kept: list[str] = []
+    for pattern in patterns:
+        if not _PATTERN.fullmatch(pattern):
+            raise UnknownPermission(pattern)
+        kept.append(pattern)
+    return " ".join(dict.fromkeys(kept))
+
+
+def _covers(held: str, wanted: str) -> bool:
+    """Tell whether all that `wanted` allows is allowed by `held`."""
+    held_name, _, held_scope = held.partition("@")
+    name, _, scope = wanted.partition("@")
+    order = list(RowScope)
+    wide = order.index(RowScope(held_scope or "tenant")) >= order.index(RowScope(scope or "tenant"))
+    within = held_name in (name, "*") or (held_name.endswith(".*") and name.startswith(held_name[:-1]))
+    return wide and within

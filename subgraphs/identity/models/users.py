@@ -1,0 +1,70 @@
+"""People as a tenant knows them.
+
+A person has one id on the whole platform and one row in each tenant they belong to; the first of these is their home.
+So each tenant's rows stay its own, and what a tenant does to a person ends at its border (IDN-1, IDN-9).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from sqlalchemy.orm import Mapped
+
+from shared.database.entity import Entity, default
+from shared.errors import IllegalState
+from shared.values import Searchable
+from subgraphs.identity.events import UserActivated, UserDeactivated
+
+
+class UserAccountStatus(StrEnum):
+    """Whether a person can sign in to this tenant."""
+
+    INVITED = "INVITED"
+    ACTIVE = "ACTIVE"
+    LOCKED = "LOCKED"
+    DEACTIVATED = "DEACTIVATED"
+
+
+def folded(email: Any) -> Any:
+    """Return an e-mail address as it is compared: without spaces around it, case-folded (IDN-1)."""
+    return email.strip().casefold() if isinstance(email, str) else email
+
+
+Email = Annotated[str, BeforeValidator(folded), Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class UserAccount(Entity):
+    """A person who works in this tenant, or did."""
+
+    __owner__ = "id"
+    __unique__ = (("email",),)
+
+    email: Mapped[Email]
+    display_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable()]]
+    locale: Mapped[Annotated[str, Field(max_length=35)]] = default("en")
+    timezone: Mapped[Annotated[str | None, Field(max_length=64)]] = default(None)
+    status: Mapped[UserAccountStatus] = default(UserAccountStatus.INVITED)
+    mfa_enabled: Mapped[bool] = default(False)
+    last_login_at: Mapped[datetime | None] = default(None)
+    is_home: Mapped[bool] = default(True)
+    password_optional: Mapped[bool] = default(False)
+
+    def activate(self) -> UserActivated:
+        """Let the person in and return the fact. Raises IllegalState for one who is in already."""
+        if self.status is UserAccountStatus.ACTIVE:
+            raise IllegalState(f"{self.display_name} is active already.")
+        self.status = UserAccountStatus.ACTIVE
+        return UserActivated.of(self)
+
+    def lock(self) -> None:
+        """Keep the person out until an administrator lets them in again; changes nothing for one who is out."""
+        if self.status is UserAccountStatus.ACTIVE:
+            self.status = UserAccountStatus.LOCKED
+
+    def deactivate(self) -> UserDeactivated:
+        """End the person's time in this tenant and return the fact. Raises IllegalState for one who is out already."""
+        if self.status is UserAccountStatus.DEACTIVATED:
+            raise IllegalState(f"{self.display_name} is deactivated already.")
+        self.status = UserAccountStatus.DEACTIVATED
+        return UserDeactivated.of(self)

@@ -1,0 +1,60 @@
+"""How often one may guess (IDN-4): 10 failures in 15 minutes lock an address's account for 15 minutes, known or not."""
+
+import functools
+import hashlib
+import math
+import time
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+ACCOUNT_FAILURES = RateLimitItemPerMinute(10, 15, namespace="account")
+PEER_FAILURES = RateLimitItemPerMinute(100, 15, namespace="peer")
+_LOCK = RateLimitItemPerMinute(1, 15, namespace="lock")
+_RESETS = RateLimitItemPerMinute(3, 60, namespace="reset")
+
+
+class Guesses:
+    """Counts failures in this process; identity is one process."""
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def locked_for_s(self, account: str, peer: str) -> int:
+        """Return for how many seconds no attempt counts, 0 where one may try."""
+        who = _short(account)
+        if not self._limiter.test(_LOCK, who):
+            return self._left_s(_LOCK, who)
+        return 0 if self._limiter.test(PEER_FAILURES, peer) else self._left_s(PEER_FAILURES, peer)
+
+    def failed(self, account: str, peer: str) -> None:
+        """Count a failure; the tenth locks."""
+        who = _short(account)
+        self._limiter.hit(ACCOUNT_FAILURES, who)
+        self._limiter.hit(PEER_FAILURES, peer)
+        if not self._limiter.test(ACCOUNT_FAILURES, who):
+            self._limiter.hit(_LOCK, who)
+            self._limiter.clear(ACCOUNT_FAILURES, who)
+
+    def succeeded(self, account: str) -> None:
+        """Forget an account's failures."""
+        self._limiter.clear(ACCOUNT_FAILURES, _short(account))
+
+    def may_ask_reset(self, account: str) -> bool:
+        """Tell whether another letter may go to an address: three an hour."""
+        return self._limiter.hit(_RESETS, _short(account))
+
+    def _left_s(self, item: RateLimitItemPerMinute, key: str) -> int:
+        return max(1, math.ceil(self._limiter.get_window_stats(item, key).reset_time - time.time()))
+
+
+@functools.cache
+def guesses() -> Guesses:
+    """Return this process's counts."""
+    return Guesses()
+
+
+def _short(account: str) -> str:
+    return hashlib.sha256(account.encode()).hexdigest()
