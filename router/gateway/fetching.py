@@ -97,39 +97,43 @@ class Fetcher:
         target: str | None = None,
     ) -> Reply:
         """Return what `module` answers within `seconds`, at most the module's own bound. Raises Unavailable."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        code = "GONE"
+        began = asyncio.get_running_loop().time()
         ends = began + min(seconds - self._settings.deadline_margin_s, self._settings.module_timeout_s)
+        request = _Request(module, method, target, headers, body)
+        code = "GONE"
         try:
-            async with asyncio.timeout_at(ends):
-                if destination.module:
-                    await self._modules.ready(destination.module)
-                async with self._bulkheads.place(module) if self._bulkheads else nullcontext():
-                    left = ends - clock()
-                    reply = await self._transport.request(
-                        destination.url,
-                        target=target,
-                        method=method,
-                        headers=(*headers, *self._token(destination, body, left, caller)),
-                        body=body,
-                        timeout_s=left,
-                        may_repeat=caller.may_repeat,
-                    )
-                    code = "OK" if reply.status < 500 else "FAILED"
-                    return reply
-        except TimeoutError as error:
-            code = DeadlineExceeded.code
-            raise DeadlineExceeded(module) from error
-        except TransportError as error:
-            code = ModuleUnavailable.code
-            log.warning("module_unreachable", module=module, error=str(error), reference=caller.trace.request_id)
-            raise ModuleUnavailable(module) from error
+            reply = await self._send(destination, request, ends, caller)
+            code = "OK" if reply.status < 500 else "FAILED"
+            return reply
         except Unavailable as error:
             code = error.code
             raise
         finally:
-            self._metrics.fetch(module, code, clock() - began)
+            self._metrics.fetch(module, code, asyncio.get_running_loop().time() - began)
+
+    async def _send(self, destination: Destination, request: "_Request", ends: float, caller: Caller) -> Reply:
+        """Wait until the module is ready and has a place, then send; all before the loop's time `ends`."""
+        try:
+            async with asyncio.timeout_at(ends):
+                if destination.module:
+                    await self._modules.ready(destination.module)
+                async with self._bulkheads.place(request.module) if self._bulkheads else nullcontext():
+                    left = ends - asyncio.get_running_loop().time()
+                    return await self._transport.request(
+                        destination.url,
+                        target=request.target,
+                        method=request.method,
+                        headers=(*request.headers, *self._token(destination, request.body, left, caller)),
+                        body=request.body,
+                        timeout_s=left,
+                        may_repeat=caller.may_repeat,
+                    )
+        except TimeoutError as error:
+            raise DeadlineExceeded(request.module) from error
+        except TransportError as error:
+            reference = caller.trace.request_id
+            log.warning("module_unreachable", module=request.module, error=str(error), reference=reference)
+            raise ModuleUnavailable(request.module) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -141,6 +145,14 @@ class Fetcher:
             return ()
         bearer = self._signer.bearer(caller.principal, module=destination.module, body=body, seconds=left)
         return (("authorization", bearer),)
+
+
+class _Request(msgspec.Struct, frozen=True):
+    module: str
+    method: str
+    target: str | None
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
 
 
 class Sender:
