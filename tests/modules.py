@@ -28,7 +28,6 @@ from shared.database.migrate import migrate
 from shared.database.transaction import Database, Transaction
 from shared.events.consumer import Consumer
 from shared.events.relay import Relay
-from shared.events.tenants import TenantFeed
 from shared.graph.context import RequestContext
 from shared.hosting.documents import Documents
 from shared.hosting.process import Delivery
@@ -209,7 +208,7 @@ async def start_module(
             database = Database(connect_app(urls.app_url, slug), slug, SystemClock(), relay.wake)
             stack.push_async_callback(database.close)
             consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
-            delivery = Delivery(urls.relay_url, relay, TenantFeed(client), consumer, slug, client)
+            delivery = Delivery(urls.relay_url, slug, client=client, relay=relay, consumer=consumer)
             deliveries.append((delivery, tasks.create_task(delivery.run())))
             running[slug] = RunningModule(module, database, Documents(module), urls, admin)
             return running[slug]

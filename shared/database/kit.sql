@@ -71,6 +71,14 @@ create table if not exists kit.consumer_lease (
 );
 comment on table kit.consumer_lease is '@global_table';
 
+-- When each scheduled work was last due and done.
+create table if not exists kit.schedule (
+    tenant_id uuid not null,
+    name text not null,
+    done_at timestamptz not null,
+    primary key (tenant_id, name)
+);
+
 create table if not exists kit.idempotency (
     tenant_id uuid not null,
     actor text not null,

@@ -5,12 +5,12 @@ import contextlib
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
 import uvicorn
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nats.aio.client import Client
 
 from shared.clock import clock_from
 from shared.database.engine import connect_app
@@ -18,6 +18,7 @@ from shared.database.transaction import Database
 from shared.events.consumer import Consumer
 from shared.events.lease import Lease, LeaseLost, take_lease
 from shared.events.relay import Relay
+from shared.events.schedule import Scheduler
 from shared.events.tenants import TenantFeed
 from shared.hosting.endpoint import Endpoint
 from shared.module import Module, load
@@ -58,7 +59,14 @@ class _Process:
         extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
         endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
         consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
-        delivery = Delivery(bootstrap.relay_url, relay, TenantFeed(client), consumer, module.slug, client)
+        delivery = Delivery(
+            bootstrap.relay_url,
+            module.slug,
+            client=client,
+            relay=relay,
+            consumer=consumer,
+            scheduler=Scheduler(database, module.jobs) if module.jobs else None,
+        )
         server = _server(endpoint)
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(delivery.run())
@@ -89,12 +97,20 @@ class Delivery:
     """Events in and out, while this process holds the module's lease."""
 
     def __init__(
-        self, url: str, relay: Relay, tenants: TenantFeed, consumer: Consumer | None, slug: str, client: Any
+        self,
+        url: str,
+        slug: str,
+        *,
+        client: Client,
+        relay: Relay,
+        consumer: Consumer | None,
+        scheduler: Scheduler | None = None,
     ) -> None:
         self._url = url
         self._relay = relay
-        self._tenants = tenants
+        self._tenants = TenantFeed(client)
         self._consumer = consumer
+        self._scheduler = scheduler
         self._slug = slug
         self._client = client
         self._lease: Lease | None = None
@@ -112,8 +128,10 @@ class Delivery:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._relay.run(lease))
             tasks.create_task(self._tenants.run(lease))
+            await self._tenants.caught_up.wait()
+            if self._scheduler is not None:
+                tasks.create_task(self._scheduler.run(lease))
             if self._consumer is not None:
-                await self._tenants.caught_up.wait()
                 await reset_consumer(self._client, EVENTS, self._slug)
                 tasks.create_task(self._consumer.run(lease))
 

@@ -15,6 +15,7 @@ from shared.database.entity import Entity, metadata_of
 from shared.errors import Defect
 from shared.events.consumer import Subscription
 from shared.events.handler import HandlerMark
+from shared.events.schedule import Job, ScheduleMark
 from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
 from shared.module.http import Route, RouteMark
 from shared.values import PlantMark, mark_of
@@ -88,6 +89,11 @@ class Module:
         if len(cards) > 1:
             raise Defect(f"The module {self.slug} has {len(cards)} dashboard cards: keep one.")
         return cards[0] if cards else None
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Its scheduled work."""
+        return [Job(function.__name__, function, mark) for function, mark in self._marked(ScheduleMark)]
 
     @cached_property
     def demo(self) -> list[tuple[Any, PlantMark]]:

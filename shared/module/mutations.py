@@ -22,6 +22,7 @@ from shared.graph.directives import Queueable
 from shared.graph.names import camel, plural, upper_camel
 from shared.graph.types import OWN, Receipt, ReceiptStatus, Types, UserError, make_field, make_input, make_type
 from shared.module import Module
+from shared.values import outside_name
 
 _NO_ROW = UUID(int=0)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -43,7 +44,10 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
     adapters = {one.name: TypeAdapter(hints[one.name]) for one in parameters}
     model, many = _result_model(function, hints["return"])
     name = upper_camel(function.__name__)
-    fields = [make_field(one.name, types.input(hints[one.name]), default=_default(one)) for one in parameters]
+    fields = [
+        make_field(one.name, types.input(hints[one.name]), graphql_name=outside_name(one.name), default=_default(one))
+        for one in parameters
+    ]
     fields += [
         make_field(extra, Optional[kind], default=UNSET)  # noqa: UP045 the inner type is a value
         for extra, kind in (("idempotency_key", str), ("expected_version", int))

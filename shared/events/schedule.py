@@ -1,0 +1,157 @@
+"""Scheduled work: once for each tenant and due time, by the process that holds the lease."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import structlog
+from cronsim import CronSim
+from sqlalchemy import text
+
+from shared.clock import new_id
+from shared.database.transaction import Database, Transaction
+from shared.errors import Defect
+from shared.events.lease import Lease, LeaseLost
+from shared.values import put_mark
+from shared.wire.envelope import Cause
+from shared.wire.principal import system
+
+log = structlog.get_logger()
+F = TypeVar("F", bound=Callable[..., Any])
+_LOOK_S = 1.0
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+_TENANTS = """
+    select t.tenant_id, t.time_zone, s.done_at
+    from kit.tenant t left join kit.schedule s on s.tenant_id = t.tenant_id and s.name = $1
+    where t.state = 'ACTIVE'
+"""
+# The fence, and the row that makes two processes take turns: whoever comes second finds the work done.
+_BEGIN = text("""
+    insert into kit.schedule as s (tenant_id, name, done_at)
+    select :tenant_id, :name, :due
+    where exists (select from kit.consumer_lease where consumer = :consumer and epoch = :epoch for key share)
+    on conflict (tenant_id, name) do update set done_at = excluded.done_at where s.done_at < excluded.done_at
+    returning 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleMark:
+    """A function `(tx) -> None` that runs in each active tenant when it is due.
+
+    `interval` runs it that long after its last due time; `cron` at times of the tenant's own zone. After an outage
+    `each_missed` runs it for every due time that passed, in order; otherwise once, for the last of them.
+    """
+
+    interval: timedelta | None
+    cron: str | None
+    each_missed: bool
+
+    def due_after(self, done_at: datetime, zone: ZoneInfo) -> datetime:
+        """Return the first due time after `done_at`."""
+        if self.interval is not None:
+            return done_at + self.interval
+        assert self.cron is not None
+        return next(CronSim(self.cron, done_at.astimezone(zone))).astimezone(UTC)
+
+    def last_due(self, done_at: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """Return the due time to work for now: the first that passed, or the last where missed ones don't count."""
+        due = self.due_after(done_at, zone)
+        if due > now:
+            return None
+        if self.each_missed:
+            return due
+        if self.interval is not None:
+            return done_at + self.interval * ((now - done_at) // self.interval)
+        assert self.cron is not None
+        return next(CronSim(self.cron, now.astimezone(zone) + timedelta(minutes=1), reverse=True)).astimezone(UTC)
+
+
+def every(interval: str, *, each_missed: bool = False) -> Callable[[F], F]:
+    """Mark a function as scheduled work, such as `@every("30s")` or `@every("1h")`. See ScheduleMark."""
+    unit = _UNITS.get(interval[-1:])
+    if unit is None or not interval[:-1].isdigit():
+        raise Defect(f"{interval!r} is no interval: write 30s, 5m, 1h or 1d.")
+    mark = ScheduleMark(timedelta(**{unit: int(interval[:-1])}), None, each_missed)
+    return lambda function: put_mark(function, mark)
+
+
+def cron(expression: str, *, each_missed: bool = False) -> Callable[[F], F]:
+    """Mark a function as scheduled work at times of the tenant's zone: `@cron("5 0 * * *")` is 00:05 there."""
+    CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))  # a wrong expression is found when the module is read
+    return lambda function: put_mark(function, ScheduleMark(None, expression, each_missed))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Scheduled work of a module; `name` is kept in its database."""
+
+    name: str
+    work: Callable[[Transaction], Awaitable[Any]]
+    mark: ScheduleMark
+
+
+class Scheduler:
+    """One module's scheduled work."""
+
+    def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
+        """Run `jobs` on `database`."""
+        self._database = database
+        self._jobs = jobs
+
+    async def run(self, lease: Lease) -> None:
+        """Look once a second for what is due, until cancelled. Raises LeaseLost."""
+        while True:
+            started = time.monotonic()
+            for job in self._jobs:
+                await self.run_due(lease, job)
+            await asyncio.sleep(max(0.05, _LOOK_S - (time.monotonic() - started)))
+
+    async def run_due(self, lease: Lease, job: Job) -> None:
+        """Run one job in each tenant where it is due; a tenant in which it fails doesn't hold up the others."""
+        now = self._database.clock.now()
+        for row in await lease.fetch(_TENANTS, job.name):
+            done_at = row["done_at"]
+            if done_at is None:  # a new tenant, or a new job: it is counted from now on
+                done_at = now - (job.mark.interval or timedelta())
+            due = job.mark.last_due(done_at, now, ZoneInfo(row["time_zone"]))
+            if due is None and row["done_at"] is not None:
+                continue
+            with contextlib.suppress(_Done):
+                await self._run(lease, job, row, due or now, is_due=due is not None)
+
+    async def _run(self, lease: Lease, job: Job, row: asyncpg.Record, due: datetime, *, is_due: bool) -> None:
+        principal = system(row["tenant_id"])
+        cause = Cause(correlation_id=new_id(self._database.clock.now()))
+        try:
+            async with self._database.transaction(principal, cause, timeout_s=60) as tx:
+                begun = await tx.session.execute(
+                    _BEGIN,
+                    {
+                        "tenant_id": row["tenant_id"],
+                        "name": job.name,
+                        "due": due,
+                        "consumer": lease.consumer,
+                        "epoch": lease.epoch,
+                    },
+                )
+                if begun.first() is None:
+                    raise _Done
+                if is_due:
+                    await job.work(tx)
+        except (_Done, LeaseLost):
+            raise
+        except Exception as error:
+            facts = {"module": lease.consumer, "tenant": str(row["tenant_id"]), "job": job.name}
+            log.error("schedule_failed", **facts, exc_info=error)
+
+
+class _Done(Exception):
+    """Another process did this work, or holds the lease now."""

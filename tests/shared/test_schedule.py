@@ -1,0 +1,131 @@
+"""Scheduled work: in each tenant, once for each due time, also after an outage and by two processes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from shared.database.transaction import Database, Transaction
+from shared.errors import Defect
+from shared.events.lease import Lease
+from shared.events.schedule import Job, Scheduler, cron, every
+from shared.values import mark_of
+from subgraphs.crm.models import Customer
+from tests.modules import RunningModule
+
+pytestmark = pytest.mark.anyio
+
+
+class Hand:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 3, 10, 8, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+class Scheduled:
+    """A job on CRM's database under a clock of its own, in one tenant."""
+
+    def __init__(self, crm: RunningModule, mark: Any) -> None:
+        self.clock = Hand()
+        self.ran_at: list[datetime] = []
+        self.tenant: Any = None
+        database = Database(crm.database.engine, "crm", self.clock)
+
+        async def work(tx: Transaction) -> None:
+            if tx.tenant_id == self.tenant:
+                self.ran_at.append(tx.now())
+                tx.add(Customer(name="by the clock"))
+
+        self.job = Job(f"test-{id(self)}", work, mark_of(mark(lambda _tx: None)))  # pyright: ignore[reportArgumentType]
+        self.scheduler = Scheduler(database, [self.job])
+
+    async def look(self, lease: Lease, after: timedelta = timedelta()) -> int:
+        self.clock.at += after
+        await self.scheduler.run_due(lease, self.job)
+        return len(self.ran_at)
+
+
+@pytest.fixture
+async def lease(crm: RunningModule) -> Any:
+    """A second lease would wait for the module's own: this one only reads its epoch."""
+    import asyncpg
+
+    connection = await asyncpg.connect(crm.urls.relay_url)
+    epoch = await connection.fetchval("select epoch from kit.consumer_lease where consumer = 'crm'")
+    yield Lease(connection, "crm", epoch)
+    await connection.close()
+
+
+async def test_work_runs_when_it_is_due_and_not_before(crm: RunningModule, lease: Lease) -> None:
+    scheduled = Scheduled(crm, every("1h"))
+    scheduled.tenant = (await crm.new_tenant()).tenant
+
+    assert await scheduled.look(lease) == 1
+    assert await scheduled.look(lease) == 1
+    assert await scheduled.look(lease, timedelta(minutes=59)) == 1
+    assert await scheduled.look(lease, timedelta(minutes=1)) == 2
+
+
+async def test_after_an_outage_it_runs_once_or_for_each_due_time_as_declared(crm: RunningModule, lease: Lease) -> None:
+    once, each = Scheduled(crm, every("1h")), Scheduled(crm, every("1h", each_missed=True))
+    once.tenant = each.tenant = (await crm.new_tenant()).tenant
+    await once.look(lease)
+    await each.look(lease)
+
+    await once.look(lease, timedelta(hours=3, minutes=5))
+    await each.look(lease, timedelta(hours=3, minutes=5))
+    for _ in range(5):
+        await once.look(lease)
+        await each.look(lease)
+
+    assert len(once.ran_at) == 2
+    assert len(each.ran_at) == 4
+
+
+async def test_work_that_fails_is_rolled_back_and_stays_due(crm: RunningModule, lease: Lease) -> None:
+    scheduled = Scheduled(crm, every("1h"))
+    tenant = scheduled.tenant = (await crm.new_tenant()).tenant
+    sound = scheduled.job.work
+
+    async def failing(tx: Transaction) -> None:
+        await sound(tx)
+        raise ValueError("not today")
+
+    broken = Job(scheduled.job.name, failing, scheduled.job.mark)
+    await scheduled.scheduler.run_due(lease, broken)
+    assert tenant
+    assert await crm.rows(tenant, "select 1 from customer") == []
+
+    await scheduled.look(lease)
+
+    assert len(await crm.rows(tenant, "select 1 from customer")) == 1
+
+
+async def test_a_process_without_the_lease_does_nothing(crm: RunningModule, lease: Lease) -> None:
+    scheduled = Scheduled(crm, every("1h"))
+    scheduled.tenant = (await crm.new_tenant()).tenant
+    lease.epoch -= 1
+
+    assert await scheduled.look(lease) == 0
+
+
+def test_cron_times_are_the_tenants_own_also_when_clocks_change() -> None:
+    mark: Any = mark_of(cron("5 0 * * *")(lambda _tx: None))
+    berlin = ZoneInfo("Europe/Berlin")
+
+    before = mark.due_after(datetime(2026, 10, 24, 12, tzinfo=UTC), berlin)
+    after = mark.due_after(before, berlin)
+
+    assert before == datetime(2026, 10, 24, 22, 5, tzinfo=UTC)
+    assert after == datetime(2026, 10, 25, 23, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("interval", ["", "h", "1", "1w", "-1h"])
+def test_a_wrong_interval_is_refused_where_it_is_written(interval: str) -> None:
+    with pytest.raises(Defect, match="no interval"):
+        every(interval)
