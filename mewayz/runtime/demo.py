@@ -11,7 +11,7 @@ from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.progress import Step
 from mewayz.runtime.forks import Forks
-from mewayz.runtime.jobs import Plant
+from mewayz.runtime.orders import Plant
 from mewayz.runtime.preparation import Preparation
 from mewayz.settings import Settings
 from shared.wire.control import DemoTenant

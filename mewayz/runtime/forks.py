@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import msgspec
 
-from mewayz.runtime.jobs import Outcome
+from mewayz.runtime.orders import Outcome
 from mewayz.runtime.zygote import Ended, Forked, Job, Message, Ready
 from mewayz.servers.child import Child, process_ended
 from shared.errors import Unavailable
@@ -61,15 +61,17 @@ class Fork:
         await process_ended(self.pid)
         with anyio.move_on_after(_STATUS_S):
             await self._ended.wait()
-        if outcome.error is not None:
+        if outcome is not None and outcome.error is not None:
             return outcome.error
         return _in_words(self._status[0] if self._status else _adopted_status(self.pid))
 
     async def result(self) -> Any:
         """Wait for its end and return what it reported, as JSON reads it. Raises JobFailed."""
         outcome = await self._read_report()
-        if outcome.error is not None or outcome.result is None:
-            raise JobFailed(outcome.error or await self.ended())
+        if outcome is None:
+            raise JobFailed(await self.ended())
+        if outcome.error is not None:
+            raise JobFailed(outcome.error)
         return outcome.result
 
     def close(self) -> None:
@@ -78,14 +80,14 @@ class Fork:
             if fd is not None:
                 os.close(fd)
 
-    async def _read_report(self) -> Outcome:
+    async def _read_report(self) -> Outcome | None:
         content = b""
         while True:
             await anyio.wait_readable(self._report)
             chunk = os.read(self._report, 65536)
             content += chunk
             if not chunk:
-                return msgspec.json.decode(content, type=Outcome) if content else Outcome()
+                return msgspec.json.decode(content, type=Outcome) if content else None
 
 
 class Forks:

@@ -1,44 +1,41 @@
-"""What the zygote's children do: get a module ready, or serve it. Runs in a forked process, alone."""
+"""What the zygote's children do: get a module ready, plant its demo data, or serve it. Runs in a forked process, alone.
 
-import inspect
+Database and broker are talked to here, and not in the supervisor: the zygote has the drivers in memory already.
+"""
+
 import socket
 import traceback
 from collections.abc import Awaitable, Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import anyio
 import msgspec
 
+from mewayz.passwords import Passwords
+from mewayz.runtime.orders import Admit, Outcome, Plant, Prepare, Provide
+from mewayz.servers.databases import make_database
+from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.bootstrap import ModuleBootstrap
 
 
-class Prepare(msgspec.Struct, frozen=True):
-    """The order for `prepare`: the module's database, with the owner's rights."""
-
-    owner_url: str
-
-
-class Plant(msgspec.Struct, frozen=True):
-    """The order for `plant` and `found`: the module's database, and for `plant` the tenant."""
-
-    database_url: str
-    as_of: date
-    extra_urls: dict[str, str] = {}
-    tenant: UUID | None = None
-    slug: str = ""
-    scale: float = 0.02
-    clock: str | None = None
-    test_data: bool = False
+def provide(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Make what is missing of the module's database and roles; return the ModuleDatabase. Loads no code of the module."""
+    told = msgspec.json.decode(order, type=Provide)
+    return anyio.run(make_database, told.admin_url, module, Passwords(Path(told.secrets)))
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a job reports: its result, or a sentence on what went wrong and where."""
+def admit(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Make the streams, and the consumers of some modules. Loads no module."""
+    anyio.run(_admit, msgspec.json.decode(order, type=Admit))
 
-    result: Any = None
-    error: str | None = None
+
+async def _admit(told: Admit) -> None:
+    client = await connect(told.admin_url)
+    await make_streams(client)
+    for each in told.modules:
+        await make_consumers(client, each.slug, each.subscribes, consumes_all=each.consumes_all)
+    await client.close()
 
 
 def prepare(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
@@ -48,7 +45,7 @@ def prepare(module: str, order: bytes, _listener: socket.socket | None, _heartbe
 
     loaded = load(module)
     url = msgspec.json.decode(order, type=Prepare).owner_url
-    _finish(migrate(module, loaded.migrations, url))
+    anyio.run(migrate, module, loaded.migrations, url)
     return loaded.describe()
 
 
@@ -105,6 +102,8 @@ def _planting(module: str, order: bytes, work: Callable[[Plant, Any, Any, Any], 
 
 
 JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] = {
+    "admit": admit,
+    "provide": provide,
     "prepare": prepare,
     "serve": serve,
     "found": found,
@@ -124,16 +123,9 @@ def run(kind: str, module: str, order: bytes, listener: socket.socket | None, he
 
 def _sentence(error: Exception, module: str) -> str:
     """Return the exception in words, with the last line of the module's own code that it came through."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if f"/{module}/" in frame.filename.replace("\\", "/")]
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {error}{where}"
-
-
-def _finish(result: Any) -> None:
-    if inspect.isawaitable(result):
-
-        async def wait() -> None:
-            await result
-
-        anyio.run(wait)

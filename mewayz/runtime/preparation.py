@@ -1,28 +1,18 @@
 """What is done for a module before its process starts: database, migration, broker user, consumers, bootstrap."""
 
+from typing import Any
+
 import anyio
 import msgspec
 
 from mewayz.folders import Folders
-from mewayz.passwords import Passwords
 from mewayz.runtime.forks import Forks
-from mewayz.runtime.jobs import Prepare
-from mewayz.servers.databases import ModuleDatabase, make_database
+from mewayz.runtime.orders import Admit, Description, Prepare, Provide
 from mewayz.servers.external import ExternalNats
+from mewayz.servers.module_database import ModuleDatabase
 from mewayz.servers.nats import Nats, module_user
-from mewayz.servers.streams import connect, make_consumers, make_streams
 from mewayz.settings import Settings
 from shared.wire.bootstrap import ModuleBootstrap
-
-
-class Description(msgspec.Struct, frozen=True):
-    """What the supervisor needs of a module's own description."""
-
-    slug: str
-    publishes: list[str] = []
-    subscribes: list[str] = []
-    consumes_all: bool = False
-    demo_order: int | None = None
 
 
 class Preparation:
@@ -45,24 +35,16 @@ class Preparation:
         self._nats = nats
         self._forks = forks
         self._router_keys = router_keys
-        self._passwords = Passwords(folders.secrets)
         self._to_admit: list[Description] = []
         self._admitting = anyio.Lock()
         self.bootstraps: dict[str, ModuleBootstrap] = {}
         self.demo_orders: dict[str, int | None] = {}
 
-    async def make_streams(self) -> None:
-        """Make the streams, before any module."""
-        client = await connect(self._nats.admin_url)
-        await make_streams(client)
-        await client.close()
-
     async def __call__(self, slug: str) -> ModuleBootstrap:
         """Prepare module `slug`. Raises JobFailed where its code or its migration is at fault."""
-        database = await make_database(self._admin_url, slug, self._passwords)
-        order = msgspec.json.encode(Prepare(database.owner_url))
-        async with self._forks.fork("prepare", slug, order, self._folders.log / f"{slug}.log") as fork:
-            description = msgspec.convert(await fork.result(), Description)
+        provide = Provide(self._admin_url, str(self._folders.secrets))
+        database = msgspec.convert(await self._run("provide", slug, provide), ModuleDatabase)
+        description = msgspec.convert(await self._run("prepare", slug, Prepare(database.owner_url)), Description)
         await self._admit(description)
         self.bootstraps[slug] = self._bootstrap(slug, database)
         self.demo_orders[slug] = description.demo_order
@@ -73,13 +55,14 @@ class Preparation:
         self._to_admit.append(description)
         async with self._admitting:
             batch, self._to_admit = self._to_admit, []
-            if not batch:
-                return
-            await self._nats.allow(*(module_user(each.slug, each.publishes) for each in batch))
-            client = await connect(self._nats.admin_url)
-            for each in batch:
-                await make_consumers(client, each.slug, each.subscribes, consumes_all=each.consumes_all)
-            await client.close()
+            if batch:
+                await self._nats.allow(*(module_user(each.slug, each.publishes) for each in batch))
+                await self._run("admit", "platform", Admit(self._nats.admin_url, batch))
+
+    async def _run(self, kind: str, slug: str, order: msgspec.Struct) -> Any:
+        log = self._folders.log / f"{slug}.log"
+        async with self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
+            return await fork.result()
 
     def _bootstrap(self, slug: str, database: ModuleDatabase) -> ModuleBootstrap:
         user, password = self._nats.credentials(slug)

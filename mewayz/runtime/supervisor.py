@@ -126,7 +126,6 @@ class Supervisor:
             forks=self._forks,
             router_keys={self._key.kid: public_bytes(self._key.public).hex()},
         )
-        await preparation.make_streams()
         for module in self._modules.values():
             tasks.start_soon(module.run, preparation)
         demo = DemoPlanting(self._settings, self._folders, self._forks, preparation)

@@ -1,27 +1,13 @@
 """One database and its roles a module, made with the administrator's rights (contracts.md, "Databases")."""
 
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
 from mewayz.passwords import Passwords
+from mewayz.servers.module_database import ModuleDatabase
 
 _EXTRA_ROLES = {"identity": ("identity_login",)}  # contracts.md, "Sign-in": identity alone has tables outside tenancy
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleDatabase:
-    """The URLs of one module's database, a role each; all but `owner_url` hold a password of that role alone.
-
-    `owner_url` is the administrator's with the parameter `role`, since the owner can't log in: as asyncpg reads it, the
-    session starts as the owner. It goes to the migration only.
-    """
-
-    owner_url: str
-    app_url: str
-    relay_url: str
-    extra_urls: dict[str, str] = field(default_factory=dict[str, str])
 
 
 async def make_database(admin_url: str, slug: str, passwords: Passwords) -> ModuleDatabase:

@@ -1,0 +1,57 @@
+"""What the supervisor orders its forked jobs to do, and what they report: JSON over pipes."""
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+
+class Provide(msgspec.Struct, frozen=True):
+    """The order for `provide`."""
+
+    admin_url: str
+    secrets: str  # the folder of passwords
+
+
+class Prepare(msgspec.Struct, frozen=True):
+    """The order for `prepare`: the module's database, with the owner's rights."""
+
+    owner_url: str
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What the supervisor needs of a module's own description."""
+
+    slug: str
+    publishes: list[str] = []
+    subscribes: list[str] = []
+    consumes_all: bool = False
+    demo_order: int | None = None
+
+
+class Admit(msgspec.Struct, frozen=True):
+    """The order for `admit`."""
+
+    admin_url: str
+    modules: list[Description] = []
+
+
+class Plant(msgspec.Struct, frozen=True):
+    """The order for `plant` and `found`: the module's database, and for `plant` the tenant."""
+
+    database_url: str
+    as_of: date
+    extra_urls: dict[str, str] = {}
+    tenant: UUID | None = None
+    slug: str = ""
+    scale: float = 0.02
+    clock: str | None = None
+    test_data: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a job reports: its result, or a sentence on what went wrong and where."""
+
+    result: Any = None
+    error: str | None = None
