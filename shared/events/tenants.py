@@ -54,7 +54,7 @@ class TenantFeed:
             for message in messages:
                 await _store(lease, message)
                 await message.ack()
-            if messages[-1].metadata.num_pending == 0:
+            if not messages or messages[-1].metadata.num_pending == 0:  # a fetch may come back empty
                 self.caught_up.set()
 
 
