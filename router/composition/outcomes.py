@@ -36,8 +36,7 @@ class Outcomes:
 
     def _object(self, name: str, mask: int, views: Views) -> Outcome:
         reach = self.reach
-        arrived = reach.everywhere if name in self._roots else mask
-        near = reach.closure(name, arrived, views)
+        near = reach.everywhere if name in self._roots else self._near(name, mask, views)
         children: list[Child] = []
         failed: list[tuple[str, int]] = []
         shared: list[tuple[str, str, int]] = []
@@ -51,6 +50,14 @@ class Outcomes:
                     shared.append((field, child, able))
         return Outcome(tuple(children), tuple(failed), tuple(shared))
 
+    def _near(self, name: str, mask: int, views: Views) -> int:
+        """Return what can be entered from one of the subgraphs: a key is not gathered from two that give the object."""
+        near = 0
+        for number in bits(mask):
+            if not near >> number & 1 or views:
+                near |= self.reach.closure(name, 1 << number, _views_of(views, number))
+        return near
+
     def _fields(self, owner: str) -> list[tuple[str, str, bool]]:
         """Return name, named type and whether that is composite, of each field a client may see."""
         found = self._visible.get(owner)
@@ -63,16 +70,29 @@ class Outcomes:
         return found
 
     def _resolving(self, owner: str, name: str, near: int, *, arrived: int, views: Views) -> int:
-        """Return who can resolve a field; after fetching what it @requires, its subgraph must be entered again."""
+        """Return who can resolve a field.
+
+        What it @requires must be had from its subgraph, which must then be entered again, by whatever key it has.
+        """
         reach = self.reach
         able = reach.able(owner, name, near, views)
         for number in bits(able):
             requires = reach.source(owner, name, number).requires
-            if requires and not any(way.subgraph == number for way in reach.entries(owner)):
-                alone = 1 << number
-                if not arrived & alone or not reach.obtains(owner, requires, alone, views):
-                    able &= ~alone
+            if not requires:
+                continue
+            alone = 1 << number
+            mine = _views_of(views, number) if arrived & alone else ()
+            if reach.obtains(owner, requires, alone, mine):
+                continue
+            around = reach.closure(owner, alone, mine)
+            if not self._has_key(owner, number) or not reach.obtains(owner, requires, around, mine):
+                able &= ~alone
         return able
+
+    def _has_key(self, name: str, number: int) -> bool:
+        types = self.reach.types
+        owners = [types[name], *(types[one] for one in types[name].interfaces if one in types)]
+        return any(key.subgraph == number for owner in owners for key in owner.keys)
 
     def _abstract(self, name: str, mask: int, views: Views) -> Outcome:
         """An abstract type leads to each object type that one of the subgraphs may return."""
@@ -91,6 +111,10 @@ class Outcomes:
 
     def _is_hidden(self, name: str) -> bool:
         return self._hide is not None and any(use.name == self._hide for use in self.reach.types[name].applied)
+
+
+def _views_of(views: Views, number: int) -> Views:
+    return tuple(one for one in views if one[0] == number)
 
 
 def forget_outcomes(supergraph: Supergraph, memory: Memory) -> None:
