@@ -32,6 +32,11 @@ class DocumentLine(Part):
     net: Money | None = None
     tax: Money | None = None
 
+    @property
+    def extended(self) -> Money:
+        """Quantity times price, less discount, rounded (INV-3)."""
+        return self.unit_price.times(self.quantity * (1 - self.discount_pct / 100))
+
 
 class TaxSummary(Part):
     """The tax of one rate on a document: base and tax add up to its totals (INV-3)."""

@@ -41,7 +41,7 @@ async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine])
             raise Invalid(
                 f"The invoice is in {invoice.currency}, line {position} in {line.unit_price.currency}.", "lines"
             )
-        taxed = line.tax_code is None and line.tax_rate_pct is None and tax is not None
+        named = line.tax_code is not None or line.tax_rate_pct is not None
         rows.append(
             tx.add(
                 InvoiceLine(
@@ -53,8 +53,8 @@ async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine])
                     quantity=line.quantity,
                     unit_price=line.unit_price,
                     discount_pct=line.discount_pct,
-                    tax_code=tax.code if taxed else line.tax_code,
-                    tax_rate_pct=tax.rate_pct if taxed else line.tax_rate_pct,
+                    tax_code=line.tax_code if named or tax is None else tax.code,
+                    tax_rate_pct=line.tax_rate_pct if named or tax is None else tax.rate_pct,
                     net_amount=Money.zero(invoice.currency),
                     tax_amount=Money.zero(invoice.currency),
                 )

@@ -24,7 +24,14 @@ from subgraphs.invoicing.events import (
     InvoiceVoided,
     TaxSummary,
 )
-from subgraphs.invoicing.models.refusals import BillToRequired, HasPayments, NoLines, NotDraft, TaxCodeRequired
+from subgraphs.invoicing.models.refusals import (
+    BillToRequired,
+    ExceedsInvoice,
+    HasPayments,
+    NoLines,
+    NotDraft,
+    TaxCodeRequired,
+)
 from subgraphs.invoicing.models.tax import TaxRoundingRule, tax_amounts
 
 
@@ -191,6 +198,25 @@ class Invoice(Entity):
         self.due_date = on + timedelta(days=self.payment_term.days)
         self.status = InvoiceStatus.ISSUED
         return InvoiceIssued.of(self, customer_name=self.bill_to.name, lines=tuple(line.shown() for line in lines))
+
+    def receive(self, amount: Money, *, written_off: bool = False) -> None:
+        """Count a payment, or a reversal (negative), or a write-off, which is no collection (INV-4, INV-14, INV-17)."""
+        self.paid_total = self.paid_total + amount
+        if written_off:
+            self.written_off = self.written_off + amount
+
+    def credit(self, gross: Money) -> Money:
+        """Lower the balance; return what was paid already and is free now, so that the balance stays at 0 or above.
+
+        INV-7, INV-13. Raises ExceedsInvoice.
+        """
+        left = self.gross_total - self.credited_total
+        if gross.amount > left.amount:
+            raise ExceedsInvoice(f"Invoice {self.number}", gross, left)
+        self.credited_total = self.credited_total + gross
+        freed = max(-self.balance, Money.zero(self.currency), key=lambda money: money.amount)
+        self.paid_total = self.paid_total - freed
+        return freed
 
     def settle(self, today: date) -> InvoicePaid | None:
         """Derive the status from balance and due date (INV-5); return the fact where it became PAID just now."""

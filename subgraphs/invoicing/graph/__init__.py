@@ -1,0 +1,1 @@
+"""Invoicing's face: types, commands and reports, thin over models."""
