@@ -90,7 +90,7 @@ class RunningModule:
 
     async def publish(
         self,
-        tenant: UUID,
+        tenant: UUID | None,
         event_type: str,
         aggregate: str,
         subject: UUID,
@@ -142,7 +142,7 @@ class RunningModule:
         async with self.database.transaction(principal) as tx:
             yield tx
 
-    async def rows(self, tenant: UUID, statement: str, *args: Any) -> list[dict[str, Any]]:
+    async def rows(self, tenant: UUID | None, statement: str, *args: Any) -> list[dict[str, Any]]:
         """Return rows as the app role of `tenant` sees them."""
         connection = await asyncpg.connect(
             self.urls.app_url, server_settings={"search_path": f"{self.module.slug},kit"}
@@ -153,7 +153,7 @@ class RunningModule:
         finally:
             await connection.close()
 
-    async def outgoing(self, tenant: UUID, event_type: str = ">") -> list[dict[str, Any]]:
+    async def outgoing(self, tenant: UUID | None, event_type: str = ">") -> list[dict[str, Any]]:
         """Return the events of a tenant that are on the stream, in order."""
         stream = self.admin.jetstream()
         subscription = await stream.subscribe(f"evt.{tenant}.{event_type}", ordered_consumer=True)
