@@ -66,8 +66,8 @@ async def take_mail(tx: Transaction, event: InboundMailReceived) -> None:
         return
     subject, body = event.subject_line or "(no subject)", event.text_body or "(empty)"
     files = event.stored_file_ids or ()
-    if (token := _TOKEN.search(subject)) and (ticket := await _named(tx, token[1])):
-        case = await desk.take(tx, ticket.id)
+    if (token := _TOKEN.search(subject)) and (ticket_id := await _named(tx, token[1])):
+        case = await desk.take(tx, ticket_id)
         await desk.reply(tx, case, body, TicketMessageAuthorKind.CUSTOMER, source_key=key, attachments=files)
         return
     await desk.open_ticket(
@@ -83,12 +83,13 @@ async def take_mail(tx: Transaction, event: InboundMailReceived) -> None:
     )
 
 
-async def _named(tx: Transaction, number: str) -> Ticket | None:
-    """Return the ticket with a number; of a merged one, the ticket it was merged into (SUP-7)."""
-    ticket = await tx.first_where(Ticket, Ticket.number == number)
-    while ticket is not None and ticket.merged_into_id is not None:
-        ticket = await tx.first_where(Ticket, Ticket.id == ticket.merged_into_id)
-    return ticket
+async def _named(tx: Transaction, number: str) -> UUID | None:
+    """Return the id of the ticket with a number; of a merged one, that of the ticket it was merged into (SUP-7)."""
+    known = select(Ticket.id, Ticket.merged_into_id)
+    row = (await tx.session.execute(known.where(Ticket.number == number))).first()
+    while row is not None and row.merged_into_id is not None:
+        row = (await tx.session.execute(known.where(Ticket.id == row.merged_into_id))).first()
+    return row.id if row else None
 
 
 @on("chat.handoff.requested")
@@ -155,10 +156,12 @@ async def tell_claim(tx: Transaction, event: WarrantyClaimApproved) -> None:
     """Tell the requester on the ticket, once."""
     key = f"warranty_claim:{event.warranty_claim_id}"
     known = await tx.first_where(TicketMessage, TicketMessage.source_key == key)
-    ticket = event.ticket_id and await tx.first_where(Ticket, Ticket.id == event.ticket_id)
-    if known or not ticket or ticket.status is TicketStatus.CLOSED:
+    ticket_id = await tx.session.scalar(select(Ticket.id).where(Ticket.id == event.ticket_id))
+    if known or ticket_id is None:
         return
-    case = await desk.take(tx, ticket.id)
+    case = await desk.take(tx, ticket_id)
+    if case[0].status is TicketStatus.CLOSED:
+        return
     await desk.reply(tx, case, f"Your warranty claim {event.number} was approved.", _SYSTEM, source_key=key)
 
 

@@ -1,0 +1,1 @@
+"""Projects' GraphQL face: types, commands, reports; thin, they call models."""

@@ -1,0 +1,76 @@
+"""Customers and employees as Projects knows them: copies kept by events."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+
+from shared.database.transaction import Transaction
+from subgraphs.projects.models.projects import KnownCustomer, KnownEmployee, Project
+from subgraphs.projects.models.time import BillableBatch
+
+_READ_ALIASES = text("select pg_advisory_xact_lock_shared(hashtext('known_customer'), hashtext(:tenant))")
+_WRITE_ALIASES = text("select pg_advisory_xact_lock(hashtext('known_customer'), hashtext(:tenant))")
+
+
+async def customer(tx: Transaction, customer_id: UUID) -> KnownCustomer:
+    """Return the customer that stands for this one now; merges wait until this transaction is through.
+
+    One that was never heard of is noted without a name.
+    """
+    await tx.session.execute(_READ_ALIASES, {"tenant": str(tx.tenant_id)})
+    found = await tx.first_where(KnownCustomer, KnownCustomer.id == customer_id)
+    if found and found.survivor_id:
+        found = await tx.first_where(KnownCustomer, KnownCustomer.id == found.survivor_id)
+    return found or tx.add(KnownCustomer(), customer_id)
+
+
+async def name_customer(tx: Transaction, customer_id: UUID, name: str) -> None:
+    """Keep a customer's name, which a merge may have spoken of before."""
+    await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
+    known = await tx.first_where(KnownCustomer, KnownCustomer.id == customer_id)
+    (known or tx.add(KnownCustomer(), customer_id)).name = name
+
+
+async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) -> None:
+    """Put a merged customer's projects and batches under the survivor (tier1.md, 0, "Merged customers").
+
+    Merges of merges may arrive in any order, and two at the same moment: they go one by one, so that neither misses
+    what the other wrote.
+    """
+    await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
+    survivor = await customer(tx, survivor_id)
+    merged = await tx.first_where(KnownCustomer, KnownCustomer.id == merged_id)
+    (merged or tx.add(KnownCustomer(), merged_id)).survivor_id = survivor.id
+    for earlier in await tx.all(select(KnownCustomer).where(KnownCustomer.survivor_id == merged_id)):
+        earlier.survivor_id = survivor.id
+    for model in (Project, BillableBatch):
+        await tx.session.execute(
+            update(model)
+            .where(model.customer_id == merged_id)
+            .values(customer_id=survivor.id, version=model.version + 1, updated_at=tx.now())
+        )
+
+
+async def employee(tx: Transaction, employee_id: UUID) -> KnownEmployee:
+    """Return an employee; one that was never heard of is noted without a name."""
+    found = await tx.first_where(KnownEmployee, KnownEmployee.id == employee_id)
+    return found or tx.add(KnownEmployee(), employee_id)
+
+
+async def note_caller(tx: Transaction) -> UUID | None:
+    """Return who works here: the caller's employee id, whose login is noted; the user where there is no employee.
+
+    A studio without HR has users only: its time is kept under their ids.
+    """
+    if tx.principal.employee is None:
+        return tx.principal.user
+    known = await employee(tx, tx.principal.employee)
+    if tx.principal.user is not None:
+        known.user_id = tx.principal.user
+    return known.id
+
+
+async def works_alone(tx: Transaction) -> bool:
+    """Tell whether the tenant has one person only, who then approves their own time (PRJ-8)."""
+    here = select(func.count(KnownEmployee.id)).where(KnownEmployee.left_on.is_(None))
+    return (await tx.session.execute(here)).scalar_one() <= 1

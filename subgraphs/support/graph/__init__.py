@@ -1,0 +1,1 @@
+"""Support's GraphQL face: types, reports, commands; thin, they call models."""
