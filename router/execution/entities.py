@@ -1,8 +1,9 @@
 """Generated code per fetch: find the origin objects, write their representations, each entity once.
 
-The generated function is `gather(data, tainted) -> (representations, targets)`: `targets[i]` are the objects that the
-i-th entity belongs to. `tainted` holds (id of object, key) of values that are missing because of an error: an entity
-whose @requires reads one is not asked for.
+The generated function is `gather(data, tainted, seen, representations) -> targets`: it appends to `representations`
+what is not in `seen` yet (fetches that ask the same share both), and `targets[i]` are the objects that the i-th entity
+belongs to. `tainted` holds (id of object, key) of values that are missing because of an error: an entity whose
+@requires reads one is not asked for.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from router.planning.plan import Fetch, Read, Representation, Steps, Template
 
 Json: TypeAlias = Any
 Tainted: TypeAlias = set[tuple[int, str]]
-Gather: TypeAlias = Callable[[Json, Tainted], tuple[list[Json], list[list[dict[str, Json]]]]]
+Targets: TypeAlias = dict[int, list[dict[str, Json]]]
+Gather: TypeAlias = Callable[[Json, Tainted, dict[Json, int], list[Json]], Targets]
 
 _EMPTY: dict[str, Json] = {}
 
@@ -24,13 +26,17 @@ def compile_gather(fetch: Fetch) -> Gather:
     quick = _compile(fetch, "hash")
     slow: list[Gather] = []
 
-    def gather(data: Json, tainted: Tainted) -> tuple[list[Json], list[list[dict[str, Json]]]]:
+    def gather(data: Json, tainted: Tainted, seen: dict[Json, int], representations: list[Json]) -> Targets:
+        before = len(representations)
         try:
-            return quick(data, tainted)
+            return quick(data, tainted, seen, representations)
         except TypeError:
+            del representations[before:]
+            for key in [key for key, number in seen.items() if number >= before]:
+                del seen[key]
             if not slow:
                 slow.append(_compile(fetch, "dumps"))
-            return slow[0](data, tainted)
+            return slow[0](data, tainted, seen, representations)
 
     return gather
 
@@ -52,12 +58,12 @@ class _Writer:
         self._mode = mode
         self._count = 0
 
-    def _line(self, depth: int, text: str) -> None:
-        self.lines.append("    " * depth + text)
+    def _line(self, depth: int, text: str, at: int | None = None) -> None:
+        self.lines.insert(len(self.lines) if at is None else at, "    " * depth + text)
 
     def write(self, fetch: Fetch) -> None:
-        self._line(0, "def gather(data, tainted):")
-        self._line(1, "seen = {}; reps = []; targets = []")
+        self._line(0, "def gather(data, tainted, seen, reps):")
+        self._line(1, "targets = {}")
         at, depth = "data", 1
         for number, step in enumerate(fetch.steps):
             self._line(depth, f"v{number} = {at}.get({step.key!r})")
@@ -66,14 +72,19 @@ class _Writer:
                 self._line(depth, f"if type({at}) is list:")
                 self._line(depth + 1, f"for {at}_{level} in {at}:")
                 at, depth = f"{at}_{level}", depth + 2
-            self._line(depth, f"if type({at}) is dict:")
+            if step.is_slot:  # an entity stands at many places and is one object: once is enough
+                self._line(1, f"met{number} = set()", at=2)
+                self._line(depth, f"if type({at}) is dict and id({at}) not in met{number}:")
+                self._line(depth + 1, f"met{number}.add(id({at}))")
+            else:
+                self._line(depth, f"if type({at}) is dict:")
             depth += 1
         self._objects(fetch, at, depth)
-        self._line(1, "return reps, targets")
+        self._line(1, "return targets")
 
     def _objects(self, fetch: Fetch, at: str, depth: int) -> None:
         if not fetch.representations:
-            self._line(depth, f"reps.append(None); targets.append([{at}])")
+            self._line(depth, f"targets.setdefault(0, []).append({at})")
             return
         if any(one.of is not None for one in fetch.representations):
             self._line(depth, f"t = {self._first(at, fetch.typenames)}")
@@ -116,9 +127,11 @@ class _Writer:
             self._line(depth, f"key = ({one.typename!r}, {', '.join(values)})")
         self._line(depth, "i = seen.get(key)")
         self._line(depth, "if i is None:")
-        self._line(depth + 1, f"seen[key] = len(reps); reps.append(rep); targets.append([{at}])")
-        self._line(depth, "else:")
+        self._line(depth + 1, "seen[key] = i = len(reps); reps.append(rep)")
+        self._line(depth, "if i in targets:")
         self._line(depth + 1, f"targets[i].append({at})")
+        self._line(depth, "else:")
+        self._line(depth + 1, f"targets[i] = [{at}]")
 
     def _taints(self, at: str, one: Representation) -> str:
         tests: list[str] = []

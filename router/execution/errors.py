@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 from router.errors import RouterError
-from router.execution.entities import Tainted
+from router.execution.entities import Tainted, Targets
 from router.planning.plan import Fetch, Names, Step
 
 Json: TypeAlias = Any
@@ -62,7 +62,7 @@ class Places:
 
 
 def subgraph_errors(
-    fetch: Fetch, given: Iterable[Json], places: Places, data: Json, targets: list[list[Json]], offset: int
+    fetch: Fetch, given: Iterable[Json], places: Places, data: Json, targets: Targets, offset: int
 ) -> Iterator[Error]:
     """Yield a subgraph's errors with the client's paths, once for each place of an entity."""
     origins: dict[int, list[Path]] = {}
@@ -73,11 +73,11 @@ def subgraph_errors(
         if not fetch.is_entity:
             yield _error(fetch, error, client_path(fetch.names, path) or places.site(fetch, data))
             continue
-        if len(path) < 2 or not isinstance(path[1], int) or path[1] + offset >= len(targets):
+        if len(path) < 2 or not isinstance(path[1], int):
             yield _error(fetch, error, places.site(fetch, data))
             continue
         origins = origins or places.origins(fetch, data)
-        for target in {id(item): item for item in targets[path[1] + offset]}:
+        for target in dict.fromkeys(map(id, targets.get(path[1] + offset, ()))):
             for start in origins.get(target, ()):
                 yield _error(fetch, error, (*start, *client_path(fetch.names, path[2:])))
 

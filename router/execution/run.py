@@ -9,11 +9,12 @@ import structlog
 
 from router.errors import BadAnswer, DeadlineExceeded, RouterError
 from router.execution.compile import CompiledFetch, CompiledPlan
-from router.execution.entities import Json, Tainted, merge
+from router.execution.entities import Json, Tainted, Targets, merge
 from router.execution.errors import Error, failure, subgraph_errors, taint
 from router.execution.prepared import Prepared
 from router.execution.project import Projection
 from router.execution.project_quick import SURPRISES
+from router.planning.plan import Fetch
 
 Send: TypeAlias = Callable[[str, bytes, float], Awaitable[bytes]]
 """(subgraph name, JSON request body, seconds left) -> response body.
@@ -66,18 +67,32 @@ def _projected(compiled: CompiledPlan, run: "_Run") -> dict[str, Json] | None:
         return Projection(run.errors).root(compiled.plan.shape, run.data)
 
 
-class _Ready:
-    """A fetch, or a chunk of one, whose representations are written."""
+class _Asked:
+    """One thing asked of a subgraph: root fields, or one list of entities, for all `members` that ask the same."""
 
-    __slots__ = ("compiled", "offset", "parts", "targets")
+    __slots__ = ("members", "offset", "representations", "seen")
 
-    def __init__(
-        self, compiled: CompiledFetch, parts: list[Json], targets: list[list[dict[str, Json]]], offset: int
-    ) -> None:
-        self.compiled = compiled
-        self.parts = parts
-        self.targets = targets
+    def __init__(self, representations: list[Json], offset: int = 0) -> None:
+        self.members: list[tuple[CompiledFetch, Targets]] = []
+        self.representations = representations
+        self.seen: dict[Json, int] = {}
         self.offset = offset
+
+    @property
+    def fetch(self) -> Fetch:
+        """The fetch whose text is sent."""
+        return self.members[0][0].fetch
+
+    def chunks(self) -> list["_Asked"]:
+        """Part this into pieces of at most CHUNK representations."""
+        if len(self.representations) <= CHUNK:
+            return [self]
+        pieces: list[_Asked] = []
+        for start in range(0, len(self.representations), CHUNK):
+            piece = _Asked(self.representations[start : start + CHUNK], start)
+            piece.members = self.members
+            pieces.append(piece)
+        return pieces
 
 
 class _Run:
@@ -95,7 +110,7 @@ class _Run:
         self._tainted: Tainted = set()
         self._waits = [len(one.fetch.needs) for one in plan.fetches]
         self._open = [1] * len(plan.fetches)  # requests of a fetch that are not answered yet
-        self._arrived: list[tuple[list[_Ready], bytes | RouterError]] = []
+        self._arrived: list[tuple[list[_Asked], bytes | RouterError]] = []
         self._news = asyncio.Event()
 
     async def fetch(self) -> None:
@@ -116,28 +131,31 @@ class _Run:
 
     _waiting = 0
 
-    def _requests(self, fetches: list[CompiledFetch]) -> list[list[_Ready]]:
+    def _requests(self, fetches: list[CompiledFetch]) -> list[list[_Asked]]:
         """Write the representations of fetches; those with nothing to ask are done at once, and free others."""
-        batches: dict[object, list[_Ready]] = {}
+        requests: list[list[_Asked]] = []
+        together: dict[tuple[str, str], _Asked] = {}
         todo = list(fetches)
         for compiled in todo:
             fetch = compiled.fetch
-            if not fetch.is_entity and not fetch.steps:
-                batches.setdefault((fetch.subgraph, fetch.id), []).append(_Ready(compiled, [], [[self.data]], 0))
-                continue
-            parts, targets = compiled.gather(self.data, self._tainted)
-            if not parts:
+            if fetch.is_entity:
+                asked = together.setdefault((fetch.subgraph, fetch.selection), _Asked([]))
+                targets = compiled.gather(self.data, self._tainted, asked.seen, asked.representations)
+            else:
+                asked = _Asked([])
+                targets = compiled.gather(self.data, self._tainted, {}, []) if fetch.steps else {0: [self.data]}
+                requests += [[asked]] if targets else []
+            if targets:
+                asked.members.append((compiled, targets))
+            else:
                 todo += self._done(compiled)
-                continue
-            if not fetch.is_entity:
-                everyone = [[one for group in targets for one in group]]
-                batches.setdefault((fetch.subgraph, fetch.id), []).append(_Ready(compiled, [], everyone, 0))
-                continue
-            self._open[fetch.id] = -(-len(parts) // CHUNK)
-            for start in range(0, len(parts), CHUNK):
-                piece = _Ready(compiled, parts[start : start + CHUNK], targets, start)
-                batches.setdefault((fetch.subgraph, start), []).append(piece)
-        return list(batches.values())
+        batches: dict[tuple[str, int], list[_Asked]] = {}
+        for (subgraph, _), asked in together.items():
+            for number, piece in enumerate(asked.chunks() if asked.members else ()):
+                batches.setdefault((subgraph, number), []).append(piece)
+                for compiled, _ in piece.members:
+                    self._open[compiled.fetch.id] = number + 1
+        return [*requests, *batches.values()]
 
     def _done(self, compiled: CompiledFetch) -> list[CompiledFetch]:
         """Count a fetch as done and return those that only waited for it."""
@@ -148,20 +166,19 @@ class _Run:
                 ready.append(self._plan.fetches[number])
         return ready
 
-    async def _ask(self, batch: list[_Ready]) -> None:
-        subgraph = batch[0].compiled.fetch.subgraph
+    async def _ask(self, batch: list[_Asked]) -> None:
+        fetches = [one.fetch for one in batch]
+        subgraph = fetches[0].subgraph
         answer: bytes | RouterError
         try:
-            body = self._plan.body([one.compiled.fetch for one in batch], [one.parts for one in batch], self._variables)
+            body = self._plan.body(fetches, [one.representations for one in batch], self._variables)
             left = self._until - self._loop.time()
             if left <= 0:
                 raise DeadlineExceeded(subgraph)
             self.sent += 1
             async with asyncio.timeout(left):
-                if batch[0].compiled.fetch.operation == "mutation":
-                    answer = await _unstoppable(self._send(subgraph, body, left))
-                else:
-                    answer = await self._send(subgraph, body, left)
+                sending = self._send(subgraph, body, left)
+                answer = await (_unstoppable(sending) if fetches[0].operation == "mutation" else sending)
         except RouterError as error:
             answer = error
         except TimeoutError:
@@ -179,15 +196,14 @@ class _Run:
         for batch, answer in arrived:
             self._waiting -= 1
             self._take(batch, answer)
-            for one in batch:
-                number = one.compiled.fetch.id
+            for compiled, _ in (member for one in batch for member in one.members):
+                number = compiled.fetch.id
                 self._open[number] -= 1
                 if not self._open[number]:
-                    ready += self._done(one.compiled)
+                    ready += self._done(compiled)
         return ready
 
-    def _take(self, batch: Sequence[_Ready], answer: bytes | RouterError) -> None:
-        subgraph = batch[0].compiled.fetch.subgraph
+    def _take(self, batch: Sequence[_Asked], answer: bytes | RouterError) -> None:
         data: Json = None
         given: list[Json] = []
         if not isinstance(answer, RouterError):
@@ -195,76 +211,83 @@ class _Run:
                 decoded = orjson.loads(answer)
                 data, given = decoded.get("data"), decoded.get("errors") or []
             except (ValueError, AttributeError):
-                answer = BadAnswer(subgraph, "what is no GraphQL response")
+                answer = BadAnswer(batch[0].fetch.subgraph, "what is no GraphQL response")
+        if not isinstance(answer, RouterError) and not isinstance(data, dict) and not given:
+            answer = BadAnswer(batch[0].fetch.subgraph, "neither data nor errors")
         if isinstance(answer, RouterError):
             for one in batch:
                 self._fail(one, answer)
             return
-        if not isinstance(data, dict):
-            data = {}
-            if not given:
-                for one in batch:
-                    self._fail(one, BadAnswer(subgraph, "neither data nor errors"))
-                return
+        answered = cast("dict[str, Json]", data) if isinstance(data, dict) else {}
         for number, one in enumerate(batch):
-            self._place(one, data, given, f"_e{number}" if len(batch) > 1 else "_entities")  # pyright: ignore[reportUnknownArgumentType]
-
-    def _place(self, one: _Ready, data: dict[str, Json], given: list[Json], alias: str) -> None:
-        fetch = one.compiled.fetch
-        mine = given
-        if fetch.is_entity:
-            if alias != "_entities":
-                mine = [error for error in given if _is_of(error, alias)]
-            entities = data.get(alias)
-            if not isinstance(entities, list) or len(entities) != len(one.parts):  # pyright: ignore[reportUnknownArgumentType]
-                if not mine or entities is not None:
-                    return self._fail(one, BadAnswer(fetch.subgraph, "a list of another length than was asked for"))
-                self._taint_all(one)
+            if one.fetch.is_entity:
+                self._place_entities(one, answered, given, f"_e{number}" if len(batch) > 1 else "_entities")
             else:
-                self._attach(one, entities)  # pyright: ignore[reportUnknownArgumentType]
-        elif fetch.slot is None:
-            merge(self.data, data)
+                self._place_root(one, answered, given)
+
+    def _place_root(self, one: _Asked, data: dict[str, Json], given: list[Json]) -> None:
+        for compiled, targets in one.members:
+            if compiled.fetch.slot is None:
+                merge(self.data, data)
+                continue
+            for target in targets[0]:
+                target[compiled.fetch.slot] = data
+        self._report(one, data, given)
+
+    def _place_entities(self, one: _Asked, data: dict[str, Json], given: list[Json], alias: str) -> None:
+        mine = [error for error in given if _is_of(error, alias)] if alias != "_entities" else given
+        entities = data.get(alias)
+        if isinstance(entities, list) and len(cast("list[Json]", entities)) == len(one.representations):
+            self._attach(one, cast("list[Json]", entities))
+        elif mine and entities is None:
+            self._taint_all(one)
         else:
-            for target in one.targets[0]:
-                target[fetch.slot] = data
-        if mine:
-            self._report(one, data, mine)
-        return None
+            self._fail(one, BadAnswer(one.fetch.subgraph, "a list of another length than was asked for"))
+            return
+        self._report(one, data, mine)
 
-    def _attach(self, one: _Ready, entities: list[Json]) -> None:
-        slot, targets, offset = one.compiled.fetch.slot, one.targets, one.offset
-        for number, entity in enumerate(entities):
-            if type(entity) is not dict:
-                continue
-            for target in targets[number + offset]:
-                if slot is None:
-                    merge(target, entity)  # pyright: ignore[reportUnknownArgumentType]
-                else:
-                    target[slot] = entity
+    def _attach(self, one: _Asked, entities: list[Json]) -> None:
+        offset, count = one.offset, len(entities)
+        for compiled, targets in one.members:
+            slot = compiled.fetch.slot
+            for number, items in targets.items():
+                if not 0 <= number - offset < count:
+                    continue
+                entity = entities[number - offset]
+                if type(entity) is not dict:
+                    continue
+                for target in items:
+                    if slot is None:
+                        merge(target, cast("dict[str, Json]", entity))
+                    else:
+                        target[slot] = entity
 
-    def _report(self, one: _Ready, data: dict[str, Json], given: list[Json]) -> None:
-        fetch = one.compiled.fetch
-        self.errors += subgraph_errors(fetch, given, self._plan.places, self.data, one.targets, one.offset)
-        for error in given:
-            path = _path(error)
-            if path is None:
-                continue
-            taint(path, data, self._tainted)
-            if len(path) == 2 and fetch.is_entity and isinstance(path[1], int) and path[1] < len(one.parts):
-                for target in one.targets[path[1] + one.offset]:
-                    self._tainted.add((id(target), fetch.slot or ""))
+    def _report(self, one: _Asked, data: dict[str, Json], given: list[Json]) -> None:
+        if not given:
+            return
+        for compiled, targets in one.members:
+            fetch = compiled.fetch
+            self.errors += subgraph_errors(fetch, given, self._plan.places, self.data, targets, one.offset)
+            for path in filter(None, map(_path, given)):
+                taint(path, data, self._tainted)
+                if len(path) == 2 and fetch.is_entity and isinstance(path[1], int):
+                    for target in targets.get(path[1] + one.offset, ()):
+                        self._tainted.add((id(target), fetch.slot or ""))
 
-    def _fail(self, one: _Ready, error: RouterError) -> None:
-        if one.offset == 0 or not isinstance(error, DeadlineExceeded):
-            self.errors += failure(one.compiled.fetch, error, self._plan.places, self.data)
+    def _fail(self, one: _Asked, error: RouterError) -> None:
+        for compiled, _ in one.members:
+            for shown in failure(compiled.fetch, error, self._plan.places, self.data):
+                if shown not in self.errors:
+                    self.errors.append(shown)
         self._taint_all(one)
 
-    def _taint_all(self, one: _Ready) -> None:
-        fetch = one.compiled.fetch
-        for number in range(len(one.parts)):
-            for target in one.targets[number + one.offset]:
-                for key in (fetch.slot,) if fetch.slot is not None else fetch.names:
-                    self._tainted.add((id(target), key))
+    def _taint_all(self, one: _Asked) -> None:
+        for compiled, targets in one.members:
+            fetch = compiled.fetch
+            keys = (fetch.slot,) if fetch.slot is not None else tuple(fetch.names)
+            for number, items in targets.items():
+                if 0 <= number - one.offset < len(one.representations):
+                    self._tainted.update((id(target), key) for target in items for key in keys)
 
 
 _mutations: set[asyncio.Future[bytes]] = set()

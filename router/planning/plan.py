@@ -17,10 +17,11 @@ Steps: TypeAlias = tuple[str, ...]
 
 
 class Step(NamedTuple):
-    """A key on the way from the root to where a fetch starts, and how many lists are to be walked under it."""
+    """A key on the way from the root to where a fetch starts, how many lists lie under it, whether it is a slot."""
 
     key: str
     lists: int
+    is_slot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Group:
     @property
     def inside(self) -> tuple[Step, ...]:
         """From the root of the data to the objects this fetch brought."""
-        return self.steps if self.slot is None else (*self.steps, Step(self.slot, 0))
+        return self.steps if self.slot is None else (*self.steps, Step(self.slot, 0, True))
 
 
 class Stager:
