@@ -12,14 +12,16 @@ import anyio
 import structlog
 import uvicorn
 
-from router.errors import RouterError
+from router.errors import Defect, RouterError
 from router.gateway.access.identity import Identity
 from router.gateway.access.modules import AlwaysReady, SupervisedModules
 from router.gateway.access.sign_in import JWKS_PATH, SignIn
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.fetching import Fetcher, Signer
+from router.gateway.masking import masked_message
 from router.gateway.observe.health import live, readiness
 from router.gateway.observe.metrics import Metrics
+from router.gateway.observe.telemetry import trace_of
 from router.gateway.pipeline import Pipeline
 from router.gateway.protocol.asgi import ClientGone, Receive, Request, Response, Scope, SendMessage, respond
 from router.gateway.protocol.http import refusal
@@ -31,6 +33,8 @@ from shared.wire.token import SigningKey
 
 Handler = Callable[[Request], Awaitable[Response]]
 Task = Callable[[], Coroutine[Any, Any, None]]
+
+log = structlog.get_logger()
 
 
 class Gateway:
@@ -59,6 +63,10 @@ class Gateway:
             response = refusal(error)
         except ClientGone:
             return
+        except Exception:
+            reference = trace_of(None).request_id
+            log.exception("request_failed", reference=reference, path=request.path)
+            response = refusal(Defect(masked_message(None, reference)))
         await respond(send, response)
 
     def _handler(self, path: str) -> Handler:
@@ -156,6 +164,7 @@ def _run(app: Gateway, host: str, port: int) -> None:
         log_config=None,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=65,  # longer than the proxies in front keep theirs, so that none finds a closed one
         timeout_graceful_shutdown=int(Settings().drain_s),
     )
     with socket.create_server((host, port), backlog=2048) as listener:

@@ -57,7 +57,7 @@ class Pipeline:
             return answer(found.body(), media=media, request_id=request_id)
         except RouterError as error:
             code = error.code
-            log.info("request_refused", reference=trace.request_id, code=code, **error.facts)
+            log.info("request_refused", reference=trace.request_id, code=code, facts=error.facts)
             return refusal(error, media=media, request_id=request_id)
         except ClientGone:
             raise

@@ -38,6 +38,7 @@ class Identity:
         self._clock = clock
         self._settings = settings
         self._keys: dict[str, Ed25519PublicKey] = {}
+        self._published = b""
         self._verified: dict[str, tuple[Principal, float]] = {}
         self._refreshing = anyio.Lock()
         self._refreshed_at = float("-inf")
@@ -48,7 +49,7 @@ class Identity:
         """Answer with identity's key set; with identity down, with the last good one."""
         await self._refresh_unless_recent()
         if self._keys:
-            return Response(body=self._store.read_bytes())
+            return Response(body=self._published)
         raise ModuleUnavailable("identity")
 
     async def principal(self, authorization: bytes | None) -> Principal:
@@ -74,8 +75,10 @@ class Identity:
         await self._know_key_of(token)
         try:
             principal, expires = verify_access(token, self._keys, clock=self._clock)
-        except (Unauthenticated, *_MISSHAPEN) as error:
-            raise NotSignedIn(str(getattr(error, "facts", error))) from error
+        except Unauthenticated as error:
+            raise NotSignedIn(str(error.facts["reason"])) from error
+        except _MISSHAPEN as error:
+            raise NotSignedIn(repr(error)) from error
         if principal.tenant is None:
             raise NotSignedIn("a token without a tenant")
         if len(self._verified) >= _KEPT_TOKENS:
@@ -123,6 +126,7 @@ class Identity:
         if not keys:
             log.warning("keys_not_understood", error="no Ed25519 key in the set")
             return False
+        self._published = written
         if keys.keys() != self._keys.keys():
             self._keys = keys
             self._verified.clear()  # a key that was taken back must not live on in what was verified by it

@@ -109,3 +109,15 @@ async def test_a_plain_router_needs_no_token_and_sends_none(tmp_path: Path) -> N
         answer = orjson.loads(reply.body)
         assert answer["data"] == {"__typename": "Query", "deal": None}
         assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
+
+
+async def test_a_defect_of_ours_is_500_with_a_reference_and_no_more(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        made.gateway.served.now = None  # pyright: ignore[reportAttributeAccessIssue] what can't happen has happened
+
+        status, body = await made.graphql("{ tenant }")
+
+        (error,) = body["errors"]
+        assert (status, error["extensions"]) == (500, {"code": "INTERNAL"})
+        assert error["message"].startswith("Something went wrong. Reference: ")
