@@ -66,7 +66,8 @@ def parse_field_set(text: str) -> FieldSet:
     except GraphQLSyntaxError as error:
         raise InvalidSupergraph(f"{text!r} is no field set: {error.message}") from error
     operation = document.definitions[0]
-    if len(document.definitions) != 1 or not isinstance(operation, OperationDefinitionNode):
+    is_one = len(document.definitions) == 1 and isinstance(operation, OperationDefinitionNode)
+    if not is_one or not operation.selection_set.selections:
         raise InvalidSupergraph(f"{text!r} is no field set.")
     return _read(operation.selection_set, text)
 
