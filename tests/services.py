@@ -132,7 +132,8 @@ class Platform:
         self._process = subprocess.Popen(
             [*up, *self._arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self._printed = Queue()
+        threading.Thread(target=_read, args=(self._process, self._printed), daemon=True).start()
         self.wait_for(until, timeout_s=timeout_s)
 
     def wait_for(self, beginning: str, *, timeout_s: float = 30) -> str:
@@ -194,12 +195,13 @@ class Platform:
         connection.close()
         return answer.status, json.loads(content) if content else None
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout as lines:
-            for line in lines:
-                self._printed.put(line.rstrip("\n"))
-        self._printed.put(None)
+
+def _read(process: subprocess.Popen[str], printed: Queue[str | None]) -> None:
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for line in lines:
+            printed.put(line.rstrip("\n"))
+    printed.put(None)
 
 
 def _free_port() -> int:
