@@ -71,19 +71,18 @@ class _Walk:
 
     def follow(self, start: _State) -> None:
         """Visit a state and all that can be selected below it."""
-        if self._is_new(start.type, start.mask, start.views):
-            self._open.append(start)
+        self._open.append(start)
         while self._open:
-            self._visit(self._open.pop())
+            state = self._open.pop()
+            if not self._is_covered(state.type, state.mask, state.views):
+                self._seen.setdefault((state.type, state.views), {})[state.mask] = None
+                self._visit(state)
 
-    def _is_new(self, name: str, mask: int, views: Views) -> bool:
-        seen = self._seen.setdefault((name, views), {})
-        if mask in seen:
+    def _is_covered(self, name: str, mask: int, views: Views) -> bool:
+        seen = self._seen.get((name, views))
+        if seen is None:
             return False
-        if mask & (mask - 1) and any(other & mask == other for other in seen):
-            return False
-        seen[mask] = None
-        return True
+        return mask in seen or (bool(mask & (mask - 1)) and any(other & mask == other for other in seen))
 
     def _visit(self, state: _State) -> None:
         children, failed, shared = self._outcomes.of(state.type, state.mask, state.views)
@@ -93,7 +92,7 @@ class _Walk:
             self._check_runtime_types(f"{state.type}.{name}", child, able)
         is_mutation = state.type == self._supergraph.roots.get("mutation")
         for one in self._complete(children) if is_mutation else children:
-            if self._is_new(one.type, one.mask, one.views):
+            if not self._is_covered(one.type, one.mask, one.views):
                 self._open.append(_State(one.type, one.mask, one.views, Step(state.path, one.text, one.owner)))
 
     def _complete(self, children: Iterable[Child]) -> Iterator[Child]:

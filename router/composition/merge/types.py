@@ -35,6 +35,8 @@ def merge(subgraphs: list[SubgraphFacts], report: Report, memory: Memory) -> tup
     merging = Merging(subgraphs, report)
     index_types(merging)
     features = merge_features(merging)
+    if report.errors:  # without knowing which directives there are, the rest would only repeat the trouble
+        return merging, model.Supergraph(_subgraphs(subgraphs), {}, {})
     if "Query" not in merging.types:
         message = "No subgraph has a query: a supergraph needs a root type Query with at least one field."
         report.error("NO_QUERIES", message)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from router.composition import Subgraph
+from tests.router.composition.broken import breakages
 
 IMPORTS = (
     "@key @shareable @external @requires @provides @override @tag @inaccessible @interfaceObject @authenticated "
@@ -181,3 +182,16 @@ def _union(random: Random, made: list[Draft], name: str) -> None:
             one.parts.append(f"type {member} @shareable {{ {member.lower()}: Int }}")
         one.parts.append(f"union {name} = {' | '.join(members)}")
         one.queries.append(f"union{one.name}: {name}")
+
+
+def broken_set(seed: int) -> tuple[str, list[Subgraph]]:
+    """Return a random set with one breakage in it, and its name; the seed chooses both."""
+    named = list(breakages().items())
+    name, added = named[seed % len(named)]
+    made = drafts(Random(seed))
+    for draft, text in zip(made, added, strict=False):
+        if text:
+            draft.parts.append(text)
+    if not made[1].queries:
+        made[1].queries.append("second: Int")
+    return name, [draft.subgraph() for draft in made]
