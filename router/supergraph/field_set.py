@@ -66,10 +66,12 @@ def parse_field_set(text: str) -> FieldSet:
     except GraphQLSyntaxError as error:
         raise InvalidSupergraph(f"{text!r} is no field set: {error.message}") from error
     operation = document.definitions[0]
-    is_one = len(document.definitions) == 1 and isinstance(operation, OperationDefinitionNode)
-    if not is_one or not operation.selection_set.selections:
+    if len(document.definitions) != 1 or not isinstance(operation, OperationDefinitionNode):
         raise InvalidSupergraph(f"{text!r} is no field set.")
-    return _read(operation.selection_set, text)
+    fields = _read(operation.selection_set, text)
+    if not fields:
+        raise InvalidSupergraph("A field set is empty.")
+    return fields
 
 
 def print_field_set(fields: FieldSet) -> str:
