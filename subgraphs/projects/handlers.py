@@ -1,6 +1,7 @@
 """What Projects does when others' facts arrive."""
 
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -116,7 +117,7 @@ async def list_open_tasks(tx: Transaction, event: EmployeeTerminated) -> None:
     person = await people.employee(tx, event.employee_id)
     person.left_on, person.user_id = event.left_on, event.user_id or person.user_id
     key = f"leaver:{event.employee_id}"
-    await _notice(tx, person.id, f"{person.full_name or 'Its person'} leaves on {event.left_on}", key, None)
+    await _notice(tx, event.employee_id, f"{person.full_name or 'Its person'} leaves on {event.left_on}", key, None)
 
 
 @on("leave.approved")
@@ -124,10 +125,10 @@ async def warn_of_absence(tx: Transaction, event: LeaveApproved) -> None:
     """Warn the project manager about tasks due in the absence."""
     person = await people.employee(tx, event.employee_id)
     text = f"{person.full_name or 'Its person'} is away from {event.starts_on} to {event.ends_on}"
-    await _notice(tx, person.id, text, f"leave:{event.leave_request_id}", (event.starts_on, event.ends_on))
+    await _notice(tx, event.employee_id, text, f"leave:{event.leave_request_id}", (event.starts_on, event.ends_on))
 
 
-async def _notice(tx: Transaction, employee_id: object, why: str, key: str, due: tuple[date, date] | None) -> None:
+async def _notice(tx: Transaction, employee_id: UUID, why: str, key: str, due: tuple[date, date] | None) -> None:
     """Note once on the projects of a person's open tasks (those due in a span) that someone should look at them."""
     mine = select(ProjectTask).where(ProjectTask.assignee_id == employee_id, ProjectTask.status.not_in(OVER))
     if due is not None:

@@ -128,7 +128,7 @@ async def cancel_project(tx: Transaction, project_id: UUID, reason: str, confirm
         tx,
         entry.project_id == project.id,
         entry.status == TimeEntryStatus.APPROVED,
-        entry.billable,
+        entry.billable.is_(True),
         entry.batch_id.is_(None),
     )
     if unbilled and not confirmed:

@@ -119,7 +119,8 @@ class ProjectTask:
             .where(entry.project_task_id.in_(ids), entry.status != TimeEntryStatus.REJECTED)
             .group_by(entry.project_task_id)
         )
-        return {one: Decimal(0) for one in ids} | {row[0]: row[1] for row in (await tx.session.execute(sums)).all()}
+        known = {task_id: hours for task_id, hours in (await tx.session.execute(sums)).all()}
+        return {one: known.get(one, Decimal(0)) for one in ids}
 
     @batched()
     @staticmethod

@@ -16,6 +16,7 @@ def upgrade() -> None:
         "known_customer",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("survivor_id", sa.Uuid(), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -32,10 +33,14 @@ def upgrade() -> None:
         unique=False,
         schema="projects",
     )
+    op.create_index(
+        "uq_known_customer_customer_id", "known_customer", ["tenant_id", "customer_id"], unique=True, schema="projects"
+    )
     op.create_table(
         "known_employee",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("employee_id", sa.Uuid(), nullable=False),
         sa.Column("full_name", sa.Text(), nullable=True),
         sa.Column("manager_id", sa.Uuid(), nullable=True),
         sa.Column("user_id", sa.Uuid(), nullable=True),
@@ -48,11 +53,7 @@ def upgrade() -> None:
         schema="projects",
     )
     op.create_index(
-        op.f("ix_known_employee_tenant_id_user_id"),
-        "known_employee",
-        ["tenant_id", "user_id"],
-        unique=False,
-        schema="projects",
+        "uq_known_employee_employee_id", "known_employee", ["tenant_id", "employee_id"], unique=True, schema="projects"
     )
     op.create_table(
         "project",
@@ -705,8 +706,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_project_tenant_id_customer_id_last_activity_at"), table_name="project", schema="projects")
     op.drop_index(op.f("ix_project_tenant_id_customer_id"), table_name="project", schema="projects")
     op.drop_table("project", schema="projects")
-    op.drop_index(op.f("ix_known_employee_tenant_id_user_id"), table_name="known_employee", schema="projects")
+    op.drop_index("uq_known_employee_employee_id", table_name="known_employee", schema="projects")
     op.drop_table("known_employee", schema="projects")
+    op.drop_index("uq_known_customer_customer_id", table_name="known_customer", schema="projects")
     op.drop_index(op.f("ix_known_customer_tenant_id_survivor_id"), table_name="known_customer", schema="projects")
     op.drop_table("known_customer", schema="projects")
     # ### end Alembic commands ###

@@ -64,7 +64,7 @@ async def open_project(
     """
     if project.customer_id is not None:
         customer = await people.customer(tx, project.customer_id)
-        project.customer_id, project.customer_name = customer.id, customer.name or project.customer_name
+        project.customer_id, project.customer_name = customer.customer_id, customer.name or project.customer_name
     tx.add(project)
     team = {employee_id: role for employee_id, role in members}
     if project.manager_id is not None:

@@ -175,19 +175,22 @@ class ProjectSettings(Entity):
 
 
 class KnownCustomer(Entity):
-    """Projects' own copy of a customer's name, and who stands for it after a merge; its id is the customer's."""
+    """Projects' own copy of a customer's name, and who stands for it after a merge."""
 
+    __unique__ = (("customer_id",),)
     __indexes__ = (("survivor_id",),)
 
+    customer_id: Mapped[UUID]
     name: Mapped[str | None] = default(None)
     survivor_id: Mapped[UUID | None] = default(None)
 
 
 class KnownEmployee(Entity):
-    """Projects' own copy of who works here; its id is the employee's."""
+    """Projects' own copy of who works here; the login is known once they have worked on something."""
 
-    __indexes__ = (("user_id",),)
+    __unique__ = (("employee_id",),)
 
+    employee_id: Mapped[UUID]
     full_name: Mapped[str | None] = default(None)
     manager_id: Mapped[UUID | None] = default(None)
     user_id: Mapped[UUID | None] = default(None)
