@@ -167,7 +167,8 @@ def _run(app: Gateway, host: str, port: int) -> None:
         timeout_keep_alive=65,  # longer than the proxies in front keep theirs, so that none finds a closed one
         timeout_graceful_shutdown=int(Settings().drain_s),
     )
-    with socket.create_server((host, port), backlog=2048) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listener:
         anyio.run(_serve, app, uvicorn.Server(config), listener, backend_options={"use_uvloop": True})
 
 
