@@ -1,4 +1,4 @@
-"""What Support does when others' facts arrive."""
+"""What Support does when others' facts arrive, and when time passes."""
 
 import re
 from uuid import UUID
@@ -7,6 +7,7 @@ from sqlalchemy import or_, select, update
 
 from shared.database.transaction import Transaction
 from shared.events.handler import on
+from shared.events.schedule import every
 from subgraphs.support.events import (
     ChatHandoffRequested,
     CustomerMerged,
@@ -27,10 +28,23 @@ from subgraphs.support.models import (
     TicketPriority,
     TicketStatus,
     desk,
+    sweeps,
 )
 
 _TOKEN = re.compile(r"\[#(T-\d+)\]")
 _SYSTEM = TicketMessageAuthorKind.SYSTEM
+
+
+@every("30s")
+async def record_breaches(tx: Transaction) -> None:
+    """Record the promises that were broken (SUP-5)."""
+    await sweeps.sweep_breaches(tx)
+
+
+@every("5m")
+async def close_silent(tx: Transaction) -> None:
+    """Close the resolved tickets on which nobody has said anything for 72 hours (SUP-6)."""
+    await sweeps.close_silent_tickets(tx)
 
 
 @on("customer.merged")
