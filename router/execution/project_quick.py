@@ -33,12 +33,15 @@ class _Writer:
         self.lines: list[str] = []
         self.constants: dict[str, Json] = {}
         self.memos = 0
+        self._places: dict[int, str] = {}
         self._count = 0
 
     def place(self, shape: Shape) -> str:
         """Write the function of a place and return its name."""
+        if id(shape) in self._places:
+            return self._places[id(shape)]
         self._count += 1
-        name = f"place{self._count}"
+        name = self._places[id(shape)] = f"place{self._count}"
         lines = [f"def {name}(d, memo):"]
         if None in shape.by_type:
             lines += self._object(shape.by_type[None], "    ")

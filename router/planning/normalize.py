@@ -103,11 +103,15 @@ class Normalizer:
 
     def _collect(self, type_name: str, sets: tuple[SelectionSetNode, ...]) -> dict[str, list[FieldNode]]:
         found: dict[str, list[FieldNode]] = {}
+        seen: set[str] = set()
         for one in sets:
-            self._collect_into(found, type_name, one)
+            self._collect_into(found, type_name, one, seen)
         return found
 
-    def _collect_into(self, found: dict[str, list[FieldNode]], type_name: str, fields: SelectionSetNode) -> None:
+    def _collect_into(
+        self, found: dict[str, list[FieldNode]], type_name: str, fields: SelectionSetNode, seen: set[str]
+    ) -> None:
+        """Collect what counts for a type; `seen` are the fragments spread here before."""
         for node in fields.selections:
             if not self._is_included(node.directives or ()):
                 continue
@@ -117,11 +121,14 @@ class Normalizer:
                     nodes.append(node)
             elif isinstance(node, InlineFragmentNode):
                 if node.type_condition is None or self._applies(type_name, node.type_condition.name.value):
-                    self._collect_into(found, type_name, node.selection_set)
+                    self._collect_into(found, type_name, node.selection_set, seen)
             elif isinstance(node, FragmentSpreadNode):
+                if node.name.value in seen:
+                    continue
+                seen.add(node.name.value)
                 fragment = self._fragments[node.name.value]
                 if self._applies(type_name, fragment.type_condition.name.value):
-                    self._collect_into(found, type_name, fragment.selection_set)
+                    self._collect_into(found, type_name, fragment.selection_set, seen)
 
     def _is_included(self, directives: tuple[DirectiveNode, ...]) -> bool:
         for one in directives:

@@ -35,6 +35,9 @@ class Renderer:
         self._stager = stager
         self._operation = operation
         self._parts: dict[tuple[Group, Place], _Part] = {}
+        self._texts: dict[tuple[Group, Place, str], str] = {}
+        self._named: dict[tuple[Group, Place], Names] = {}
+        self._shapes: dict[Place, Shape] = {}
 
     def fetches(self) -> tuple[Fetch, ...]:
         """Return the fetches of all groups."""
@@ -83,6 +86,13 @@ class Renderer:
             )
             blocks.append(f"...on {typename}{{{' '.join(texts)}}}")
         return " ".join(blocks)
+
+    def _below(self, group: Group, place: Place, position: str) -> str:
+        asked = (group, place, position)
+        found = self._texts.get(asked)
+        if found is None:
+            found = self._texts[asked] = self._selection(group, place, position)
+        return found
 
     def _selection(self, group: Group, place: Place, position: str, only: set[str] | None = None) -> str:
         """Print what a group asks of the objects at a place, where its subgraph says `position`."""
@@ -136,7 +146,7 @@ class Renderer:
         if node.child is None:
             return f"{head}{arguments}"
         position = named(self._type_in(node.type, want.name, group.subgraph))
-        return f"{head}{arguments}{{{self._selection(group, node.child, position)}}}"
+        return f"{head}{arguments}{{{self._below(group, node.child, position)}}}"
 
     def _type_in(self, type_name: str, name: str, subgraph: int) -> str:
         source = self._reach.sources(type_name, name).get(subgraph)
@@ -221,15 +231,34 @@ class Renderer:
     def _names(self, group: Group, places: Iterable[Place]) -> Names:
         found: Names = {}
         for place in places:
+            for key, (response, more) in self._names_at(group, place).items():
+                known, below = found.get(key, (None, more))
+                found[key] = (response or known, more if below is more else {**below, **more})
+        return found
+
+    def _names_at(self, group: Group, place: Place) -> Names:
+        found = self._named.get((group, place))
+        if found is None:
+            found = self._named[group, place] = {}
             part = self._parts.get((group, place), _Part())
+            children: dict[str, dict[Place, None]] = {}
             for node in (node for nodes in part.fields.values() for node in nodes):
-                more = self._names(group, (node.child,) if node.child is not None else ())
-                response, below = found.get(node.key, (None, more))
-                found[node.key] = (node.want.response or response, {**below, **more})
+                response, _ = found.get(node.key, (None, None))
+                found[node.key] = (node.want.response or response, {})
+                if node.child is not None:
+                    children.setdefault(node.key, {})[node.child] = None
+            for key, places in children.items():
+                found[key] = (found[key][0], self._names(group, places))
         return found
 
     def shape(self, place: Place) -> Shape:
         """Return the shape of the answer for the objects at a place."""
+        found = self._shapes.get(place)
+        if found is None:
+            found = self._shapes[place] = self._shape(place)
+        return found
+
+    def _shape(self, place: Place) -> Shape:
         selection = place.selection
         reach = self._reach
         typenames = self._typenames(place)

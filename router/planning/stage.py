@@ -83,6 +83,7 @@ class Stager:
         self._keys: dict[object, str] = {}
         self._taken: dict[tuple[str, ...], set[str]] = {}
         self._levels: dict[tuple[Node, int], int] = {}
+        self._below_shared: dict[object, Place] = {}
         self._inline: dict[tuple[Node, int], bool] = {}
         self._raised: dict[object, int] = {}
         self._groups: dict[object, Group] = {}
@@ -107,8 +108,18 @@ class Stager:
             self._all.append(node)
         if pick.want.child is not None and pick.below is not None:
             site = choice.below[(pick.want.response or pick.want.identity, pick.want.child, pick.below)]
-            node.child = self.place(pick.want.child, site, pick.below, node, place.turn)
+            node.child = self._below(node, pick.want.child, site, pick.below)
         return node
+
+    def _below(self, node: Node, selection: Selection, choice: SiteChoice, arrival: Arrival) -> Place:
+        """Return the place under a node: one for all types whose field is asked alike in their parent's fetch."""
+        if not all(self.is_inline(node, one) for one in node.pick.subgraphs):
+            return self.place(selection, choice, arrival, node, node.place.turn)
+        asked = (node.place, node.key, node.pick.subgraphs, selection, arrival)
+        found = self._below_shared.get(asked)
+        if found is None:
+            found = self._below_shared[asked] = self.place(selection, choice, arrival, node, node.place.turn)
+        return found
 
     def _key(self, place: Place, type_name: str, want: Want) -> str:
         """Return the key of a field in fetched data: the client's where it is free, else a reserved one."""
