@@ -1,6 +1,9 @@
 """HR: departments, people, leave, and what salespeople earn."""
 
 from shared.module import Module
-from subgraphs.hr import events, graph, handlers, models
+from subgraphs.hr import events, handlers, models
+from subgraphs.hr.graph import commissions, leave, staff, types
 
-module = Module("hr", name="Human Resources", area="HR", parts=(events, models, graph, handlers))
+module = Module(
+    "hr", name="Human Resources", area="HR", parts=(events, models, types, staff, leave, commissions, handlers)
+)

@@ -172,6 +172,7 @@ def upgrade() -> None:
         sa.Column("manager_id", sa.Uuid(), nullable=True),
         sa.Column("user_id", sa.Uuid(), nullable=True),
         sa.Column("left_on", sa.Date(), nullable=True),
+        sa.Column("leaving_reason", sa.Text(), nullable=True),
         sa.Column("fte", sa.Numeric(precision=20, scale=10), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -229,6 +230,20 @@ def upgrade() -> None:
     )
     op.create_index("uq_employee_user_id", "employee", ["tenant_id", "user_id"], unique=True, schema="hr")
     op.create_table(
+        "employee_series",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("next_number", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_employee_series")),
+        schema="hr",
+    )
+    op.create_index("uq_employee_series_prefix", "employee_series", ["tenant_id", "prefix"], unique=True, schema="hr")
+    op.create_table(
         "invoice_fact",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -256,6 +271,28 @@ def upgrade() -> None:
         schema="hr",
     )
     op.create_index("uq_invoice_fact_invoice_id", "invoice_fact", ["tenant_id", "invoice_id"], unique=True, schema="hr")
+    op.create_table(
+        "leave_policy",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("days_per_year", sa.Numeric(precision=20, scale=10), nullable=False),
+        sa.Column("accrual", sa.Text(), nullable=False),
+        sa.Column("carry_over_max", sa.Numeric(precision=20, scale=10), nullable=False),
+        sa.Column("carry_over_expiry_month", sa.Integer(), nullable=False),
+        sa.Column("allow_negative_days", sa.Numeric(precision=20, scale=10), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("accrual in ('MONTHLY', 'YEARLY_UPFRONT')", name=op.f("ck_leave_policy_accrual")),
+        sa.CheckConstraint(
+            "kind in ('ANNUAL', 'SICK', 'PARENTAL', 'UNPAID', 'OTHER')", name=op.f("ck_leave_policy_kind")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_leave_policy")),
+        schema="hr",
+    )
+    op.create_index("uq_leave_policy_kind", "leave_policy", ["tenant_id", "kind"], unique=True, schema="hr")
     op.create_table(
         "payment_fact",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -297,6 +334,22 @@ def upgrade() -> None:
         op.f("ix_user_login_tenant_id_email"), "user_login", ["tenant_id", "email"], unique=False, schema="hr"
     )
     op.create_index("uq_user_login_user_id", "user_login", ["tenant_id", "user_id"], unique=True, schema="hr")
+    op.create_table(
+        "work_calendar",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("weekdays", postgresql.JSONB(none_as_null=True), nullable=False),
+        sa.Column("hours_per_day", sa.Numeric(precision=20, scale=10), nullable=False),
+        sa.Column("public_holidays", postgresql.JSONB(none_as_null=True), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_work_calendar")),
+        schema="hr",
+    )
+    op.create_index("uq_work_calendar_name", "work_calendar", ["tenant_id", "name"], unique=True, schema="hr")
     op.create_table(
         "commission_entry",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -469,6 +522,112 @@ def upgrade() -> None:
         schema="hr",
     )
     op.create_table(
+        "leave_ledger_line",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("employee_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("date", sa.Date(), nullable=False),
+        sa.Column("days", sa.Numeric(precision=20, scale=10), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("source_key", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "kind in ('ANNUAL', 'SICK', 'PARENTAL', 'UNPAID', 'OTHER')", name=op.f("ck_leave_ledger_line_kind")
+        ),
+        sa.CheckConstraint(
+            "reason in ('ACCRUAL', 'TAKEN', 'CARRY_OVER', 'EXPIRY', 'ADJUSTMENT', 'CANCEL')",
+            name=op.f("ck_leave_ledger_line_reason"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "employee_id"],
+            ["hr.employee.tenant_id", "hr.employee.id"],
+            name=op.f("fk_leave_ledger_line_tenant_id_employee_id"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_leave_ledger_line")),
+        schema="hr",
+    )
+    op.create_index(
+        op.f("ix_leave_ledger_line_tenant_id_employee_id"),
+        "leave_ledger_line",
+        ["tenant_id", "employee_id"],
+        unique=False,
+        schema="hr",
+    )
+    op.create_index(
+        op.f("ix_leave_ledger_line_tenant_id_employee_id_kind_date"),
+        "leave_ledger_line",
+        ["tenant_id", "employee_id", "kind", "date"],
+        unique=False,
+        schema="hr",
+    )
+    op.create_index(
+        "uq_leave_ledger_line_source_key", "leave_ledger_line", ["tenant_id", "source_key"], unique=True, schema="hr"
+    )
+    op.create_table(
+        "leave_request",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("employee_id", sa.Uuid(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("days", sa.Numeric(precision=20, scale=10), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("half_day", sa.Text(), nullable=True),
+        sa.Column("dates", postgresql.JSONB(none_as_null=True), nullable=False),
+        sa.Column("balance_after", sa.Numeric(precision=20, scale=10), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("half_day in ('AM', 'PM')", name=op.f("ck_leave_request_half_day")),
+        sa.CheckConstraint(
+            "kind in ('ANNUAL', 'SICK', 'PARENTAL', 'UNPAID', 'OTHER')", name=op.f("ck_leave_request_kind")
+        ),
+        sa.CheckConstraint(
+            "status in ('DRAFT', 'REQUESTED', 'APPROVED', 'REJECTED', 'CANCELLED', 'TAKEN')",
+            name=op.f("ck_leave_request_status"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "employee_id"],
+            ["hr.employee.tenant_id", "hr.employee.id"],
+            name=op.f("fk_leave_request_tenant_id_employee_id"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_leave_request")),
+        schema="hr",
+    )
+    op.create_index(
+        op.f("ix_leave_request_tenant_id_employee_id"),
+        "leave_request",
+        ["tenant_id", "employee_id"],
+        unique=False,
+        schema="hr",
+    )
+    op.create_index(
+        op.f("ix_leave_request_tenant_id_employee_id_starts_on"),
+        "leave_request",
+        ["tenant_id", "employee_id", "starts_on"],
+        unique=False,
+        schema="hr",
+    )
+    op.create_index(
+        op.f("ix_leave_request_tenant_id_status_starts_on"),
+        "leave_request",
+        ["tenant_id", "status", "starts_on"],
+        unique=False,
+        schema="hr",
+    )
+    op.create_table(
         "plan_assignment",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -541,6 +700,16 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_plan_assignment_tenant_id_employee_id"), table_name="plan_assignment", schema="hr")
     op.drop_table("plan_assignment", schema="hr")
+    op.drop_index(op.f("ix_leave_request_tenant_id_status_starts_on"), table_name="leave_request", schema="hr")
+    op.drop_index(op.f("ix_leave_request_tenant_id_employee_id_starts_on"), table_name="leave_request", schema="hr")
+    op.drop_index(op.f("ix_leave_request_tenant_id_employee_id"), table_name="leave_request", schema="hr")
+    op.drop_table("leave_request", schema="hr")
+    op.drop_index("uq_leave_ledger_line_source_key", table_name="leave_ledger_line", schema="hr")
+    op.drop_index(
+        op.f("ix_leave_ledger_line_tenant_id_employee_id_kind_date"), table_name="leave_ledger_line", schema="hr"
+    )
+    op.drop_index(op.f("ix_leave_ledger_line_tenant_id_employee_id"), table_name="leave_ledger_line", schema="hr")
+    op.drop_table("leave_ledger_line", schema="hr")
     op.drop_index(
         "uq_commission_expectation_origin_key_employee_id_plan_id", table_name="commission_expectation", schema="hr"
     )
@@ -561,15 +730,21 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_commission_entry_tenant_id_deal_id"), table_name="commission_entry", schema="hr")
     op.drop_index(op.f("ix_commission_entry_tenant_id_commission_plan_id"), table_name="commission_entry", schema="hr")
     op.drop_table("commission_entry", schema="hr")
+    op.drop_index("uq_work_calendar_name", table_name="work_calendar", schema="hr")
+    op.drop_table("work_calendar", schema="hr")
     op.drop_index("uq_user_login_user_id", table_name="user_login", schema="hr")
     op.drop_index(op.f("ix_user_login_tenant_id_email"), table_name="user_login", schema="hr")
     op.drop_table("user_login", schema="hr")
     op.drop_index("uq_payment_fact_payment_id", table_name="payment_fact", schema="hr")
     op.drop_index(op.f("ix_payment_fact_tenant_id_invoice_id"), table_name="payment_fact", schema="hr")
     op.drop_table("payment_fact", schema="hr")
+    op.drop_index("uq_leave_policy_kind", table_name="leave_policy", schema="hr")
+    op.drop_table("leave_policy", schema="hr")
     op.drop_index("uq_invoice_fact_invoice_id", table_name="invoice_fact", schema="hr")
     op.drop_index(op.f("ix_invoice_fact_tenant_id_origin_key"), table_name="invoice_fact", schema="hr")
     op.drop_table("invoice_fact", schema="hr")
+    op.drop_index("uq_employee_series_prefix", table_name="employee_series", schema="hr")
+    op.drop_table("employee_series", schema="hr")
     op.drop_index("uq_employee_user_id", table_name="employee", schema="hr")
     op.drop_index("uq_employee_employee_number", table_name="employee", schema="hr")
     op.drop_index(op.f("ix_employee_tenant_id_work_email"), table_name="employee", schema="hr")

@@ -1,5 +1,7 @@
 """HR's rows and their rules (tier1.md, 4)."""
 
+from subgraphs.hr.models import absence
+from subgraphs.hr.models.assigning import assign
 from subgraphs.hr.models.commission import (
     CommissionEntry,
     CommissionEntryKind,
@@ -18,6 +20,19 @@ from subgraphs.hr.models.facts import (
     rate_on,
     shares_of,
 )
+from subgraphs.hr.models.leave import (
+    LeaveAccrual,
+    LeaveHalfDay,
+    LeaveLedgerLine,
+    LeaveLedgerReason,
+    LeavePolicy,
+    LeaveRequest,
+    LeaveRequestKind,
+    LeaveRequestStatus,
+    NotApprover,
+    SelfApproval,
+    WorkCalendar,
+)
 from subgraphs.hr.models.plan import (
     CommissionPlan,
     CommissionPlanBasis,
@@ -27,7 +42,7 @@ from subgraphs.hr.models.plan import (
     PlanAssignment,
 )
 from subgraphs.hr.models.reckoning import closings_of, expect, rate, reckon
-from subgraphs.hr.models.staff import Department, Employee, EmployeeStatus
+from subgraphs.hr.models.staff import Department, Employee, EmployeeSeries, EmployeeStatus, ManagerCycle
 
 __all__ = [
     "CommissionEntry",
@@ -44,12 +59,27 @@ __all__ = [
     "DealClosing",
     "Department",
     "Employee",
+    "EmployeeSeries",
     "EmployeeStatus",
     "InvoiceFact",
+    "LeaveAccrual",
+    "LeaveHalfDay",
+    "LeaveLedgerLine",
+    "LeaveLedgerReason",
+    "LeavePolicy",
+    "LeaveRequest",
+    "LeaveRequestKind",
+    "LeaveRequestStatus",
+    "ManagerCycle",
+    "NotApprover",
     "PaymentFact",
     "PlanAssignment",
+    "SelfApproval",
     "UserLogin",
     "WonDeal",
+    "WorkCalendar",
+    "absence",
+    "assign",
     "closings_of",
     "expect",
     "rate",

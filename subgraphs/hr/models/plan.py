@@ -52,6 +52,17 @@ class TiersNotAscending(Refusal):
         super().__init__(f"Tiers begin at 0 and each begins above the one before; these begin at {sent}.")
 
 
+class SplitNot100(Refusal):
+    """The plans of one person share what they sell: on no day more than all of it."""
+
+    code = "SPLIT_NOT_100"
+    field = ("splitPct",)
+
+    def __init__(self, total: Decimal) -> None:
+        """Name the sum."""
+        super().__init__(f"The person's plans would share {total.normalize():f} % of a sale: 100 % is all there is.")
+
+
 class CommissionTier(Part):
     """From this cumulative base on, this rate."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import or_, select
 
 from shared.database.transaction import Transaction
 from shared.values import HUNDRED, Money
+from subgraphs.hr.models.assigning import accelerate
 from subgraphs.hr.models.commission import CommissionEntry, CommissionEntryKind, rate_period
 from subgraphs.hr.models.facts import (
     CommissionExpectation,
@@ -99,6 +100,7 @@ async def rate(tx: Transaction, employee_id: UUID, plan: CommissionPlan, period:
         )
     )
     tx.publish(*rate_period(plan, entries))
+    await accelerate(tx, plan, employee_id, period, entries)
 
 
 async def closings_of(tx: Transaction, origin_key: str | None) -> Sequence[DealClosing]:
@@ -112,7 +114,9 @@ async def closings_of(tx: Transaction, origin_key: str | None) -> Sequence[DealC
     if kind != "deal":
         return ()
     which = DealClosing.closing_no == int(number) if number.isdigit() else DealClosing.reopened_on.is_(None)
-    return await tx.all(select(DealClosing).where(DealClosing.deal_id == deal_id, which).with_for_update())
+    return await tx.all(
+        select(DealClosing).where(DealClosing.deal_id == deal_id, which).order_by(DealClosing.id).with_for_update()
+    )
 
 
 async def _plans_on(tx: Transaction, employee_id: UUID, on: date) -> list[tuple[PlanAssignment, CommissionPlan]]:

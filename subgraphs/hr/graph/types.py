@@ -1,15 +1,12 @@
-"""HR's types, queries and commands: thin, they call models."""
+"""Types of people, leave and commissions, and HR's fields on deals and user accounts."""
 
-from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
 
-from shared.commands.command import command
 from shared.database.transaction import Transaction
 from shared.graph.entity import batched, entity, extend, field_of_row
 from shared.graph.rows import related
-from shared.values import Money
 from subgraphs.hr import models
 
 
@@ -29,6 +26,25 @@ class Employee:
     """Someone who works here, or did."""
 
 
+@entity(
+    models.LeaveRequest,
+    filters=("employee_id", "status", "kind", "starts_on", "ends_on"),
+    sort=("starts_on", "created_at"),
+)
+class LeaveRequest:
+    """Someone asks to be away."""
+
+
+@entity(models.LeavePolicy, filters=("kind",))
+class LeavePolicy:
+    """How many days of a kind people get, and what becomes of those left at year end."""
+
+
+@entity(models.WorkCalendar, filters=("name",))
+class WorkCalendar:
+    """Which days are worked: weekdays 1 (Monday) to 7, less public holidays."""
+
+
 @entity(models.CommissionPlan, filters=("name", "trigger", "valid_from", "valid_to"), sort=("name", "created_at"))
 class CommissionPlan:
     """Rates by tiers on the base of a period, all in one currency."""
@@ -38,6 +54,11 @@ class CommissionPlan:
     def tier_table(plan: models.CommissionPlan) -> str:
         """The tiers in words: `0: 5 %, 10000: 8 %`."""
         return ", ".join(f"{tier.from_amount:f}: {tier.rate_pct:f} %" for tier in plan.tiers)
+
+
+@entity(models.PlanAssignment, filters=("employee_id", "plan_id", "valid_from"), sort=("valid_from", "created_at"))
+class PlanAssignment:
+    """A plan applies to someone for some time, for a share of what they sell."""
 
 
 @entity(
@@ -66,47 +87,3 @@ class UserAccount:
         """The person behind the account."""
         rows = await tx.all(select(models.Employee).where(models.Employee.user_id.in_(ids)))
         return {row.user_id: row for row in rows if row.user_id}
-
-
-@command("hr.department.write")
-async def open_department(
-    tx: Transaction, name: str, parent_department_id: UUID | None = None, country_code: str | None = None
-) -> models.Department:
-    """Add a department."""
-    parent = await tx.get(models.Department, parent_department_id) if parent_department_id else None
-    return tx.add(
-        models.Department(name=name, parent_department_id=parent.id if parent else None, country_code=country_code)
-    )
-
-
-@command("hr.commission_plan.write")
-async def define_commission_plan(
-    tx: Transaction,
-    name: str,
-    tiers: tuple[models.CommissionTier, ...],
-    basis: models.CommissionPlanBasis = models.CommissionPlanBasis.REVENUE,
-    trigger: models.CommissionPlanTrigger = models.CommissionPlanTrigger.DEAL_WON,
-    currency: str | None = None,
-    period_kind: models.CommissionPlanPeriodKind = models.CommissionPlanPeriodKind.MONTH,
-    accelerator: bool = False,
-    quota_amount: Money | None = None,
-    clawback_days: int | None = 90,
-    valid_from: date | None = None,
-    valid_to: date | None = None,
-) -> models.CommissionPlan:
-    """Define a commission plan; its currency is the tenant's unless another is named."""
-    plan = models.CommissionPlan(
-        name=name,
-        basis=basis,
-        trigger=trigger,
-        currency=currency or (await tx.tenant()).base_currency,
-        period_kind=period_kind,
-        tiers=tiers,
-        accelerator=accelerator,
-        quota_amount=quota_amount,
-        clawback_days=clawback_days,
-        valid_from=valid_from,
-        valid_to=valid_to,
-    )
-    plan.must_ascend()
-    return tx.add(plan)

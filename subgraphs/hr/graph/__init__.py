@@ -1,0 +1,1 @@
+"""HR's face: types, commands and reports, thin over models."""
