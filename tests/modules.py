@@ -170,7 +170,7 @@ class RunningModule:
         return found
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
     """Wait until a condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not await condition():

@@ -203,6 +203,8 @@ def _place(cls: type[Entity], fact: FieldFacts, position: int) -> None:
         currency = mapped_column(f"{fact.name}_currency", String(3), nullable=fact.nullable, sort_order=position)
         column: Any = composite(Money, amount, currency, return_none_on=_no_money, **options)
     else:
+        if isinstance(given, Default):  # not `default`: SQLAlchemy would also put that in for a None that is meant
+            options = {"default_factory": lambda: given.value}
         column = mapped_column(_sql_type(fact), nullable=fact.nullable, sort_order=position, **options)
     setattr(cls, fact.name, column)
 

@@ -62,6 +62,19 @@ create table if not exists kit.inbox_parked (
     unique (tenant_id, key, sequence)
 );
 
+-- What an operator dropped, kept for ever with the reason.
+create table if not exists kit.inbox_skipped (
+    id bigint generated always as identity primary key,
+    tenant_id uuid not null,
+    key text not null,
+    sequence bigint not null,
+    event_id uuid not null,
+    type text not null,
+    body bytea not null,
+    reason text not null,
+    skipped_at timestamptz not null default clock_timestamp()
+);
+
 -- @global_table: which process may apply events. Its primary key is updated at a take-over, which waits for running effects.
 create table if not exists kit.consumer_lease (
     consumer text not null,

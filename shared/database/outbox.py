@@ -43,6 +43,7 @@ async def write_events(session: AsyncSession, slug: str, tx: "Transaction") -> N
             "type": published.type,
         }
         await session.execute(_WRITE, {**row, "envelope": envelope.decode()})
+        session.sync_session.info["has_events"] = True
 
 
 def _envelope(published: Event, slug: str, tx: "Transaction") -> dict[str, Any]:

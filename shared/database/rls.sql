@@ -11,13 +11,14 @@ begin
     execute format('grant select, insert, update, delete on all tables in schema %I to %I', module, app);
     execute format('grant select on kit.tenant to %I', app);
     execute format('grant select, insert, update on kit.outbox_key, kit.inbox_key, kit.schedule to %I', app);
-    execute format('grant insert on kit.outbox, kit.inbox_parked to %I', app);
+    execute format('grant insert on kit.outbox, kit.inbox_skipped to %I', app);
+    execute format('grant select, insert, delete on kit.inbox_parked to %I', app);
     execute format('grant select, insert on kit.idempotency to %I', app);
     execute format('grant select, update (fence) on kit.consumer_lease to %I', app);
-    execute format('grant select, insert, update, delete on kit.tenant, kit.consumer_lease, kit.inbox_parked to %I', relay);
+    execute format('grant select, insert, update, delete on kit.tenant, kit.consumer_lease to %I', relay);
+    execute format('grant select on kit.inbox_parked to %I', relay);
     execute format('grant select, delete on kit.outbox to %I', relay);
     execute format('grant select, insert, delete on kit.outbox_sent to %I', relay);
-    execute format('grant select, update on kit.inbox_key to %I', relay);
     execute format('grant select on kit.schedule to %I', relay);
     execute format('grant delete on kit.idempotency to %I', relay);
 

@@ -199,7 +199,7 @@ class Database:
                     if constraint and constraint.startswith("uq_"):
                         raise UniqueTaken(constraint) from error
                     raise
-        if tx.events and self._on_events:
+        if session.sync_session.info.get("has_events") and self._on_events:
             self._on_events()
 
     async def close(self) -> None:

@@ -159,13 +159,8 @@ class Consumer:
         await self._park(envelope, body, lease, reason, tries + 1)
 
     async def _apply(self, envelope: Envelope, body: bytes, subscription: Subscription, lease: Lease) -> None:
-        if envelope.chain > MAX_CHAIN:
-            raise TooLongChain(envelope.chain)
-        known = subscription.reading.schema_version
-        if envelope.schema_version > known:
-            raise UnknownVersion(envelope.type, envelope.schema_version, known)
-        event = subscription.reading.model_validate(dict(envelope.data))
-        async with self._database.transaction(system(envelope.tenant_id), _cause_of(envelope)) as tx:
+        event = check(envelope, subscription)
+        async with self._database.transaction(system(envelope.tenant_id), cause_of(envelope)) as tx:
             match await claim(tx, lease.consumer, lease.epoch, envelope):
                 case Claim.APPLY:
                     await subscription.handler(tx, event)
@@ -175,7 +170,7 @@ class Consumer:
                     pass
 
     async def _park(self, envelope: Envelope, body: bytes, lease: Lease, reason: str, tries: int) -> None:
-        async with self._database.transaction(system(envelope.tenant_id), _cause_of(envelope)) as tx:
+        async with self._database.transaction(system(envelope.tenant_id), cause_of(envelope)) as tx:
             await park(tx, lease.consumer, lease.epoch, envelope, body, reason, tries)
         log.error("event_parked", **_facts(envelope, lease), error=reason)
         await self._notify(lease, str(envelope.tenant_id), envelope.type, body, str(envelope.id), reason)
@@ -194,7 +189,18 @@ class Consumer:
         await publish(self._client, copy, headers)
 
 
-def _cause_of(envelope: Envelope) -> Cause:
+def check(envelope: Envelope, subscription: Subscription) -> Event:
+    """Return the payload as the module reads it. Raises TooLongChain, UnknownVersion, pydantic's ValidationError."""
+    if envelope.chain > MAX_CHAIN:
+        raise TooLongChain(envelope.chain)
+    known = subscription.reading.schema_version
+    if envelope.schema_version > known:
+        raise UnknownVersion(envelope.type, envelope.schema_version, known)
+    return subscription.reading.model_validate(dict(envelope.data))
+
+
+def cause_of(envelope: Envelope) -> Cause:
+    """Return why the transaction of an event's handler runs: its own events carry this on."""
     return Cause(
         correlation_id=envelope.correlation_id,
         causation_id=envelope.id,

@@ -5,8 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from shared.clock import new_id
+from shared.events.consumer import Subscription
+from shared.events.parked import NothingParked, list_parked, replay, show_parked, skip
+from shared.wire.envelope import Event
 from shared.wire.principal import Principal
 from tests.modules import RunningModule, until
 
@@ -146,3 +150,74 @@ async def test_what_is_no_envelope_is_put_aside_and_the_rest_flows(crm: RunningM
         return await flag(crm, ada)
 
     await until(flows)
+
+
+async def park(crm: RunningModule, who: Principal, invoice: UUID, customer: UUID) -> str:
+    """Park an overdue notice that can't be read, with a sound payment behind it."""
+    assert who.tenant
+    bad = {"invoiceId": "abc", "customerId": str(customer)}
+    await crm.publish(who.tenant, "invoice.overdue", "Invoice", invoice, 1, bad)
+    await paid(crm, who, customer, invoice, 2)
+
+    async def both() -> bool:
+        assert who.tenant
+        return len(await list_parked(crm.urls.relay_url, who.tenant, f"Invoice/{invoice}")) == 2
+
+    await until(both)
+    return f"Invoice/{invoice}"
+
+
+async def test_parked_events_are_listed_with_their_bytes_and_error(crm: RunningModule) -> None:
+    """S6"""
+    ada, customer = await a_customer(crm)
+    key = await park(crm, ada, fresh(), customer)
+
+    first, second = await list_parked(crm.urls.relay_url, ada.tenant, key)
+    shown = await show_parked(crm.urls.relay_url, first.event_id)
+
+    assert (first.sequence, first.attempts, second.sequence, second.error) == (1, 3, 2, None)
+    assert "invoiceId" in (first.error or "")
+    assert shown is not None
+    assert '"abc"' in shown["body"]
+
+
+async def test_a_replay_with_a_mended_handler_applies_all_in_order(crm: RunningModule) -> None:
+    """S6"""
+    ada, customer = await a_customer(crm)
+    key = await park(crm, ada, fresh(), customer)
+    assert ada.tenant
+    seen: list[str] = []
+
+    async def note(_tx: object, event: Event) -> None:
+        seen.append(event.type)
+
+    class Mended(Event, type="invoice.overdue"):
+        invoice_id: str
+
+    class Paid(Event, type="invoice.paid"):
+        invoice_id: str
+
+    mended = {"invoice.overdue": Subscription(Mended, note), "invoice.paid": Subscription(Paid, note)}
+
+    with pytest.raises(ValidationError):
+        await replay(crm.database, crm.module.subscriptions, ada.tenant, key)
+    assert await replay(crm.database, mended, ada.tenant, key) == 2
+
+    assert seen == ["invoice.overdue", "invoice.paid"]
+    assert await list_parked(crm.urls.relay_url, ada.tenant, key) == []
+    (row,) = await crm.rows(ada.tenant, "select last_sequence, parked from kit.inbox_key where key = $1", key)
+    assert row == {"last_sequence": 2, "parked": False}
+    with pytest.raises(NothingParked):
+        await replay(crm.database, mended, ada.tenant, key)
+
+
+async def test_skipping_drops_one_event_and_keeps_a_note_of_it(crm: RunningModule) -> None:
+    """S6"""
+    ada, customer = await a_customer(crm)
+    key = await park(crm, ada, fresh(), customer)
+    assert ada.tenant
+
+    await skip(crm.database, ada.tenant, key, "sent by a broken import")
+    assert await replay(crm.database, crm.module.subscriptions, ada.tenant, key) == 1
+
+    assert await list_parked(crm.urls.relay_url, ada.tenant, key) == []
