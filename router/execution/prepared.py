@@ -27,11 +27,13 @@ from graphql import (
     execute_sync,  # pyright: ignore[reportUnknownVariableType]
     get_variable_values,
     parse,
+    print_ast,
     validate,
 )
 
 from router.errors import BadVariables, ParseFailed, UnknownOperation, ValidationFailed
 from router.execution.compile import CompiledPlan
+from router.execution.literals import lift
 from router.planning.planner import Operation, plan_operation
 from router.supergraph.api_schema import api_schema
 from router.supergraph.model import Supergraph
@@ -45,8 +47,15 @@ V = TypeVar("V")
 class Prepared:
     """An operation that is parsed, validated, planned and compiled; shared by all requests that send it."""
 
-    def __init__(self, schema: GraphQLSchema, node: OperationDefinitionNode, compiled: CompiledPlan) -> None:
-        """Take an operation and its compiled plan."""
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        node: OperationDefinitionNode,
+        compiled: CompiledPlan,
+        literals: Mapping[str, object],
+    ) -> None:
+        """Take an operation, its compiled plan, and the values of the variables that replace its literals."""
+        self._literals = literals
         self.schema = schema
         self.node = node
         self.compiled = compiled
@@ -58,12 +67,12 @@ class Prepared:
         """Check the variables of a request and return those to send on. Raises BadVariables."""
         definitions = self.node.variable_definitions or ()
         if not definitions:
-            return {}
+            return self._literals
         checked = get_variable_values(self.schema, definitions, dict(variables), max_errors=20)
         if isinstance(checked, list):
             raise BadVariables([one.formatted for one in checked])
         names = {one.variable.name.value for one in definitions}
-        return {name: value for name, value in variables.items() if name in names}
+        return {**self._literals, **{name: value for name, value in variables.items() if name in names}}
 
     def introspected(self, variables: Mapping[str, object]) -> dict[str, object]:
         """Return what the schema itself answers: `__schema` and `__type` at the root."""
@@ -83,6 +92,7 @@ class Graph:
         self.reach = Reach(supergraph, labels)
         self._cached = cached
         self._documents: OrderedDict[str, tuple[DocumentNode, frozenset[str]]] = OrderedDict()
+        self._plans: OrderedDict[object, CompiledPlan] = OrderedDict()
         self._prepared: OrderedDict[object, Prepared] = OrderedDict()
 
     @classmethod
@@ -110,11 +120,22 @@ class Graph:
         asked = (query, operation_name, tuple(sorted(values.items())))
         found = self._prepared.get(asked)
         if found is None:
-            plan = plan_operation(self.reach, self.schema, Operation(document, node, values))
-            found = Prepared(self.schema, node, CompiledPlan(plan))
+            lifted = lift(self.schema, document, node)
+            compiled = self._compiled(Operation(lifted.document, lifted.node, values))
+            found = Prepared(self.schema, node, compiled, lifted.values)
             _keep(self._prepared, asked, found, self._cached)
         else:
             self._prepared.move_to_end(asked)
+        return found
+
+    def _compiled(self, operation: Operation) -> CompiledPlan:
+        asked = (print_ast(operation.document), tuple(sorted(operation.values.items())))
+        found = self._plans.get(asked)
+        if found is None:
+            found = CompiledPlan(plan_operation(self.reach, self.schema, operation))
+            _keep(self._plans, asked, found, self._cached)
+        else:
+            self._plans.move_to_end(asked)
         return found
 
     def _document(self, query: str) -> tuple[DocumentNode, frozenset[str]]:
