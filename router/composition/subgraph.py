@@ -22,6 +22,7 @@ from router.composition.links import read_links
 from router.composition.reading import Reader
 from router.composition.report import Location, Report
 
+MAX_TOKENS = 1_000_000  # some 5 MB of SDL; reading takes about 450 bytes of memory a token
 _TypeNode: TypeAlias = TypeDefinitionNode | TypeExtensionNode
 
 
@@ -64,7 +65,7 @@ def read_subgraph(subgraph: Subgraph, index: int, report: Report) -> SubgraphFac
 
 def _parse(subgraph: Subgraph, report: Report) -> DocumentNode | None:
     try:
-        return parse(subgraph.sdl)
+        return parse(subgraph.sdl, max_lexical_tokens=MAX_TOKENS, max_comments=MAX_TOKENS)
     except GraphQLSyntaxError as problem:
         places = [Location(subgraph.name, at.line, at.column) for at in problem.locations or ()]
         report.error("INVALID_GRAPHQL", f"[{subgraph.name}] {problem.message}", at=places)
