@@ -44,15 +44,9 @@ _UNFINISHED = (TimeEntryStatus.DRAFT, TimeEntryStatus.SUBMITTED, TimeEntryStatus
 COUNTED = (TimeEntryStatus.APPROVED, TimeEntryStatus.BILLED)
 
 
-async def settings(tx: Transaction, *, lock: bool = False) -> ProjectSettings:
-    """Return what the tenant decided for its projects."""
-    found = await tx.first_where(ProjectSettings, ProjectSettings.name == "projects", lock=lock)
-    return found or tx.add(ProjectSettings())
-
-
 async def next_code(tx: Transaction) -> str:
     """Return the next project code of the tenant."""
-    return (await settings(tx, lock=True)).next_code()
+    return (await tx.ensure(ProjectSettings(), "name")).next_code()
 
 
 async def open_project(
@@ -186,7 +180,8 @@ async def check_time(tx: Transaction, entry: TimeEntry, corrected: TimeEntry | N
     same_day = (TimeEntry.worked_on == entry.worked_on, TimeEntry.status != TimeEntryStatus.REJECTED)
     logged = select(func.coalesce(func.sum(TimeEntry.hours), 0)).where(*theirs, *same_day)
     others = Decimal((await tx.session.execute(logged)).scalar_one())
-    entry.check(others, corrected, quarter_hours=(await settings(tx)).quarter_hours)
+    in_quarters = await tx.first_where(ProjectSettings, ProjectSettings.quarter_hours)
+    entry.check(others, corrected, quarter_hours=in_quarters is not None)
     if corrected is None and await is_locked(tx, entry.employee_id, week_of(entry.worked_on), entry.id):
         raise WeekLocked(week_of(entry.worked_on))
 

@@ -21,14 +21,13 @@ async def customer(tx: Transaction, customer_id: UUID) -> KnownCustomer:
     found = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == customer_id)
     if found and found.survivor_id:
         found = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == found.survivor_id)
-    return found or tx.add(KnownCustomer(customer_id=customer_id))
+    return found or await tx.ensure(KnownCustomer(customer_id=customer_id), "customer_id")
 
 
 async def name_customer(tx: Transaction, customer_id: UUID, name: str) -> None:
     """Keep a customer's name, which a merge may have spoken of before."""
     await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
-    known = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == customer_id)
-    (known or tx.add(KnownCustomer(customer_id=customer_id))).name = name
+    (await tx.ensure(KnownCustomer(customer_id=customer_id), "customer_id")).name = name
 
 
 async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) -> None:
@@ -39,8 +38,7 @@ async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) ->
     """
     await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
     survivor = await customer(tx, survivor_id)
-    merged = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == merged_id)
-    (merged or tx.add(KnownCustomer(customer_id=merged_id))).survivor_id = survivor.customer_id
+    (await tx.ensure(KnownCustomer(customer_id=merged_id), "customer_id")).survivor_id = survivor.customer_id
     for earlier in await tx.all(select(KnownCustomer).where(KnownCustomer.survivor_id == merged_id)):
         earlier.survivor_id = survivor.customer_id
     for model in (Project, BillableBatch):
@@ -54,7 +52,7 @@ async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) ->
 async def employee(tx: Transaction, employee_id: UUID) -> KnownEmployee:
     """Return an employee; one that was never heard of is noted without a name."""
     found = await tx.first_where(KnownEmployee, KnownEmployee.employee_id == employee_id)
-    return found or tx.add(KnownEmployee(employee_id=employee_id))
+    return found or await tx.ensure(KnownEmployee(employee_id=employee_id), "employee_id")
 
 
 async def note_caller(tx: Transaction) -> UUID | None:

@@ -201,5 +201,4 @@ async def pick_agent(tx: Transaction, team: SupportTeam) -> UUID | None:
 
 
 async def _next_number(tx: Transaction) -> str:
-    counter = await tx.first_where(TicketCounter, TicketCounter.name == "T", lock=True)
-    return (counter or tx.add(TicketCounter())).next()
+    return (await tx.ensure(TicketCounter(), "name")).next()
