@@ -2,7 +2,7 @@
 
 Directive names are canonical here: `@federation__key`, or a `@key` imported under another name, is `key`; a
 directive of no specification that composition knows keeps its sigil: `@uppercase`.
-Type references are GraphQL text (`[Deal!]!`), which compares, hashes and prints as it stands.
+Two records are equal when they are one. Type references are text (`[Deal!]!`), which compares, hashes and prints as it stands.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ ROOT_KINDS: tuple[Literal["query"], Literal["mutation"], Literal["subscription"]
 ROOT_NAMES: dict[str, str] = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Applied:
     """One use of a directive. `name` is canonical, `written` is as in the SDL.
 
@@ -45,7 +45,7 @@ class Applied:
         return str(value) if type(value) is str else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Element:
     """What every named thing of a schema has."""
 
@@ -70,7 +70,7 @@ class Element:
         return None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Argument(Element):
     """An argument of a field or a directive. `has_default` tells `= null` from no default."""
 
@@ -84,7 +84,7 @@ class Argument(Element):
         return self.type.endswith("!") and not self.has_default
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Field(Element):
     """A field of an object or interface; of an input object it has a default instead of arguments."""
 
@@ -100,12 +100,12 @@ class Field(Element):
         return self.type.endswith("!") and not self.has_default
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class EnumValue(Element):
     """A value of an enum."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class TypeFacts(Element):
     """A type as one subgraph sees it, its definition and extensions put together."""
 
@@ -123,7 +123,7 @@ class TypeFacts(Element):
         return self.has("extends") or (self.has_extension and not self.has_definition)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DirectiveFacts(Element):
     """A directive definition."""
 
@@ -132,7 +132,7 @@ class DirectiveFacts(Element):
     is_repeatable: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class SubgraphFacts:
     """Everything one subgraph says; `external` and the like are worked out by rules/external.py."""
 

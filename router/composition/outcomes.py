@@ -37,7 +37,7 @@ class Outcomes:
     def _object(self, name: str, mask: int, views: Views) -> Outcome:
         reach = self.reach
         near = reach.everywhere if name in self._roots else self._near(name, mask, views)
-        children: list[Child] = []
+        children: dict[tuple[str, int, Views], Child] = {}
         failed: list[tuple[str, int]] = []
         shared: list[tuple[str, str, int]] = []
         for field, child, is_composite in self._fields(name):
@@ -45,10 +45,11 @@ class Outcomes:
             if not able:
                 failed.append((field, near))
             elif is_composite:
-                children.append(Child(field, name, child, able, reach.views_below(name, field, able, views)))
+                below = reach.views_below(name, field, able, views)
+                children.setdefault((child, able, below), Child(field, name, child, able, below))
                 if able & (able - 1) and reach.is_abstract(child):
                     shared.append((field, child, able))
-        return Outcome(tuple(children), tuple(failed), tuple(shared))
+        return Outcome(tuple(children.values()), tuple(failed), tuple(shared))
 
     def _near(self, name: str, mask: int, views: Views) -> int:
         """Return what can be entered from one of the subgraphs: a key is not gathered from two that give the object."""

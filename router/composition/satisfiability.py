@@ -98,8 +98,11 @@ class _Walk:
     def _complete(self, children: Iterable[Child]) -> Iterator[Child]:
         """A shared mutation runs in one subgraph: go on from one whose result is complete."""
         for child in children:
+            if not child.mask & (child.mask - 1):
+                yield child
+                continue
             alone = [self._outcomes.narrowed(child, number) for number in bits(child.mask)]
-            yield child if len(alone) == 1 else next((one for one in alone if self._is_complete(one)), alone[0])
+            yield next((one for one in alone if self._is_complete(one)), alone[0])
 
     def _is_complete(self, child: Child) -> bool:
         scratch = Merging(self._merging.subgraphs, Report(), shown=self._merging.shown)

@@ -58,12 +58,7 @@ def _remembered(
     indexes, facts = tuple(sources), tuple(sources.values())
     key = (owner, facts[0].name)
     before = known.get(key)
-    if (
-        before is not None
-        and before.indexes == indexes
-        and all(one is other for one, other in zip(before.sources, facts, strict=True))
-        and key[1] not in parents.providers
-    ):
+    if before is not None and before.sources == facts and before.indexes == indexes and key[1] not in parents.providers:
         at = f"{owner}.{key[1]}"
         merging.outputs.setdefault(named_type(before.field.type), at)
         for argument in before.field.arguments.values():

@@ -85,16 +85,13 @@ def _remembered(merging: Merging, name: str, sources: Sources, memory: Memory) -
         surroundings += tuple(merging.by_interface_object.get(name, ()))
         surroundings += tuple(interface for one in facts for interface in one.interfaces if interface in merging.types)
     known = memory.merged.get(name)
-    if (
-        known is None
-        or known.surroundings != surroundings
-        or any(one is not other for one, other in zip(facts, known.sources, strict=True))
-    ):
+    if known is None or known.sources != facts or known.surroundings != surroundings:
         known = memory.merged[name] = _merge_anew(merging, name, sources, surroundings, memory=memory)
     replay(merging.report, known.errors, known.hints)
-    for mine, all_of_them in ((known.inputs, merging.inputs), (known.outputs, merging.outputs)):
-        for used, at in mine.items():
-            all_of_them.setdefault(used, at)
+    for used, at in known.inputs.items():
+        merging.inputs.setdefault(used, at)
+    for used, at in known.outputs.items():
+        merging.outputs.setdefault(used, at)
     return known.type
 
 
