@@ -117,14 +117,14 @@ class _Lifter:
         return SelectionSetNode(selections=tuple(found))
 
     def _field(self, node: FieldNode, field: GraphQLField) -> FieldNode:
-        arguments = tuple(self._argument(one, str(field.args[one.name.value].type)) for one in node.arguments or ())
+        arguments = tuple(self._argument(one, _type_text(field.args[one.name.value])) for one in node.arguments or ())
         inner = node.selection_set
         return FieldNode(
             alias=node.alias,
             name=node.name,
             arguments=arguments,
             directives=node.directives,
-            selection_set=self.selections(inner, named(str(field.type))) if inner is not None else None,
+            selection_set=self.selections(inner, named(_type_text(field))) if inner is not None else None,
         )
 
     def _argument(self, node: ArgumentNode, type_text: str) -> ArgumentNode:
@@ -142,6 +142,11 @@ class _Lifter:
 
 def _variable(name: str) -> VariableNode:
     return VariableNode(name=NameNode(value=name))
+
+
+def _type_text(field: Any) -> str:
+    """Return the type of a field or an argument as GraphQL text."""
+    return str(field.type)
 
 
 def _is_plain(value: ValueNode) -> bool:

@@ -51,9 +51,28 @@ async def execute(prepared: Prepared, variables: Mapping[str, object] | None, se
 
     Raises BadVariables; everything else that goes wrong is an error in the answer.
     """
+    return await _answered(prepared, variables, send, deadline_s, None)
+
+
+def subscription_request(prepared: Prepared, variables: Mapping[str, object] | None) -> tuple[str, bytes]:
+    """Return which subgraph a subscription is opened at, and the request body that opens it. Raises BadVariables."""
+    first = prepared.compiled.plan.fetches[0]
+    return first.subgraph, prepared.compiled.body([first], [], prepared.coerced(variables or {}))
+
+
+async def react(
+    prepared: Prepared, variables: Mapping[str, object] | None, event: bytes, send: Send, *, deadline_s: float
+) -> Answer:
+    """Answer one event of a subscription: `event` is the JSON that its subgraph sent, the rest is fetched."""
+    return await _answered(prepared, variables, send, deadline_s, event)
+
+
+async def _answered(
+    prepared: Prepared, variables: Mapping[str, object] | None, send: Send, deadline_s: float, event: bytes | None
+) -> Answer:
     given = prepared.coerced(variables or {})
     run = _Run(prepared.compiled, given, send, asyncio.get_running_loop().time() + deadline_s)
-    await run.fetch()
+    await run.fetch(event)
     data = _projected(prepared.compiled, run)
     if data is not None and prepared.compiled.plan.introspection is not None:
         data |= prepared.introspected(given)
@@ -112,24 +131,31 @@ class _Run:
         self._open = [1] * len(plan.fetches)  # requests of a fetch that are not answered yet
         self._arrived: list[tuple[list[_Asked], bytes | RouterError]] = []
         self._news = asyncio.Event()
+        self._waiting = 0  # requests that run as tasks of their own
 
-    async def fetch(self) -> None:
-        """Run the fetches; those that become ready together share a request if they ask the same subgraph."""
-        requests = self._requests([one for one in self._plan.fetches if not one.fetch.needs])
-        if len(requests) == 1 and not self._plan.fetches[-1].fetch.needs:
-            await self._ask(requests[0])
-            self._settle()
-            return
+    async def fetch(self, event: bytes | None = None) -> None:
+        """Run the fetches; those that become ready together share a request if they ask the same subgraph.
+
+        `event` is the answer of the first fetch where it is there already.
+        """
+        if event is None:
+            requests = self._requests([one for one in self._plan.fetches if not one.fetch.needs])
+        else:
+            first = _Asked([])
+            first.members.append((self._plan.fetches[0], {0: [self.data]}))
+            self._arrived.append(([first], event))
+            requests = self._requests(self._settle())
         async with asyncio.TaskGroup() as tasks:
             while requests or self._waiting:
-                for batch in requests:
-                    self._waiting += 1
-                    tasks.create_task(self._ask(batch))
-                await self._news.wait()
+                if len(requests) == 1 and not self._waiting:
+                    await self._ask(requests[0])
+                else:
+                    for batch in requests:
+                        tasks.create_task(self._ask(batch))
+                    self._waiting += len(requests)
+                    await self._news.wait()
                 self._news.clear()
                 requests = self._requests(self._settle())
-
-    _waiting = 0
 
     def _requests(self, fetches: list[CompiledFetch]) -> list[list[_Asked]]:
         """Write the representations of fetches; those with nothing to ask are done at once, and free others."""
@@ -194,7 +220,7 @@ class _Run:
         ready: list[CompiledFetch] = []
         arrived, self._arrived = self._arrived, []
         for batch, answer in arrived:
-            self._waiting -= 1
+            self._waiting = max(self._waiting - 1, 0)
             self._take(batch, answer)
             for compiled, _ in (member for one in batch for member in one.members):
                 number = compiled.fetch.id
