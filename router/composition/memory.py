@@ -64,7 +64,8 @@ class Outcome(NamedTuple):
 
 @dataclass(slots=True)
 class Memory:
-    """Everything kept. `outcomes` are per set of override labels, then per (type, mask, views)."""
+    """Everything kept. `outcomes` are per set of override labels, then per (type, mask, views);
+    `satisfied` are the sets of labels whose last walk found nothing to tell."""
 
     names: tuple[str, ...] = ()
     read: dict[str, ReadSubgraph] = field(default_factory=dict[str, ReadSubgraph])
@@ -80,6 +81,8 @@ class Memory:
     )
     printed: dict[str, tuple[Type, str]] = field(default_factory=dict[str, tuple[Type, str]])
     dependencies: dict[str, tuple[Type, frozenset[str]]] = field(default_factory=dict[str, tuple[Type, frozenset[str]]])
+    roots: dict[str, str] = field(default_factory=dict[str, str])
+    satisfied: set[frozenset[str]] = field(default_factory=set[frozenset[str]])
     outcomes: dict[frozenset[str], dict[tuple[str, int, Views], Outcome]] = field(
         default_factory=dict[frozenset[str], dict[tuple[str, int, Views], Outcome]]
     )
@@ -95,6 +98,7 @@ class Memory:
             self.types.clear()
             self.printed.clear()
             self.outcomes.clear()
+            self.satisfied.clear()
         for digest in self.read.keys() - set(digests):
             del self.read[digest]
 

@@ -29,6 +29,11 @@ class Outcomes:
             found = self._known[name, mask, views] = made(name, mask, views)
         return found
 
+    def agree(self, before: Known) -> bool:
+        """Whether every state has the outcome it had before: then all that follows is as it was."""
+        types = self.reach.types
+        return all(key[0] in types and self.of(*key) == outcome for key, outcome in before.items())
+
     def narrowed(self, child: Child, number: int) -> Child:
         """Return a child as one subgraph alone gives it."""
         alone = 1 << number
@@ -118,23 +123,31 @@ def _views_of(views: Views, number: int) -> Views:
     return tuple(one for one in views if one[0] == number)
 
 
-def forget_outcomes(supergraph: Supergraph, memory: Memory) -> None:
-    """Forget the outcomes of states whose types, or types that their keys and @requires lead through, have changed."""
+def forget_outcomes(supergraph: Supergraph, memory: Memory) -> dict[frozenset[str], Known]:
+    """Forget the outcomes of states whose types, or types that their keys and @requires lead through, have changed.
+
+    Returns what was forgotten, per set of labels.
+    """
     before, now = memory.types, supergraph.types
     changed = {name for name, one in now.items() if before.get(name) is not one} | (before.keys() - now.keys())
     memory.types = dict(now)
+    if memory.roots != supergraph.roots:
+        memory.satisfied.clear()
+        memory.roots = dict(supergraph.roots)
     if not changed:
-        return
+        return {}
     if any(name in before and name in now and before[name].kind is not now[name].kind for name in changed):
         memory.outcomes.clear()
-        return
+        memory.satisfied.clear()
+        return {}
     for types in (before, now):
         changed |= {interface for name in list(changed) if name in types for interface in types[name].interfaces}
     stale = _stale(now, changed, memory)
+    forgotten: dict[frozenset[str], Known] = {}
     for labels, known in memory.outcomes.items():
-        memory.outcomes[labels] = {
-            key: one for key, one in known.items() if key[0] not in stale and _names_in(key[2]).isdisjoint(changed)
-        }
+        old = [key for key in known if key[0] in stale or not _names_in(key[2]).isdisjoint(changed)]
+        forgotten[labels] = {key: known.pop(key) for key in old}
+    return forgotten
 
 
 def _stale(types: Mapping[str, Type], changed: set[str], memory: Memory) -> set[str]:

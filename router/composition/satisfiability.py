@@ -31,10 +31,15 @@ def check_satisfiability(supergraph: Supergraph, merging: Merging, memory: Memor
     With labels on @override, the graph must hold with all labels off, all on, and each alone.
     """
     told: set[str] = set()
-    forget_outcomes(supergraph, memory)
+    forgotten = forget_outcomes(supergraph, memory)
     for labels in _label_sets(supergraph, merging):
         known = memory.outcomes.setdefault(labels, {})
-        _Walk(supergraph, merging, Outcomes(supergraph, merging, Reach(supergraph, labels), known), told).run()
+        outcomes = Outcomes(supergraph, merging, Reach(supergraph, labels), known)
+        if labels in memory.satisfied and outcomes.agree(forgotten.get(labels, {})):
+            continue
+        before = len(told)
+        _Walk(supergraph, merging, outcomes, told).run()
+        (memory.satisfied.add if len(told) == before else memory.satisfied.discard)(labels)
 
 
 def _label_sets(supergraph: Supergraph, merging: Merging) -> list[frozenset[str]]:
