@@ -14,7 +14,8 @@ from graphql import (
 )
 
 from router.errors import Unplannable
-from router.planning.choose import Arrival, Chooser
+from router.planning.choices import Arrival
+from router.planning.choose import Chooser
 from router.planning.normalize import Normalizer, Selection
 from router.planning.plan import QueryPlan
 from router.planning.render import Renderer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from router.planning.choose import Arrival, Choice, Door, Pick, SiteChoice
+from router.planning.choices import Arrival, Choice, Door, Pick, SiteChoice
 from router.planning.normalize import Selection, Want, applies
 from router.planning.plan import Step
 from router.supergraph.field_set import FieldSet, Picked

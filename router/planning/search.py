@@ -1,0 +1,350 @@
+"""The search for one concrete type at one place: unit propagation, then branch and bound.
+
+A key's fields, and those of @requires, are wants like the client's own; what needs what is a graph that stays acyclic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Protocol
+
+from router.planning.choices import Arrival, Choice, Door, Pick, SiteChoice
+from router.planning.normalize import Selection, Want, field_set_wants, merged
+from router.supergraph.model import bits
+from router.supergraph.reach import Entry, Reach
+
+
+class Below(Protocol):
+    """Who knows the costs of other places, and how many steps are left."""
+
+    def site(self, selection: Selection, arrival: Arrival) -> SiteChoice | None:
+        """Return the cheapest way to serve what lies below a field."""
+        ...
+
+    def step(self) -> bool:
+        """Count a step; False when there are none left."""
+        ...
+
+
+@dataclass(slots=True)
+class _State:
+    todo: list[int]
+    wants: list[Want]
+    needers: list[tuple[object, ...]]
+    taken: dict[int, tuple[tuple[int, ...], Arrival | None]] = field(default_factory=dict)
+    doors: dict[int, Entry | None] = field(default_factory=dict)
+    edges: dict[object, set[object]] = field(default_factory=dict)
+    index: dict[object, int] = field(default_factory=dict)
+
+    def copy(self) -> _State:
+        edges = {token: set(more) for token, more in self.edges.items()}
+        return _State(
+            list(self.todo), list(self.wants), list(self.needers), dict(self.taken), dict(self.doors), edges,
+            dict(self.index),
+        )  # fmt: skip
+
+    def leads(self, start: object, goals: tuple[object, ...]) -> bool:
+        """Whether something at `start` depends on any of `goals`."""
+        seen: set[object] = set()
+        stack = [start]
+        while stack:
+            token = stack.pop()
+            if token in goals:
+                return True
+            if token not in seen:
+                seen.add(token)
+                stack.extend(self.edges.get(token, ()))
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    subgraphs: tuple[int, ...]
+    below: Arrival | None
+    doors: tuple[tuple[int, Entry | None], ...]
+    extra: int  # entries that are new for sure
+    child: tuple[int, int]
+    requires: bool
+
+    @property
+    def rank(self) -> tuple[int, int, int, int]:
+        return self.extra + self.child[0], self.child[1], self.extra, self.requires
+
+
+class Search:
+    """The search for one concrete type at one place."""
+
+    def __init__(self, chooser: Below, reach: Reach, name: str, arrival: Arrival, is_root: bool) -> None:
+        """Take who knows other places, the reach, the type and how its objects arrived; root types need no key."""
+        self._chooser = chooser
+        self._reach = reach
+        self._name = name
+        self._arrival = arrival
+        self._is_root = is_root
+        self._arrived = 0 if is_root else arrival.mask
+        self._closure = reach.everywhere if is_root else reach.closure(name, arrival.mask, arrival.views)
+        known = reach.knows(name)
+        self._is_typed = is_root or reach.is_abstract(name) or not known or bool(arrival.mask & known)
+        self._best: Choice | None = None
+
+    def run(self, wants: tuple[Want, ...]) -> Choice | None:
+        """Return the cheapest choice for the wants of one type; None if one of them cannot be had."""
+        state = _State([], [], [])
+        for want in wants:
+            self._add(state, want, ())
+        self._search(state)
+        return self._best
+
+    def _add(self, state: _State, want: Want, needers: tuple[object, ...]) -> int:
+        """Put a want on the list, or on an equal one that is not decided yet; return its position."""
+        if want.response is None:
+            same = state.index.get(want.identity)
+            fits = same is not None and (same not in state.taken or (not want.child and not state.leads(same, needers)))
+            if same is not None and fits:
+                if want.child is not None:
+                    state.wants[same] = merged(state.wants[same], want)
+                state.needers[same] = (*state.needers[same], *needers)
+                return same
+        number = len(state.wants)
+        state.wants.append(want)
+        state.needers.append(needers)
+        state.todo.append(number)
+        state.index.setdefault(want.identity, number)
+        return number
+
+    def _search(self, state: _State) -> None:
+        while state.todo:
+            ranked: list[tuple[int, list[_Option]]] = []
+            moved = False
+            for number in list(state.todo):
+                options = self._options(state, number)
+                if not options:
+                    return
+                first = options[0]
+                free = not first.extra and not first.requires and first.child <= min(one.child for one in options)
+                if len(options) == 1 or free:
+                    state.todo.remove(number)
+                    self._apply(state, number, first)
+                    moved = True
+                    continue
+                ranked.append((number, options))
+            if moved:
+                continue
+            if self._best is not None and self._bound(state, ranked) >= self._best.fetches:
+                return
+            self._branch(state, ranked)
+            return
+        self._finish(state)
+
+    def _branch(self, state: _State, ranked: list[tuple[int, list[_Option]]]) -> None:
+        number, options = min(ranked, key=lambda one: (len(one[1]), one[0]))
+        for option in options:
+            if not self._chooser.step() and self._best is not None:
+                return
+            fork = state.copy()
+            fork.todo.remove(number)
+            self._apply(fork, number, option)
+            self._search(fork)
+            if self._best is not None and self._bound(state, ranked) >= self._best.fetches:
+                return
+
+    def _bound(self, state: _State, ranked: list[tuple[int, list[_Option]]]) -> int:
+        sure = len(state.doors)
+        for want, (_, below) in ((state.wants[n], taken) for n, taken in state.taken.items()):
+            sure += self._below(want, below)[0]
+        sure += sum(min(one.child[0] for one in options) for _, options in ranked)
+        return sure + any(all(one.extra for one in options) for _, options in ranked)
+
+    def _options(self, state: _State, number: int) -> list[_Option]:
+        want, needers = state.wants[number], state.needers[number]
+        if want.name == "__typename":
+            return self._typenames(state, needers)
+        able = self.able(want)
+        if want.child is None and able & self._arrived and not self._declared(want.name):
+            return [_Option((bits(able & self._arrived)[0],), None, (), 0, (0, 0), False)]
+        found: list[_Option] = []
+        together: list[int] = []
+        for one in bits(able):
+            requires = bool(self._reach.source(self._name, want.name, one).requires)
+            if needers and (requires or not self._arrived >> one & 1) and state.leads(("in", one), needers):
+                continue
+            together.append(one)
+            found += self._with(state, want, (one,), requires)
+        if not found and want.child is not None and not self._reach.is_abstract(want.child.type):
+            found += self._joined(state, want, together)
+        return sorted(found, key=lambda one: (one.rank, one.subgraphs))
+
+    def able(self, want: Want) -> int:
+        """Return the mask of subgraphs that can resolve a want."""
+        if self._is_root:
+            return self._reach.resolvers(self._name, want.name)
+        return self._reach.able(self._name, want.name, self._closure, self._arrival.views)
+
+    def _joined(self, state: _State, want: Want, able: list[int]) -> Iterator[_Option]:
+        """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do.
+
+        Not of an interface or a union: their subgraphs might not mean the same object.
+        """
+        for size in range(2, min(len(able), 4) + 1):
+            found = [
+                option
+                for group in combinations(able, size)
+                for option in self._with(state, want, group, False)
+            ]  # fmt: skip
+            if found:
+                yield from found
+                return
+
+    def _declared(self, name: str) -> bool:
+        """Whether an arrived subgraph resolves a field only with @requires."""
+        sources = self._reach.sources(self._name, name)
+        return any(sources[one].requires for one in sources if self._arrived >> one & 1)
+
+    def _with(self, state: _State, want: Want, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
+        below = self.arrive(want, group)
+        child = self._below(want, below)
+        if child[0] < 0:
+            return
+        new = [one for one in group if one not in state.doors and (requires or not self._arrived >> one & 1)]
+        new = [one for one in new if requires or not self._is_provided(want, one)]
+        if not new or self._is_root:
+            yield _Option(group, below, tuple((one, None) for one in new), len(new), child, requires)
+            return
+        ways = [self._ways(state, one) for one in new]
+        if all(ways):
+            for first in ways[0]:
+                doors = ((new[0], first), *((one, way[0]) for one, way in zip(new[1:], ways[1:], strict=True)))
+                extra = sum(self._hops(state, entry) for _, entry in doors)
+                yield _Option(group, below, doors, len(new) + extra, child, requires)
+
+    def _is_provided(self, want: Want, subgraph: int) -> bool:
+        return bool(self._reach.provided(self._name, want.name, self._arrival.views) >> subgraph & 1)
+
+    def arrive(self, want: Want, group: tuple[int, ...]) -> Arrival | None:
+        """Return how the objects below a want arrive when these subgraphs serve it."""
+        if want.child is None:
+            return None
+        mask = sum(1 << one for one in group)
+        reach = self._reach
+        candidates = reach.everywhere if self._is_root else self._arrival.could
+        if not self._is_root:
+            candidates |= reach.closure(self._name, candidates)
+        could = reach.resolvers(self._name, want.name) & candidates
+        views = reach.views_below(self._name, want.name, mask, self._arrival.views)
+        return Arrival(mask, could | mask, views)
+
+    def _below(self, want: Want, below: Arrival | None) -> tuple[int, int]:
+        """Return the cost of what hangs below; (-1, 0) when it cannot be served."""
+        if want.child is None or below is None:
+            return 0, 0
+        site = self._chooser.site(want.child, below)
+        return site.cost if site is not None else (-1, 0)
+
+    def _ways(self, state: _State, subgraph: int) -> list[Entry]:
+        """Return the keys by which a subgraph can be entered, cheapest first; only the first of equal effect."""
+        found: list[Entry] = []
+        for entry in self._reach.entries_into(self._name, subgraph):
+            if entry.typename == self._name and not self._is_typed and ("in", subgraph) in state.edges:
+                continue
+            if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):
+                found.append(entry)
+        found.sort(key=lambda entry: (self._hops(state, entry), entry.typename != self._name, len(entry.key)))
+        if not self._is_typed:
+            found.sort(key=lambda entry: entry.typename == self._name)
+        return found[:1] if found and not self._hops(state, found[0]) else found[:3]
+
+    def _hops(self, state: _State, entry: Entry | None) -> int:
+        if entry is None:
+            return 0
+        have = self._arrived
+        for one in state.doors:
+            have |= 1 << one
+        return int(not self._reach.obtains(self._name, entry.key, have, self._arrival.views))
+
+    def _typenames(self, state: _State, needers: tuple[object, ...]) -> list[_Option]:
+        if self._is_typed:
+            return [_Option((), None, (), 0, (0, 0), False)]
+        found: list[_Option] = []
+        known = self._reach.knows(self._name)
+        for entry in self._reach.entries(self._name):
+            if entry.typename == self._name or not known >> entry.subgraph & 1:
+                continue
+            if needers and state.leads(("in", entry.subgraph), needers):
+                continue
+            if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):
+                new = entry.subgraph not in state.doors
+                doors = ((entry.subgraph, entry),) if new else ()
+                found.append(_Option((entry.subgraph,), None, doors, int(new), (0, 0), False))
+        return sorted(found, key=lambda one: (one.rank, one.subgraphs))
+
+    def _apply(self, state: _State, number: int, option: _Option) -> None:
+        want = state.wants[number]
+        state.taken[number] = (option.subgraphs, option.below)
+        me = state.edges.setdefault(number, set())
+        for subgraph, entry in option.doors:
+            state.doors[subgraph] = entry
+            token = state.edges.setdefault(("in", subgraph), set())
+            if entry is None:
+                continue
+            for need in field_set_wants(self._reach, self._name, entry.key):
+                token.add(self._add(state, need, (("in", subgraph),)))
+            if entry.typename == self._name and not self._is_typed:
+                typename = Want("__typename", (), "String!", None, None)
+                token.add(self._add(state, typename, (("in", subgraph),)))
+        for subgraph in option.subgraphs:
+            if option.requires:
+                requires = self._reach.source(self._name, want.name, subgraph).requires
+                for need in field_set_wants(self._reach, self._name, requires):
+                    me.add(self._add(state, need, (number,)))
+            if subgraph in state.doors and (option.requires or not self._is_here(want, subgraph)):
+                me.add(("in", subgraph))
+
+    def _is_here(self, want: Want, subgraph: int) -> bool:
+        return bool(self._arrived >> subgraph & 1) or self._is_provided(want, subgraph)
+
+    def _finish(self, state: _State) -> None:
+        levels: dict[object, int] = {}
+        chains: dict[tuple[object, int], int] = {}
+        visits: set[tuple[int, int]] = set()
+        below: dict[tuple[object, ...], SiteChoice] = {}
+        picks: list[Pick] = []
+        depth = 0
+        for number, want in enumerate(state.wants):
+            subgraphs, arrival = state.taken[number]
+            depth_here = self._level(state, number, levels)
+            needs = tuple(sorted(one for one in state.edges.get(number, ()) if isinstance(one, int)))
+            picks.append(Pick(want, subgraphs, arrival, needs))
+            for subgraph in subgraphs:
+                if ("in", subgraph) in state.edges.get(number, ()):
+                    visits.add((subgraph, self._chain(state, number, subgraph, chains)))
+            if want.child is not None and arrival is not None:
+                site = self._chooser.site(want.child, arrival)
+                if site is not None:
+                    below[(want.response or want.identity, want.child, arrival)] = site
+                    depth_here += site.depth
+            depth = max(depth, depth_here)
+        doors = {
+            subgraph: Door(entry, tuple(sorted(n for n in state.edges[("in", subgraph)] if isinstance(n, int))))
+            for subgraph, entry in state.doors.items()
+        }
+        choice = Choice(tuple(picks), doors, frozenset(visits), below, depth)
+        best = self._best
+        if best is None or (choice.fetches, choice.depth) < (best.fetches, best.depth):
+            self._best = choice
+
+    def _level(self, state: _State, token: object, levels: dict[object, int]) -> int:
+        if token not in levels:
+            deepest = max((self._level(state, one, levels) for one in state.edges.get(token, ())), default=0)
+            levels[token] = deepest if isinstance(token, int) else deepest + 1
+        return levels[token]
+
+    def _chain(self, state: _State, token: object, subgraph: int, chains: dict[tuple[object, int], int]) -> int:
+        """Return how many visits to a subgraph must come one after the other to have `token`."""
+        if (token, subgraph) not in chains:
+            edges = state.edges.get(token, ())
+            before = max((self._chain(state, one, subgraph, chains) for one in edges), default=0)
+            mine = isinstance(token, int) and ("in", subgraph) in edges and subgraph in state.taken[token][0]
+            chains[token, subgraph] = before + mine
+        return chains[token, subgraph]
