@@ -16,7 +16,7 @@ from mewayz.passwords import Passwords
 from mewayz.runtime.orders import Admit, Outcome, Plant, Prepare, Provide
 from mewayz.servers.databases import make_database
 from mewayz.servers.streams import connect, make_consumers, make_streams
-from shared.wire.bootstrap import ModuleBootstrap
+from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
 
 
 def provide(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
@@ -57,6 +57,13 @@ def serve(module: str, order: bytes, listener: socket.socket | None, heartbeat: 
     bootstrap = msgspec.json.decode(order, type=ModuleBootstrap)
     assert bootstrap.module == module
     hosting.serve(msgspec.structs.replace(bootstrap, heartbeat_fd=heartbeat), listener)
+
+
+def route(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Serve the gateway until SIGTERM, then finish what is in flight."""
+    from router.gateway import app
+
+    app.serve(msgspec.json.decode(order, type=RouterBootstrap))
 
 
 def found(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
@@ -106,6 +113,7 @@ JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] =
     "provide": provide,
     "prepare": prepare,
     "serve": serve,
+    "route": route,
     "found": found,
     "plant": plant,
 }

@@ -1,49 +1,62 @@
-"""The router as a process of its own, started again as soon as it dies."""
+"""The router as a process of its own, forked by the zygote, started again as soon as it dies."""
 
-import sys
+import signal
 from pathlib import Path
 
 import anyio
 import msgspec
 
-from mewayz.servers.child import Child
+from mewayz.runtime.forks import Fork, Forks, ZygoteGone
+from mewayz.runtime.leftovers import end_leftover, note
 from shared.wire.bootstrap import RouterBootstrap
 
 _SOON_S = 0.1
 _LATEST_S = 1.0
+_HEALTHY_S = 10.0
+_DRAIN_S = 15.0
 
 
 class RouterProcess:
     """A router worker; `run` keeps it up."""
 
-    def __init__(self, bootstrap: RouterBootstrap, log: Path) -> None:
-        """Take what the router is told, and where it logs."""
+    def __init__(self, bootstrap: RouterBootstrap, *, forks: Forks, log: Path, pid_file: Path) -> None:
+        """Take what the router is told, where it logs, and where its process is noted."""
         self._bootstrap = bootstrap
+        self._forks = forks
         self._log = log
-        self._child: Child | None = None
+        self._pid_file = pid_file
+        self._fork: Fork | None = None
         self._stopping = False
 
     @property
     def pid(self) -> int | None:
         """Its process id while it runs."""
-        return self._child.pid if self._child and self._child.is_running else None
+        return self._fork.pid if self._fork else None
 
     async def run(self) -> None:
         """Keep a router running until `stop`."""
+        await end_leftover(self._pid_file)
         wait_s = _SOON_S
         while not self._stopping:
             born = anyio.current_time()
-            order = msgspec.json.encode(self._bootstrap)
-            self._child = Child([sys.executable, "-P", "-m", "mewayz.runtime.router_main"], log=self._log, order=order)
-            await self._child.ended()
-            wait_s = _SOON_S if anyio.current_time() - born > 10 else min(_LATEST_S, wait_s * 2)
+            try:
+                await self._live()
+            except ZygoteGone:
+                continue
+            wait_s = _SOON_S if anyio.current_time() - born > _HEALTHY_S else min(_LATEST_S, wait_s * 2)
             await anyio.sleep(wait_s)
 
     async def stop(self) -> None:
         """Let it finish what is in flight, and end."""
         self._stopping = True
-        if self._child is not None:
-            await self._child.stop()
+        if (fork := self._fork) is None:
+            return
+        fork.send(signal.SIGTERM)
+        with anyio.move_on_after(_DRAIN_S):
+            while self._fork is fork:  # noqa: ASYNC110 one short wait, no event to keep
+                await anyio.sleep(0.01)
+            return
+        fork.send(signal.SIGKILL)
 
     async def answers(self) -> bool:
         """Return whether the API takes requests now."""
@@ -57,3 +70,14 @@ class RouterProcess:
                     return (await stream.receive()).startswith(b"HTTP/1.1 200")
         except (OSError, TimeoutError, anyio.EndOfStream):
             return False
+
+    async def _live(self) -> None:
+        order = msgspec.json.encode(self._bootstrap)
+        async with self._forks.fork("route", "router", order, self._log) as fork:
+            self._fork = fork
+            note(self._pid_file, fork.pid)
+            try:
+                await fork.ended()
+            finally:
+                self._fork = None
+                self._pid_file.unlink(missing_ok=True)

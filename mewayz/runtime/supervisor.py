@@ -69,7 +69,12 @@ class Supervisor:
         self._postgres = ExternalPostgres(database) if database else Postgres(folders, passwords)
         self._nats = ExternalNats(broker) if broker else Nats(folders, passwords)
         self._forks = Forks(folders.log / "zygote.log", settings.modules_from)
-        self._router = RouterProcess(self._router_bootstrap(), folders.log / "router.log")
+        self._router = RouterProcess(
+            self._router_bootstrap(),
+            forks=self._forks,
+            log=folders.log / "router.log",
+            pid_file=folders.run / "router.pid",
+        )
         limit = anyio.CapacityLimiter(min(_STARTS_AT_ONCE, 2 * (os.cpu_count() or 1)))
         self._modules = {
             slug: ModuleProcess(

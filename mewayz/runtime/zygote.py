@@ -19,7 +19,15 @@ from typing import Never
 import msgspec
 import setproctitle
 
-LIBRARIES = ("shared.module", "shared.hosting", "shared.database.migrate", "uvloop", "httptools", "mewayz.runtime.jobs")
+LIBRARIES = (
+    "shared.module",
+    "shared.hosting",
+    "shared.database.migrate",
+    "router.gateway.app",
+    "mewayz.runtime.jobs",
+    "uvloop",
+    "httptools",
+)
 _MAX_PACKET = 4096
 _MAX_FDS = 5
 _GRACE_S = 15
@@ -125,7 +133,8 @@ class Zygote:
         try:
             order, report, log, *served = fds
             self._leave_zygote(log)
-            setproctitle.setproctitle(f"mewayz: {job.module}" if served else f"mewayz: {job.module} ({job.kind})")
+            lasting = job.kind in ("serve", "route")
+            setproctitle.setproctitle(f"mewayz: {job.module}" if lasting else f"mewayz: {job.module} ({job.kind})")
             with os.fdopen(order, "rb") as pipe:
                 told = pipe.read()
             listener = socket.socket(fileno=served[0]) if served else None

@@ -24,7 +24,11 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "1000",
     "fsync": "on",
-    "shared_buffers": "64MB",
+    "shared_buffers": "32MB",
+    "max_locks_per_transaction": "16",  # times 1,000 connections: the whole table lies in memory from the start
+    "max_pred_locks_per_transaction": "10",
+    "max_logical_replication_workers": "0",
+    "autovacuum_max_workers": "2",
     "max_wal_size": "512MB",
     "io_method": "sync",  # no worker processes of its own: 208 mostly idle databases need none
     "max_parallel_workers": "0",
