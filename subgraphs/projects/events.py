@@ -170,6 +170,12 @@ class CustomerMerged(Event, type="customer.merged"):
     merged_id: UUID
 
 
+class InvoiceDrafted(Event, type="invoice.drafted"):
+    """Invoicing: a draft was made; one of ours has the `sourceKey` of a batch."""
+
+    source_key: str | None = None
+
+
 class InvoiceIssued(Event, type="invoice.issued"):
     """Invoicing: an invoice went out; one of ours has the `sourceKey` of a batch."""
 
@@ -188,6 +194,14 @@ class CreditNoteIssued(Event, type="credit_note.issued"):
     invoice_source_key: str | None = None
     reason: str | None = None
     fully_credited: bool = False
+
+
+class SiteHandedOver(Event, type="site.handed_over"):
+    """Construction: a site is the client's now."""
+
+    construction_site_id: UUID
+    project_id: UUID | None = None
+    handed_over_on: date
 
 
 class EmployeeHired(Event, type="employee.hired"):

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from shared.database.transaction import Transaction
+from shared.errors import Refusal
 from shared.events.handler import on
 from subgraphs.projects.events import (
     CreditNoteIssued,
@@ -15,15 +16,18 @@ from subgraphs.projects.events import (
     DealCloseWon,
     EmployeeHired,
     EmployeeTerminated,
+    InvoiceDrafted,
     InvoiceIssued,
     InvoiceVoided,
     LeaveApproved,
+    SiteHandedOver,
 )
 from subgraphs.projects.models import (
     BillableBatchStatus,
     Project,
     ProjectBilling,
     ProjectNotice,
+    ProjectStatus,
     ProjectTask,
     ProjectTemplate,
     office,
@@ -78,6 +82,13 @@ async def follow_merge(tx: Transaction, event: CustomerMerged) -> None:
     await people.merge_customer(tx, event.merged_id, event.survivor_id)
 
 
+@on("invoice.drafted")
+async def mark_sent(tx: Transaction, event: InvoiceDrafted) -> None:
+    """Note that invoicing has the batch."""
+    if batch := await office.batch_of(tx, event.source_key):
+        batch.mark_sent()
+
+
 @on("invoice.issued")
 async def mark_billed(tx: Transaction, event: InvoiceIssued) -> None:
     """Mark the batch and its time entries as billed."""
@@ -126,6 +137,21 @@ async def warn_of_absence(tx: Transaction, event: LeaveApproved) -> None:
     person = await people.employee(tx, event.employee_id)
     text = f"{person.full_name or 'Its person'} is away from {event.starts_on} to {event.ends_on}"
     await _notice(tx, event.employee_id, text, f"leave:{event.leave_request_id}", (event.starts_on, event.ends_on))
+
+
+@on("site.handed_over")
+async def complete_handed_over(tx: Transaction, event: SiteHandedOver) -> None:
+    """Complete the linked project, with its open tasks; where that is not possible, its manager is told why."""
+    project = await tx.first_where(Project, Project.id == event.project_id, lock=True)
+    if project is None or project.status is ProjectStatus.COMPLETED:
+        return
+    try:
+        await office.complete_project(tx, project, event.handed_over_on, force=True)
+    except Refusal as refusal:
+        key = f"site:{event.construction_site_id}"
+        if await tx.first_where(ProjectNotice, ProjectNotice.source_key == key) is None:
+            text = f"The site was handed over on {event.handed_over_on}. {refusal.message}"
+            tx.add(ProjectNotice(project_id=project.id, text=text, source_key=key))
 
 
 async def _notice(tx: Transaction, employee_id: UUID, why: str, key: str, due: tuple[date, date] | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import select
 
 from shared.commands.command import command
 from shared.database.transaction import Transaction
@@ -27,9 +27,7 @@ from subgraphs.projects.models import (
     people,
 )
 from subgraphs.projects.models.refusals import (
-    OpenTasks,
     OverContractValue,
-    TimePending,
     UnbilledTime,
 )
 from subgraphs.projects.models.tasks import check_no_cycle
@@ -102,19 +100,7 @@ async def resume_project(tx: Transaction, project_id: UUID) -> models.Project:
 async def complete_project(tx: Transaction, project_id: UUID, force: bool = False) -> models.Project:
     """Complete a project; `force` cancels the tasks that are open (PRJ-9)."""
     project = await tx.get(models.Project, project_id)
-    project.must_be_open()
-    tasks = await office.tasks_of(tx, project.id, lock=True)
-    left = [task for task in tasks if task.is_open]
-    if left and not force:
-        raise OpenTasks(len(left))
-    entry = models.TimeEntry
-    pending = await tx.first_where(entry, entry.project_id == project.id, entry.status == TimeEntryStatus.SUBMITTED)
-    if pending is not None:
-        raise TimePending
-    for task in left:
-        task.cancel()
-    hours = await _hours(tx, entry.project_id == project.id, entry.status.in_(office.COUNTED))
-    tx.publish(project.complete(await tx.today(), hours))
+    await office.complete_project(tx, project, await tx.today(), force=force)
     project.last_activity_at = tx.now()
     return project
 
@@ -124,7 +110,7 @@ async def cancel_project(tx: Transaction, project_id: UUID, reason: str, confirm
     """Give a project up; one with approved time that nobody billed needs `confirmed`."""
     project = await tx.get(models.Project, project_id)
     entry = models.TimeEntry
-    unbilled = await _hours(
+    unbilled = await office.hours_of(
         tx,
         entry.project_id == project.id,
         entry.status == TimeEntryStatus.APPROVED,
@@ -136,11 +122,6 @@ async def cancel_project(tx: Transaction, project_id: UUID, reason: str, confirm
     project.cancel(reason)
     project.last_activity_at = tx.now()
     return project
-
-
-async def _hours(tx: Transaction, *conditions: ColumnElement[bool]) -> Decimal:
-    total = select(func.coalesce(func.sum(models.TimeEntry.hours), 0)).where(*conditions)
-    return Decimal((await tx.session.execute(total)).scalar_one())
 
 
 @command("projects.task.write", queueable="1h")

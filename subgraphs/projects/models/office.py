@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 
 from shared.database.transaction import Transaction
 from subgraphs.projects.models import people
@@ -17,7 +17,14 @@ from subgraphs.projects.models.projects import (
     ProjectStatus,
     ProjectTemplate,
 )
-from subgraphs.projects.models.refusals import DependencyOpen, NothingToBill, WeekLocked, WipLimit
+from subgraphs.projects.models.refusals import (
+    DependencyOpen,
+    NothingToBill,
+    OpenTasks,
+    TimePending,
+    WeekLocked,
+    WipLimit,
+)
 from subgraphs.projects.models.tasks import (
     ProjectMilestone,
     ProjectTask,
@@ -172,14 +179,36 @@ async def follow(tx: Transaction, project: Project, tasks: Sequence[ProjectTask]
     await touch(tx, project.id)
 
 
+async def complete_project(tx: Transaction, project: Project, on: date, *, force: bool) -> None:
+    """Complete a project; `force` cancels the tasks that are open (PRJ-9).
+
+    Raises OpenTasks, TimePending, IllegalState, ProjectIsClosed, and leaves everything as it was then.
+    """
+    project.must_be_open()
+    left = [task for task in await tasks_of(tx, project.id, lock=True) if task.is_open]
+    if left and not force:
+        raise OpenTasks(len(left))
+    own = TimeEntry.project_id == project.id
+    if await tx.first_where(TimeEntry, own, TimeEntry.status == TimeEntryStatus.SUBMITTED):
+        raise TimePending
+    tx.publish(project.complete(on, await hours_of(tx, own, TimeEntry.status.in_(COUNTED))))
+    for task in left:
+        task.cancel()
+
+
+async def hours_of(tx: Transaction, *conditions: ColumnElement[bool]) -> Decimal:
+    """Return the sum of the hours of entries that meet the conditions."""
+    total = select(func.coalesce(func.sum(TimeEntry.hours), 0)).where(*conditions)
+    return Decimal((await tx.session.execute(total)).scalar_one())
+
+
 async def check_time(tx: Transaction, entry: TimeEntry, corrected: TimeEntry | None) -> None:
     """Check an entry against its day and week (PRJ-3, PRJ-4). Raises DayFull, WeekLocked, Invalid, IllegalState."""
     key = f"time_entry/{entry.employee_id}/{entry.worked_on}"
     await tx.session.execute(_ONE_DAY_AT_A_TIME, {"tenant": str(tx.tenant_id), "key": key})
     theirs = (TimeEntry.employee_id == entry.employee_id, TimeEntry.id != entry.id)
     same_day = (TimeEntry.worked_on == entry.worked_on, TimeEntry.status != TimeEntryStatus.REJECTED)
-    logged = select(func.coalesce(func.sum(TimeEntry.hours), 0)).where(*theirs, *same_day)
-    others = Decimal((await tx.session.execute(logged)).scalar_one())
+    others = await hours_of(tx, *theirs, *same_day)
     in_quarters = await tx.first_where(ProjectSettings, ProjectSettings.quarter_hours)
     entry.check(others, corrected, quarter_hours=in_quarters is not None)
     if corrected is None and await is_locked(tx, entry.employee_id, week_of(entry.worked_on), entry.id):

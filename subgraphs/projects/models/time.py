@@ -201,6 +201,11 @@ class BillableBatch(Entity):
             lines=tuple(line.to_invoice() for line in self.lines),
         )
 
+    def mark_sent(self) -> None:
+        """Be on the draft of an invoice; what came later stays."""
+        if self.status is BillableBatchStatus.PREPARED:
+            self.status = BillableBatchStatus.SENT
+
     def mark_invoiced(self, entries: Iterable[TimeEntry], milestones: Iterable[ProjectMilestone]) -> None:
         """Be on an issued invoice, and so its time and milestones; a cancelled batch stays cancelled."""
         if self.status is BillableBatchStatus.CANCELLED:

@@ -1,5 +1,6 @@
 """Projects from the won deal to the billed hour, as their commands and handlers do it."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -163,6 +164,41 @@ async def test_a_day_holds_24_hours_over_all_projects(projects: RunningModule) -
     assert await code(projects, worker(ada), "logTime", ENTRY, hours="24", **late) is None
 
 
+async def test_a_day_holds_24_hours_also_for_entries_of_the_same_moment(projects: RunningModule) -> None:
+    """PRJ-3"""
+    ada = await projects.new_tenant()
+    bo = worker(ada)
+    places = [await a_project(projects, ada) for _ in range(4)]
+    entry = {"workedOn": "2026-03-02", "hours": "10", "note": "Rush"}
+
+    codes = await asyncio.gather(
+        *(code(projects, bo, "logTime", ENTRY, projectId=project, **entry) for project in places)
+    )
+
+    assert sorted(codes, key=str) == ["DAY_FULL", "DAY_FULL", None, None]
+
+
+async def test_a_site_that_is_handed_over_completes_its_project_or_says_why_not(projects: RunningModule) -> None:
+    ada = await projects.new_tenant()
+    bo = worker(ada)
+    ready, waiting = await a_project(projects, ada), await a_project(projects, ada)
+    await hours(projects, bo, waiting, "1", "2026-03-02")
+    await done(projects, bo, "submitTimesheet", ENTRIES, weekStart="2026-03-02")
+
+    for project in (ready, waiting):
+        site = {"constructionSiteId": some_id(), "projectId": project, "handedOverOn": "2026-06-30"}
+        await projects.publish(ada.tenant, "site.handed_over", "Site", UUID(site["constructionSiteId"]), 1, site)
+
+    async def heard() -> bool:
+        done_ = await projects.rows(ada.tenant, "select 1 from project where status = 'COMPLETED'")
+        return bool(done_ and await projects.rows(ada.tenant, "select 1 from project_notice"))
+
+    await until(heard)
+    answer = await projects.execute(ada, f'{{ project(id: "{waiting}") {{ status notices {{ text }} }} }}')
+    assert answer.data["project"]["status"] == "ACTIVE"
+    assert "waits for approval" in answer.data["project"]["notices"][0]["text"]
+
+
 async def test_members_log_their_own_time_only(projects: RunningModule) -> None:
     ada = await projects.new_tenant()
     project = await a_project(projects, ada)
@@ -266,9 +302,11 @@ async def test_approved_time_goes_into_one_batch_and_out_when_its_invoice_is_voi
 
     invoice = some_id()
     issued = {"invoiceId": invoice, "sourceKey": f"batch:{first['id']}"}
-    await projects.publish(ada.tenant, "invoice.issued", "Invoice", UUID(invoice), 1, issued)
+    await projects.publish(ada.tenant, "invoice.drafted", "Invoice", UUID(invoice), 1, issued)
+    await until(lambda: _statuses(projects, ada, "SENT", "APPROVED"))
+    await projects.publish(ada.tenant, "invoice.issued", "Invoice", UUID(invoice), 2, issued)
     await until(lambda: _statuses(projects, ada, "INVOICED", "BILLED"))
-    await projects.publish(ada.tenant, "invoice.voided", "Invoice", UUID(invoice), 2, issued)
+    await projects.publish(ada.tenant, "invoice.voided", "Invoice", UUID(invoice), 3, issued)
     await until(lambda: _statuses(projects, ada, "CANCELLED", "APPROVED"))
     second = await batch(projects, ada, project)
 

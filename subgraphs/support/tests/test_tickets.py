@@ -1,5 +1,6 @@
 """Tickets: their states, their clocks, what others hear of them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -89,6 +90,15 @@ async def test_numbers_of_a_tenant_increase(support: RunningModule) -> None:
     numbers = [(await opened(support, ada))["number"] for _ in range(3)]
 
     assert numbers == ["T-1", "T-2", "T-3"]
+
+
+async def test_numbers_differ_also_for_tickets_of_the_same_moment(support: RunningModule) -> None:
+    """SUP-1"""
+    ada = await support.new_tenant()
+
+    tickets = await asyncio.gather(*(opened(support, ada) for _ in range(8)))
+
+    assert {ticket["number"] for ticket in tickets} == {f"T-{number}" for number in range(1, 9)}
 
 
 async def test_an_opened_ticket_is_told_with_its_first_message(support: RunningModule) -> None:
