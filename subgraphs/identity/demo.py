@@ -71,7 +71,8 @@ async def found_tenants(database: Database, extras: Mapping[str, Any], _as_of: d
     for new, staff in demo_tenants():
         tenant_id = await plant_tenant(database, new, staff, operator)
         operator = operator or tenant_id
-        found.append(DemoTenant(tenant_id, new.slug, await give_passwords(database, login, tenant_id, new.slug, staff)))
+        logins = await give_passwords(database, login, tenant_id, new.slug, staff)
+        found.append(DemoTenant(tenant_id, new.slug, logins, is_company=not new.is_operator))
     return found
 
 

@@ -1,0 +1,89 @@
+"""Keys of access tokens that change without outage, and keys for programs (IDN-2, IDN-6)."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from subgraphs.identity.sign_in.keys import key_ring
+from subgraphs.identity.tests.conftest import Company, Desk
+from subgraphs.identity.tests.test_sign_in import role_id
+
+pytestmark = pytest.mark.anyio
+NOW = datetime(2031, 5, 1, 12, tzinfo=UTC)
+
+
+async def test_a_new_key_is_published_before_it_signs_and_the_old_one_stays_until_its_tokens_are_over(
+    desk: Desk,
+) -> None:
+    """IDN-2"""
+    try:
+        first = (await key_ring(desk.login, NOW)).signing(NOW)
+        eve = NOW + timedelta(days=29, hours=23, minutes=30)
+        turn, after = eve + timedelta(hours=1, minutes=1), eve + timedelta(days=2)
+
+        announced = await key_ring(desk.login, eve)
+        turned = await key_ring(desk.login, turn)
+        later = await key_ring(desk.login, after)
+
+        assert len(announced.keys) == 2
+        assert announced.signing(eve).kid == first.kid
+        assert turned.signing(turn).kid != first.kid
+        assert first.kid in {key.kid for key, _ in turned.keys}
+        assert first.kid not in {key.kid for key, _ in later.keys}
+    finally:
+        async with desk.login.begin() as connection:  # keys of the future would sign for the other tests
+            await connection.execute(text("delete from sign_in.signing_key where valid_from > '2031-01-01'"))
+
+
+async def test_the_first_sign_in_after_a_long_rest_has_a_key(desk: Desk) -> None:
+    late = NOW + timedelta(days=400)
+    try:
+        await key_ring(desk.login, late - timedelta(days=30, hours=20))
+
+        assert (await key_ring(desk.login, late)).signing(late)
+    finally:
+        async with desk.login.begin() as connection:
+            await connection.execute(text("delete from sign_in.signing_key where valid_from > '2031-01-01'"))
+
+
+async def test_an_api_key_is_shown_once_and_kept_as_a_hash(desk: Desk, company: Company) -> None:
+    """IDN-6"""
+    owner = await desk.principal(company)
+    arguments = {
+        "label": "Till",
+        "roleId": await role_id(desk, company, "Viewer"),
+        "expiresAt": (datetime.now(UTC) + timedelta(days=90)).isoformat(),  # noqa: TID251 outside the platform
+        "idempotencyKey": "till",
+    }
+    selection = "serviceCredential { id prefix secret revoked }"
+
+    issued = (await desk.running.command(owner, "issueApiKey", selection, **arguments))["serviceCredential"]
+    again = (await desk.running.command(owner, "issueApiKey", selection, **arguments))["serviceCredential"]
+
+    assert issued["secret"].startswith(f"{issued['prefix']}_{company.id.hex}_")
+    assert again == {**issued, "secret": None}
+    (kept,) = await desk.running.rows(company.id, "select secret_hash from service_credential")
+    assert kept["secret_hash"] == hashlib.sha256(issued["secret"].encode()).hexdigest()
+    (event,) = await desk.running.outgoing(company.id, "api_key.issued")
+    assert event["data"]["prefix"] == issued["prefix"]
+    assert issued["secret"] not in str(event)
+
+    revoked = await desk.running.command(owner, "revokeApiKey", "serviceCredential { revoked }", id=issued["id"])
+    assert revoked["serviceCredential"] == {"revoked": True}
+
+
+@pytest.mark.parametrize("days", [-1, 400])
+async def test_an_api_key_ends_within_a_year(desk: Desk, company: Company, days: int) -> None:
+    """IDN-6"""
+    refused = await desk.running.command(
+        await desk.principal(company),
+        "issueApiKey",
+        "serviceCredential { id }",
+        label="Till",
+        roleId=await role_id(desk, company, "Viewer"),
+        expiresAt=(datetime.now(UTC) + timedelta(days=days)).isoformat(),  # noqa: TID251 outside the platform
+    )
+
+    assert refused["userErrors"][0]["field"] == ["expiresAt"]
