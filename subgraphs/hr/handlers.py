@@ -1,5 +1,6 @@
-"""What HR does when others' facts arrive: it keeps the fact, then brings commissions in line with it."""
+"""What HR does when others' facts arrive (it keeps the fact, then brings commissions in line with it), and every night."""
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import func, select
 
 from shared.database.transaction import Transaction
 from shared.events.handler import on
+from shared.events.schedule import cron
 from subgraphs.hr import models
 from subgraphs.hr.events import (
     CreditNoteIssued,
@@ -177,6 +179,18 @@ async def mark_paid(tx: Transaction, event: PayrollRunPaid) -> None:
     statement = select(CommissionEntry).where(CommissionEntry.id.in_([UUID(key) for key in keys]), approved)
     for entry in await tx.all(statement.with_for_update()):
         entry.status = CommissionEntryStatus.PAID
+
+
+@cron("10 0 * * *")
+async def turn_day(tx: Transaction) -> None:
+    """Let leave begin and end, and people leave the day after their last."""
+    await models.absence.turn_day(tx, await tx.today())
+
+
+@cron("20 0 1 * *")
+async def accrue_last_month(tx: Transaction) -> None:
+    """Book the leave earned in the month that ended (HR-3)."""
+    await models.absence.accrue_month(tx, (await tx.today()).replace(day=1) - timedelta(days=1))
 
 
 async def _closing(tx: Transaction, event: DealCloseWon | DealReopened) -> DealClosing:

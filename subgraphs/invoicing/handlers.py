@@ -1,9 +1,10 @@
-"""What Invoicing does when others' facts arrive."""
+"""What Invoicing does when others' facts arrive, and every night."""
 
 from sqlalchemy import select
 
 from shared.database.transaction import Transaction
 from shared.events.handler import on
+from shared.events.schedule import cron
 from subgraphs.invoicing import models
 from subgraphs.invoicing.events import (
     BillableBatchReady,
@@ -107,3 +108,10 @@ async def reopen_period(tx: Transaction, event: FiscalPeriodReopened) -> None:
     known = models.ClosedPeriod.fiscal_period_id == event.fiscal_period_id
     if period := await tx.first_where(models.ClosedPeriod, known, lock=True):
         await tx.session.delete(period)
+
+
+@cron("5 0 * * *")
+async def mark_overdue(tx: Transaction) -> None:
+    """Mark what was due yesterday or before, at 00:05 in the tenant's zone (INV-5)."""
+    while await booking.mark_overdue(tx, await tx.today()):
+        await tx.session.flush()

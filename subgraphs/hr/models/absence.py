@@ -16,6 +16,7 @@ from subgraphs.hr.models.leave import (
     LeavePolicy,
     LeaveRequest,
     LeaveRequestKind,
+    LeaveRequestStatus,
     Overlap,
     WorkCalendar,
     accrued,
@@ -94,6 +95,23 @@ async def accrue_month(tx: Transaction, month: date) -> Sequence[Employee]:
             if month.month == 12:
                 await _turn_year(tx, person, policy, last)
     return people
+
+
+async def turn_day(tx: Transaction, today: date) -> None:
+    """Bring states in line with a day: agreed leave that began is TAKEN, who is away is ON_LEAVE, who left has LEFT."""
+    begun = select(LeaveRequest).where(
+        LeaveRequest.status == LeaveRequestStatus.APPROVED, LeaveRequest.starts_on <= today
+    )
+    for request in await tx.all(begun.with_for_update()):
+        request.status = LeaveRequestStatus.TAKEN
+    await tx.session.flush()
+    away = select(LeaveRequest.employee_id).where(
+        LeaveRequest.status == LeaveRequestStatus.TAKEN, LeaveRequest.starts_on <= today, LeaveRequest.ends_on >= today
+    )
+    here = Employee.status.in_((EmployeeStatus.ACTIVE, EmployeeStatus.ON_LEAVE, EmployeeStatus.NOTICE))
+    gone = set((await tx.session.scalars(away)).all())
+    for person in await tx.all(select(Employee).where(here).order_by(Employee.id).with_for_update()):
+        person.begin_day(today, is_away=person.id in gone)
 
 
 async def _turn_year(tx: Transaction, person: Employee, policy: LeavePolicy, last: date) -> None:

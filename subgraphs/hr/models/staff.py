@@ -108,6 +108,13 @@ class Employee(Entity):
         self.department_id, self.job_title = department_id, job_title or self.job_title
         return self.hired()
 
+    def begin_day(self, today: date, *, is_away: bool) -> None:
+        """Be LEFT the day after the last one, ON_LEAVE while away, else as before; notice outlasts leave."""
+        if self.left_on is not None:
+            self.status = EmployeeStatus.LEFT if self.left_on < today else EmployeeStatus.NOTICE
+        else:
+            self.status = EmployeeStatus.ON_LEAVE if is_away else EmployeeStatus.ACTIVE
+
     def _must_work_here(self) -> None:
         if self.status is EmployeeStatus.LEFT:
             raise IllegalState(f"{self.full_name} left on {self.left_on}.")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from subgraphs.hr.models import absence
 from subgraphs.hr.models.leave import LeavePolicy, LeaveRequestKind, accrued, up_to_half
 
 pytestmark = pytest.mark.anyio
@@ -135,6 +136,27 @@ async def test_a_cancelled_leave_is_given_back(begin: Any) -> None:
     assert cancelled["leaveRequest"]["status"] == "CANCELLED"
     (left,) = await story.rows("select sum(days) as days from leave_ledger_line")
     assert left["days"] == 0
+
+
+async def test_a_day_lets_leave_begin_and_people_leave(begin: Any) -> None:
+    story = await begin()
+    cy, di = await hire(story, "Cy"), await hire(story, "Di")
+    request = await story.command(
+        "requestLeave", LEAVE, employeeId=cy["id"], startsOn="2026-04-07", endsOn="2026-04-08", kind="SICK"
+    )
+    await story.command("approveLeave", LEAVE, id=request["leaveRequest"]["id"])
+    await story.command("terminateEmployee", "employee { id }", employeeId=di["id"], leftOn="2099-04-07")
+
+    async def on(day: date) -> list[str]:
+        async with story.hr.transaction(story.ada) as tx:
+            await absence.turn_day(tx, day)
+        rows = await story.rows("select status from employee where full_name in ('Cy', 'Di') order by full_name")
+        return [row["status"] for row in rows]
+
+    assert await on(date(2026, 4, 6)) == ["ACTIVE", "NOTICE"]
+    assert await on(date(2026, 4, 7)) == ["ON_LEAVE", "NOTICE"]
+    assert await on(date(2026, 4, 9)) == ["ACTIVE", "NOTICE"]
+    assert await on(date(2099, 4, 8)) == ["ACTIVE", "LEFT"]
 
 
 def test_a_month_is_earned_pro_rata_by_calendar_days() -> None:

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from shared.commands.command import command
 from shared.database.transaction import Transaction
@@ -29,8 +29,6 @@ from subgraphs.invoicing.models import (
     TaxRoundingRule,
     booking,
 )
-
-_OVERDUE_AT_ONCE = 500
 
 
 @command("invoicing.invoice.write", queueable="1h")
@@ -189,13 +187,8 @@ async def write_off_invoice(tx: Transaction, id: UUID, reason: str) -> Invoice:
 
 @command("invoicing.invoice.issue")
 async def mark_invoice_overdue(tx: Transaction, as_of: date | None = None) -> list[Invoice]:
-    """Mark the invoices whose due date has passed, 500 at once; repeats are harmless."""
-    today = as_of or await tx.today()
-    waiting = Invoice.status.in_((InvoiceStatus.ISSUED, InvoiceStatus.PARTLY_PAID))
-    statement = select(Invoice).where(waiting, Invoice.due_date < today).order_by(Invoice.due_date, Invoice.id)
-    found = await tx.all(statement.limit(_OVERDUE_AT_ONCE).with_for_update(skip_locked=True))
-    tx.publish(*(fact for invoice in found if (fact := invoice.mark_overdue(today))))
-    return list(found)
+    """Mark the invoices whose due date has passed, 500 at once; it is done every night, repeats are harmless."""
+    return await booking.mark_overdue(tx, as_of or await tx.today())
 
 
 @command("invoicing.settings.write")

@@ -18,10 +18,12 @@ from subgraphs.invoicing.models.credit_note import (
     lines_left,
 )
 from subgraphs.invoicing.models.drafting import lines_of
-from subgraphs.invoicing.models.invoice import Invoice, InvoiceLine
+from subgraphs.invoicing.models.invoice import Invoice, InvoiceLine, InvoiceStatus
 from subgraphs.invoicing.models.payment import CustomerCredit, InvoicePayment, InvoicePaymentMethod, check_payment
 from subgraphs.invoicing.models.replicas import must_be_open, rate_on
 from subgraphs.invoicing.models.series import NumberSeriesDocumentKind, lock_series
+
+_OVERDUE_AT_ONCE = 500
 
 
 async def issue(tx: Transaction, invoice: Invoice, on: date) -> None:
@@ -139,6 +141,15 @@ async def settle(tx: Transaction, invoice: Invoice, on: date) -> None:
     """Derive an invoice's status, and publish that it is paid where it just became so (INV-5)."""
     if paid := invoice.settle(max(on, await tx.today())):
         tx.publish(paid.model_copy(update={"paid_on": on}))
+
+
+async def mark_overdue(tx: Transaction, as_of: date) -> list[Invoice]:
+    """Mark invoices whose due date has passed, 500 at once, those that are due longest first (INV-5)."""
+    waiting = Invoice.status.in_((InvoiceStatus.ISSUED, InvoiceStatus.PARTLY_PAID))
+    statement = select(Invoice).where(waiting, Invoice.due_date < as_of).order_by(Invoice.due_date, Invoice.id)
+    found = await tx.all(statement.limit(_OVERDUE_AT_ONCE).with_for_update(skip_locked=True))
+    tx.publish(*(fact for invoice in found if (fact := invoice.mark_overdue(as_of))))
+    return list(found)
 
 
 async def _pay(
