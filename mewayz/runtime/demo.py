@@ -45,7 +45,7 @@ class DemoPlanting:
             started = time.monotonic()
             async with anyio.create_task_group() as tasks:
                 for slug in slugs:
-                    for tenant in tenants:
+                    for tenant in (one for one in tenants if one.is_company):
                         tasks.start_soon(self._plant, slug, tenant)
             tell(Step("demo data", time.monotonic() - started, ", ".join(slugs)))
         logins = [login for tenant in tenants for login in tenant.logins]

@@ -12,7 +12,6 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeout
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from shared.database.transaction import Database, Transaction
@@ -91,8 +90,8 @@ class Consumer:
         while True:
             try:
                 messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-            except NatsError as error:
-                if not isinstance(error, NatsTimeout):
+            except (NatsError, TimeoutError) as error:
+                if not isinstance(error, TimeoutError):
                     log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
                     await asyncio.sleep(0.5)
                 continue

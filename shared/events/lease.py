@@ -30,7 +30,10 @@ class Lease:
 
     async def release(self) -> None:
         """Give the lease up at once, so that another process need not wait."""
-        await self._connection.close(timeout=2)
+        try:
+            await self._connection.close(timeout=2)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            self._connection.terminate()
 
     async def _run(self, call: Any, *args: Any) -> Any:
         async with self._turn:

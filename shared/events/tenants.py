@@ -8,7 +8,6 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeout
 
 from shared.events.lease import Lease
 from shared.wire.envelope import Envelope
@@ -44,8 +43,8 @@ class TenantFeed:
         while True:
             try:
                 messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
-            except NatsError as error:
-                if isinstance(error, NatsTimeout):
+            except (NatsError, TimeoutError) as error:
+                if isinstance(error, TimeoutError):
                     self.caught_up.set()  # nothing is waiting
                 else:
                     log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)

@@ -121,7 +121,8 @@ class Delivery:
                 self._lease = await take_lease(self._url, self._slug)
                 await self._with(self._lease)
             except* (LeaseLost, OSError, PublishFailed) as lost:
-                log.warning("delivery_restarts", module=self._slug, error=str(lost.exceptions[0]))
+                log.warning("delivery_restarts", module=self._slug, error=_first(lost))
+                await self._release()
             await asyncio.sleep(_PAUSE_S)
 
     async def _with(self, lease: Lease) -> None:
@@ -146,7 +147,19 @@ class Delivery:
         if self._lease is not None:
             with contextlib.suppress(LeaseLost, OSError):
                 await self._relay.drain(self._lease)
-            await self._lease.release()
+            await self._release()
+
+    async def _release(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.release()
+
+
+def _first(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        inner: list[BaseException] = list(error.exceptions)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return _first(inner[0])
+    return f"{type(error).__name__}: {error}"
 
 
 def _keys(bootstrap: ModuleBootstrap) -> Mapping[str, Ed25519PublicKey]:

@@ -131,6 +131,7 @@ class DemoTenant(msgspec.Struct, frozen=True):
     id: UUID
     slug: str
     logins: list[Login]
+    is_company: bool = True  # False: the operator's own, which gets no demo rows
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

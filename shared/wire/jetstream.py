@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 EVENTS, TENANTS, COMMANDS, RESULTS, DEAD_LETTERS = "EVENTS", "TENANTS", "COMMANDS", "CMDRES", "DLQ"
 MAX_BATCH = 500
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 2.0
 _DUPLICATE_IN_BATCH = 10201
 
 
@@ -97,9 +97,11 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> None:
 
 
 async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
-    """Make a durable consumer deliver again from its ack floor: what was in flight comes first, in order (ADR-60)."""
-    reply = await client.request(f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", b"", timeout=_TIMEOUT_S)
-    answer = orjson.loads(reply.data)
+    """Make a durable consumer deliver again from its ack floor: what was in flight comes first, in order (ADR-60).
+
+    Raises PublishFailed.
+    """
+    answer = await _request(client, Message(f"$JS.API.CONSUMER.RESET.{stream}.{consumer}", "", b""), {})
     if "error" in answer:
         raise PublishFailed(answer["error"].get("description"))
 
