@@ -373,3 +373,21 @@ def shop_without_way() -> World:
     )
     world.graph = Graph(parse_supergraph(sdl))
     return world
+
+
+async def test_the_root_reached_again_from_inside_the_answer() -> None:
+    user = {"__typename": "User", "id": "1", "name": "Ada"}
+    query: dict[str, Any] = {"__typename": "Query", "me": user, "n": 3}
+    world = World(
+        {
+            "a": "type Query { n: Int } type Mutation { act: Payload } type Payload { ok: Boolean query: Query }",
+            "b": 'type Query { me: User } type User @key(fields: "id") { id: ID! name: String }',
+        },
+        {"User": [user]},
+        {"act": {"__typename": "Payload", "ok": True, "query": query}, "me": user, "n": 3},
+    )
+    answer = await world.ask("mutation { act { ok query { __typename m: me { name } n } } }")
+
+    assert answer.errors == []
+    assert answer.data == {"act": {"ok": True, "query": {"__typename": "Query", "m": {"name": "Ada"}, "n": 3}}}
+    assert [(name, one["query"].split("{")[0]) for name, one in world.sent[:1]] == [("a", "mutation")]
