@@ -79,9 +79,12 @@ def import_libraries(folders: list[Path]) -> None:
     """Import what every module needs, and no module; let modules in `folders` be found as `subgraphs.<slug>`."""
     import subgraphs
 
+    # structlog imports Rich for coloured consoles wherever it is installed: 8 MB that no module needs.
+    sys.modules["rich"] = None  # pyright: ignore[reportArgumentType] the documented way to make an import fail
     subgraphs.__path__.extend(str(folder) for folder in folders if str(folder) not in subgraphs.__path__)
     for library in LIBRARIES:
         importlib.import_module(library)
+    del sys.modules["rich"]
 
 
 class Zygote:
