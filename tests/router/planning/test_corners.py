@@ -391,3 +391,80 @@ async def test_the_root_reached_again_from_inside_the_answer() -> None:
     assert answer.errors == []
     assert answer.data == {"act": {"ok": True, "query": {"__typename": "Query", "m": {"name": "Ada"}, "n": 3}}}
     assert [(name, one["query"].split("{")[0]) for name, one in world.sent[:1]] == [("a", "mutation")]
+
+
+def lists() -> World:
+    """Keys that hold lists of objects, with parts of the objects in a third subgraph."""
+    toys = {"__typename": "Category", "id": "c1", "tag": "toys"}
+    one: dict[str, Any] = {"__typename": "Product", "id": "1", "pid": "p1", "category": toys, "price": 10}
+    two: dict[str, Any] = {"__typename": "Product", "id": "2", "pid": "p2", "category": toys, "price": 20}
+    toys["main"] = one
+    row = {"__typename": "ProductList", "products": [one, two], "first": one, "selected": two}
+    return World(
+        {
+            "products": """
+                type Query { top: ProductList! }
+                type ProductList @key(fields: "products { id }") { products: [Product!]! @shareable }
+                type Product @key(fields: "id") { id: ID! category: Category @shareable }
+                type Category @key(fields: "id") { id: ID! tag: String @shareable main: Product! }""",
+            "link": 'type Product @key(fields: "id") @key(fields: "id pid") { id: ID! pid: ID! @shareable }',
+            "price": """
+                type ProductList @key(fields: "products { id pid category { id tag } } selected { id }") {
+                  products: [Product!]! @shareable selected: Product @shareable first: Product @shareable }
+                type Product @key(fields: "id pid category { id tag }") {
+                  id: ID! pid: ID! @shareable category: Category @shareable price: Int }
+                type Category { id: ID! @shareable tag: String @shareable }""",
+            "list": """
+                type ProductList @key(fields: "products { id pid }") {
+                  products: [Product!]! @shareable first: Product @shareable selected: Product @shareable }
+                type Product @key(fields: "id pid") { id: ID! pid: ID! @shareable }""",
+        },
+        {"Product": [one, two], "Category": [toys], "ProductList": [row]},
+        {"top": row},
+    )
+
+
+async def test_keys_of_lists_of_objects_from_several_subgraphs() -> None:
+    world = lists()
+    query = """{ top { products { id pid price category { main { id } id tag } }
+      selected { id price category { tag } } first { id } } }"""
+    answer = await world.ask(query)
+
+    assert answer.errors == []
+    assert answer.data == world.truth(query)
+
+
+async def test_requires_with_fragments_inside_fragments() -> None:
+    deep: dict[str, Any] = {"__typename": "Baz", "foo": "f", "bar": "b", "baz": "z"}
+    row = {
+        "__typename": "Entity", "id": "1", "data": deep,
+        "told": lambda seen, _: ",".join(str(_held(seen["data"]).get(name)) for name in ("foo", "bar", "baz")),
+    }  # fmt: skip
+    interfaces = "interface Foo { foo: String! } interface Bar implements Foo { foo: String! bar: String! }"
+    world = World(
+        {
+            "a": f"""type Query {{ one: Entity }} type Entity @key(fields: "id") {{ id: ID! data: Foo }} {interfaces}
+                type Baz implements Foo & Bar @shareable {{ foo: String! bar: String! baz: String! }}
+                type Qux implements Foo & Bar @shareable {{ foo: String! bar: String! qux: String! }}""",
+            "b": f"""type Entity @key(fields: "id") {{ id: ID! data: Foo @external
+                told: String @requires(fields: "data {{ foo ... on Bar {{ bar ... on Baz {{ baz }} }} }}") }} {interfaces}
+                type Baz implements Foo & Bar @shareable {{ foo: String! bar: String! baz: String! }}
+                type Qux implements Foo & Bar @shareable {{ foo: String! bar: String! qux: String! }}""",
+        },
+        {"Entity": [row]},
+        {"one": row},
+    )
+    await same(world, "{ one { told } }", 2)
+
+
+async def test_a_value_of_an_enum_that_clients_do_not_know_is_null_with_an_error() -> None:
+    rows = [{"__typename": "User", "id": str(n), "kind": kind} for n, kind in enumerate(("OPEN", "HIDDEN"))]
+    world = World(
+        {"a": "type Query { users: [User] } type User { id: ID kind: Kind } enum Kind { OPEN HIDDEN @inaccessible }"},
+        {"User": rows},
+        {"users": rows},
+    )
+    answer = await world.ask("{ users { id kind } }")
+
+    assert answer.data == {"users": [{"id": "0", "kind": "OPEN"}, {"id": "1", "kind": None}]}
+    assert [one["path"] for one in answer.errors] == [["users", 1, "kind"]]

@@ -23,7 +23,7 @@ FEDERATION = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.8", import: ["@key", "@shareable", "@external", '
     '"@requires", "@provides", "@override", "@inaccessible", "@interfaceObject", "@tag", "@context", "@fromContext"])\n'
 )
-IDENTITY = ("id", "upc", "sku", "code", "lot", "pid", "composite", "one", "two")
+IDENTITY = ("id", "upc", "products", "sku", "code", "lot", "pid", "composite", "one", "two")
 
 
 @dataclass
@@ -161,9 +161,10 @@ class Served:
             found = self.world.roots[name]
             return seen(found(None, arguments) if callable(found) else found)
         told = source.told is not None and name in source.told
-        if (info.parent_type.name, name) in self.external and not told and name not in f"{self.provided} {self.keys}":
+        is_external = (info.parent_type.name, name) in self.external
+        if is_external and not told and name not in f"{self.provided} {self.keys}":
             raise ValueError(f"{info.parent_type.name}.{name} is external in {self.name}")
-        found = source[name]
+        found = source[name] if is_external or name not in source.row else source.row[name]
         if callable(found):
             found = found(source, arguments)
         return seen(found, None)
@@ -185,9 +186,13 @@ def _uses(node: Any, name: str) -> Iterator[Any]:
 def _fits(row: Any, told: Mapping[str, Any]) -> bool:
     """Whether a representation means a row: what names it is equal, whatever else is told."""
     named = [name for name in told if name in IDENTITY and name in row]
-    return bool(named) and all(
-        _fits(row[name], told[name]) if isinstance(told[name], dict) else row[name] == told[name] for name in named
-    )
+    return bool(named) and all(_equals(row[name], told[name]) for name in named)
+
+
+def _equals(value: Any, told: Any) -> bool:
+    if isinstance(told, list):
+        return len(value) == len(told) and all(map(_equals, value, told))
+    return _fits(value, told) if isinstance(told, dict) else value == told
 
 
 def seen(value: Any, told: Mapping[str, Any] | None = None) -> Any:
