@@ -9,9 +9,8 @@ A `Graph` never changes; a new supergraph is a new Graph, and requests under way
 """
 
 import gc
-from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Self, TypeVar
+from typing import Self
 
 from graphql import (
     BooleanValueNode,
@@ -34,14 +33,14 @@ from graphql import (
 from router.errors import BadVariables, ParseFailed, UnknownOperation, ValidationFailed
 from router.execution.compile import CompiledPlan
 from router.execution.literals import lift
+from router.planning.cache import Cache
 from router.planning.planner import Operation, plan_operation
 from router.supergraph.api_schema import api_schema
 from router.supergraph.model import Supergraph
 from router.supergraph.reach import Reach
 from router.supergraph.sdl import parse_supergraph
 
-K = TypeVar("K")
-V = TypeVar("V")
+_CACHE_BYTES = 64 << 20
 
 
 class Prepared:
@@ -85,15 +84,16 @@ class Prepared:
 class Graph:
     """One supergraph, its API schema, and the operations prepared for it."""
 
-    def __init__(self, supergraph: Supergraph, *, labels: frozenset[str] = frozenset(), cached: int = 2048) -> None:
-        """Make a supergraph ready. `labels` are the @override labels that are on; `cached` operations are kept."""
+    def __init__(
+        self, supergraph: Supergraph, *, labels: frozenset[str] = frozenset(), cache_bytes: int = _CACHE_BYTES
+    ) -> None:
+        """Make a supergraph ready. `labels` are the @override labels that are on; `cache_bytes` is a rough bound."""
         self.supergraph = supergraph
         self.schema = api_schema(supergraph)
         self.reach = Reach(supergraph, labels)
-        self._cached = cached
-        self._documents: OrderedDict[str, tuple[DocumentNode, frozenset[str]]] = OrderedDict()
-        self._plans: OrderedDict[object, CompiledPlan] = OrderedDict()
-        self._prepared: OrderedDict[object, Prepared] = OrderedDict()
+        self._documents: Cache[tuple[DocumentNode, frozenset[str]]] = Cache(cache_bytes // 4)
+        self._plans: Cache[CompiledPlan] = Cache(cache_bytes // 2)
+        self._prepared: Cache[Prepared] = Cache(cache_bytes // 4)
 
     @classmethod
     def from_sdl(cls, text: str) -> Self:
@@ -123,25 +123,21 @@ class Graph:
             lifted = lift(self.schema, document, node)
             compiled = self._compiled(Operation(lifted.document, lifted.node, values))
             found = Prepared(self.schema, node, compiled, lifted.values)
-            _keep(self._prepared, asked, found, self._cached)
-        else:
-            self._prepared.move_to_end(asked)
+            self._prepared.put(asked, found, _weight(query))
         return found
 
     def _compiled(self, operation: Operation) -> CompiledPlan:
-        asked = (print_ast(operation.document), tuple(sorted(operation.values.items())))
+        text = print_ast(operation.document)
+        asked = (text, tuple(sorted(operation.values.items())))
         found = self._plans.get(asked)
         if found is None:
             found = CompiledPlan(plan_operation(self.reach, self.schema, operation))
-            _keep(self._plans, asked, found, self._cached)
-        else:
-            self._plans.move_to_end(asked)
+            self._plans.put(asked, found, _weight(text))
         return found
 
     def _document(self, query: str) -> tuple[DocumentNode, frozenset[str]]:
         found = self._documents.get(query)
         if found is not None:
-            self._documents.move_to_end(query)
             return found
         try:
             document = parse(query)
@@ -153,14 +149,12 @@ class Graph:
         if errors:
             raise ValidationFailed([one.formatted for one in errors])
         found = (document, _condition_names(document))
-        _keep(self._documents, query, found, self._cached)
-        return found
+        return self._documents.put(query, found, _weight(query))
 
 
-def _keep(cache: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
-    cache[key] = value
-    while len(cache) > limit:
-        cache.popitem(last=False)
+def _weight(text: str) -> int:
+    """Estimate the bytes that a document of this text takes with what is made of it."""
+    return 4096 + 64 * len(text)
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

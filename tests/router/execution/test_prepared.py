@@ -3,6 +3,7 @@
 import pytest
 
 from router.errors import BadVariables, ParseFailed, UnknownOperation, ValidationFailed
+from router.execution.prepared import Graph
 from tests.router.planning.test_features import shop
 
 pytestmark = pytest.mark.anyio
@@ -73,11 +74,11 @@ async def test_variables_of_the_wrong_type_are_refused_before_anything_is_sent()
     assert world.sent == []
 
 
-async def test_old_operations_leave_the_cache() -> None:
+async def test_operations_beyond_the_bound_leave_the_cache() -> None:
     world = shop()
-    world.graph._cached = 3  # pyright: ignore[reportPrivateUsage]
-    first = world.prepare("{ me { name } }")
-    for n in range(3):
-        world.prepare(f"{{ me {{ a{n}: name }} }}")
+    graph = Graph(world.graph.supergraph, cache_bytes=400_000)
+    first = graph.prepare("{ me { name } }")
+    for n in range(40):
+        graph.prepare(f"{{ me {{ a{n}: name }} }}")
 
-    assert world.prepare("{ me { name } }") is not first
+    assert graph.prepare("{ me { name } }") is not first
