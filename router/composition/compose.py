@@ -74,8 +74,11 @@ def _read(given: list[Subgraph], digests: list[str], report: Report, memory: Mem
     known = {digest: memory.read.get(digest) for digest in digests}
     facts: list[SubgraphFacts] = []
     for index, (one, digest) in enumerate(zip(given, digests, strict=True)):
-        before = known[digest]
-        read = before.facts if before else read_subgraph(one, index, report)
+        before, told = known[digest], Report()
+        read = before.facts if before else read_subgraph(one, index, told)
+        report.errors += told.errors
+        if read is not None and not before:
+            read.hints = tuple(told.hints)
         if read is not None:
             read.digest = digest
             facts.append(read)
@@ -93,7 +96,7 @@ def _read(given: list[Subgraph], digests: list[str], report: Report, memory: Mem
 
 
 def _checked(facts: SubgraphFacts) -> ReadSubgraph:
-    told = Report()
+    told = Report(hints=list(facts.hints))
     work_out(facts)
     check_subgraph(facts, told)
     return ReadSubgraph(facts, tuple(told.errors), tuple(told.hints))

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from graphql import parse_const_value
 
+from router.composition.merge.features import with_inaccessible
 from router.composition.report import CompositionError
 from router.composition.rules.inaccessible import hidden_problems
 from router.composition.values import read_value
@@ -41,7 +42,7 @@ def apply_contract(supergraph: Supergraph, *, include: Collection[str] = (), exc
         message = f"The contract ({tags}) leaves no query: tag at least one field of Query and what it returns."
         return Contract(None, (CompositionError("CONTRACT_EMPTY", message),))
     problems = tuple(CompositionError(one.code, one.message) for one in hidden_problems(made, HIDDEN.name))
-    return Contract(None, problems) if problems else Contract(made, ())
+    return Contract(None, problems) if problems else Contract(with_inaccessible(made), ())
 
 
 class _Filter:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from router.composition.links import Links
-from router.composition.report import Location
+from router.composition.report import Hint, Location
 from router.composition.values import Value
 
 Kind: TypeAlias = Literal["SCALAR", "OBJECT", "INTERFACE", "UNION", "ENUM", "INPUT_OBJECT"]
@@ -149,6 +149,7 @@ class SubgraphFacts:
     shareable: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     used: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     digest: str = ""
+    hints: tuple[Hint, ...] = ()
     applied_names: frozenset[str] | None = None
 
     @property

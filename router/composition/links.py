@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from graphql import DirectiveNode, SchemaDefinitionNode, SchemaExtensionNode
 
-from router.composition.federation import FEDERATION, LATEST, LINK, SINCE, TYPES_SINCE
-from router.composition.report import Location, Report
+from router.composition.federation import FEDERATION, LATEST, LINK, SINCE, SPECS, TYPES_SINCE
+from router.composition.report import Hint, HintLevel, Location, Report
 from router.composition.values import Value, print_value, read_value
 
 _VERSION = re.compile(r"^v(\d+)\.(\d+)$")
@@ -115,7 +115,23 @@ def read_links(nodes: Iterable[SchemaDefinitionNode | SchemaExtensionNode], subg
             continue
         _check_clash(link, links, report)
         links.all.append(link)
+    _hint_on_version(links, subgraph, report)
     return links
+
+
+def _hint_on_version(links: Links, subgraph: str, report: Report) -> None:
+    """IMPLICITLY_UPGRADED_FEDERATION_VERSION: a linked specification that came with a later federation raises it."""
+    own, connect = links.of(FEDERATION), links.of(f"{SPECS}/connect")
+    if own is None or connect is None or connect.version[0] != 0:
+        return
+    needed = (2, 9 + connect.version[1])
+    if own.version < needed:
+        message = (
+            f"[{subgraph}] {connect.url} came with federation v{needed[0]}.{needed[1]}: "
+            f"the link to v{own.version[0]}.{own.version[1]} counts as that."
+        )
+        code = "IMPLICITLY_UPGRADED_FEDERATION_VERSION"
+        report.hints.append(Hint(code, HintLevel.INFO, message, "@link", (own.location,)))
 
 
 def _check_clash(link: Link, links: Links, report: Report) -> None:

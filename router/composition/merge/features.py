@@ -1,6 +1,7 @@
 """What the supergraph links: the specifications in use, directives to compose, executable directives."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from graphql import TypeNode, print_ast
@@ -134,6 +135,16 @@ def _shown_name(merging: Merging, name: str) -> str:
 
 def _import(name: str, shown: str) -> str:
     return f'"@{name}"' if name == shown else f'{{ name: "@{name}", as: "@{shown}" }}'
+
+
+def with_inaccessible(supergraph: model.Supergraph) -> model.Supergraph:
+    """Return the supergraph with @inaccessible linked and defined, so that it can be printed with the marks."""
+    if "inaccessible" in supergraph.directives:
+        return supergraph
+    spec = next(one for one in _SPECS if one.directives[0] == "inaccessible")
+    link = model.Link(f"{SPECS}/{spec.path}", purpose=spec.purpose)
+    directives = {**supergraph.directives, "inaccessible": _definition("inaccessible", "inaccessible")}
+    return replace(supergraph, links=(link, *supergraph.links), directives=directives)
 
 
 def _definition(name: str, shown: str) -> model.Directive:

@@ -4,6 +4,7 @@ from router.composition import compose
 from router.composition.contracts import Contract, apply_contract
 from router.supergraph.api_schema import api_schema
 from router.supergraph.model import Supergraph
+from router.supergraph.sdl import parse_supergraph, print_supergraph
 from tests.router.composition.conftest import subgraphs_of
 
 SDL = """\
@@ -81,3 +82,10 @@ def test_a_contract_that_hides_a_required_argument_is_refused() -> None:
 
     assert made is not None
     assert [one.code for one in apply_contract(made, exclude=["internal"]).errors] == ["REQUIRED_INACCESSIBLE"]
+
+
+def test_a_contract_can_be_printed_and_read_back() -> None:
+    contract = apply_contract(supergraph(), exclude=["internal"])
+
+    assert contract.supergraph is not None
+    assert parse_supergraph(print_supergraph(contract.supergraph)) == contract.supergraph
