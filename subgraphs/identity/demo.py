@@ -15,7 +15,6 @@ from shared.database.transaction import Database
 from shared.demo import founds
 from shared.wire.control import DemoTenant, Login
 from shared.wire.principal import system
-from subgraphs.identity import people
 from subgraphs.identity.models import AccessRole, Tenant, TenantMembership, UserAccount, UserAccountStatus
 from subgraphs.identity.models.roles import OWNER
 from subgraphs.identity.sign_in import passwords
@@ -93,8 +92,7 @@ async def plant_tenant(
         for person in staff[1:]:
             role, address = roles[person.role], _address(new.slug, person)
             wanted = demo_person_id(new.slug, person.label)
-            account = await add_person(tx, address, role, name=person.name, locale=new.locale, wanted_id=wanted)
-            tx.publish(people.granted(tx, account.id, role))
+            await add_person(tx, address, role, name=person.name, locale=new.locale, wanted_id=wanted)
         for account in await tx.all(select(UserAccount).limit(1000)):
             tx.publish(account.activate())
         for membership in await tx.all(select(TenantMembership).limit(1000)):

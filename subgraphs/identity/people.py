@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 
 from shared.database.transaction import Transaction
-from subgraphs.identity.events import RoleGranted, UserInvited
+from subgraphs.identity.events import UserInvited
 from subgraphs.identity.invitations import leave_invitation
 from subgraphs.identity.models import (
     AccessRole,
@@ -34,7 +34,6 @@ async def invite(
         await _invite_again(tx, account, role)
     expires_at = await leave_invitation(tx, account)
     tx.publish(UserInvited.of(account, invited_by_id=tx.principal.user, expires_at=expires_at))
-    tx.publish(granted(tx, account.id, role))
     return account
 
 
@@ -99,21 +98,10 @@ async def end_sessions(tx: Transaction, user_id: UUID) -> None:
     await tx.session.execute(over.values(ended_at=tx.now()))
 
 
-def granted(tx: Transaction, user_id: UUID, role: AccessRole) -> RoleGranted:
-    """Return the fact that a member got a role."""
-    return RoleGranted(
-        user_id=user_id,
-        role_id=role.id,
-        role_name=role.name,
-        granted_by_id=tx.principal.user,
-        scope_rule=role.scope_rule,
-    )
-
-
 async def _invite_again(tx: Transaction, account: UserAccount, role: AccessRole) -> None:
     if account.status is not UserAccountStatus.DEACTIVATED:
         raise AlreadyMember
     membership = await membership_of(tx, account.id)
-    account.status, membership.status = UserAccountStatus.INVITED, TenantMembershipStatus.ACTIVE
-    membership.role_id, membership.further_role_ids, membership.is_owner = None, (), False
-    membership.grant(role)
+    account.status = UserAccountStatus.INVITED
+    if fact := membership.begin_anew(role, tx.principal.user):
+        tx.publish(fact)

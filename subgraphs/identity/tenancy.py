@@ -143,7 +143,10 @@ async def add_person(
     wanted_id: UUID | None = None,
     title: str | None = None,
 ) -> UserAccount:
-    """Put a person's account and membership into the tenant, invited; a person known elsewhere keeps their id."""
+    """Put a person's account and membership into the tenant, invited; a person known elsewhere keeps their id.
+
+    Publishes `role.granted`.
+    """
     user_id, is_new = await person_id(tx, email, wanted_id)
     account = UserAccount(
         email=email,
@@ -156,7 +159,8 @@ async def add_person(
     tx.session.add(account)
     titles = {one.name: one.title for one in BUILT_IN}
     membership = tx.add(TenantMembership(title=title or titles.get(role.name, role.name), user_account_id=user_id))
-    membership.grant(role)
+    if fact := membership.grant(role, tx.principal.user):
+        tx.publish(fact)
     await tx.session.flush()
     return account
 

@@ -6,7 +6,6 @@ from shared.commands.command import command
 from shared.database.transaction import Transaction
 from shared.errors import IllegalState
 from subgraphs.identity import models, people
-from subgraphs.identity.events import RoleRevoked
 from subgraphs.identity.models import AccessRoleScopeRule, TenantMembershipStatus, UserAccountStatus
 from subgraphs.identity.models.roles import PrivilegeEscalation, check_patterns
 from subgraphs.identity.tenancy import own_tenant
@@ -51,8 +50,8 @@ async def grant_role(tx: Transaction, user_id: UUID, role_id: UUID) -> models.Te
     await tx.get(models.UserAccount, user_id)
     role = await _grantable(tx, role_id)
     membership = await people.membership_of(tx, user_id)
-    if membership.grant(role):
-        tx.publish(people.granted(tx, user_id, role))
+    if fact := membership.grant(role, tx.principal.user):
+        tx.publish(fact)
     return membership
 
 
@@ -65,9 +64,7 @@ async def revoke_role(tx: Transaction, user_id: UUID, role_id: UUID) -> models.T
     membership = await people.membership_of(tx, user_id)
     if role.is_owner_role:
         await people.keep_an_owner(tx, membership)
-    membership.revoke(role)
-    revoked_by = tx.principal.user
-    tx.publish(RoleRevoked(user_id=user_id, role_id=role.id, role_name=role.name, revoked_by_id=revoked_by))
+    tx.publish(membership.revoke(role, tx.principal.user))
     return membership
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped
 from shared.database.entity import Entity, default
 from shared.errors import Invalid, Refusal
 from shared.values import Ref
+from subgraphs.identity.events import RoleGranted, RoleRevoked
 from subgraphs.identity.models.roles import AccessRole
 
 
@@ -61,24 +62,40 @@ class TenantMembership(Entity):
         """The ids of all roles the member has."""
         return (*([self.role_id] if self.role_id else []), *self.further_role_ids)
 
-    def grant(self, role: AccessRole) -> bool:
-        """Add a role; False where the member has it already."""
+    def grant(self, role: AccessRole, by: UUID | None) -> RoleGranted | None:
+        """Add a role and return the fact; None where the member has it already. `by` is the user who grants."""
         if role.id in self.role_ids:
-            return False
+            return None
         if self.role_id is None:
             self.role_id = role.id
         else:
             self.further_role_ids = (*self.further_role_ids, role.id)
         self.is_owner = self.is_owner or role.is_owner_role
-        return True
+        return RoleGranted(
+            user_id=self.user_account_id,
+            role_id=role.id,
+            role_name=role.name,
+            granted_by_id=by,
+            scope_rule=role.scope_rule,
+        )
 
-    def revoke(self, role: AccessRole) -> None:
-        """Take a role away; the first of the others takes its place. Raises Invalid for one the member has not."""
+    def revoke(self, role: AccessRole, by: UUID | None) -> RoleRevoked:
+        """Take a role away and return the fact; the first of the others takes its place.
+
+        Raises Invalid for a role that the member has not.
+        """
         if role.id not in self.role_ids:
             raise Invalid(f"The member has not the role {role.name!r}.", "roleId")
         first, *others = [one for one in self.role_ids if one != role.id] or [None]
         self.role_id, self.further_role_ids = first, tuple(one for one in others if one)
         self.is_owner = self.is_owner and not role.is_owner_role
+        return RoleRevoked(user_id=self.user_account_id, role_id=role.id, role_name=role.name, revoked_by_id=by)
+
+    def begin_anew(self, role: AccessRole, by: UUID | None) -> RoleGranted | None:
+        """Come back after having left, with one role and none of the former; return the fact."""
+        self.status, self.is_owner = TenantMembershipStatus.ACTIVE, False
+        self.role_id, self.further_role_ids = None, ()
+        return self.grant(role, by)
 
 
 class Session(Entity):
