@@ -100,6 +100,8 @@ async def note_payment(tx: Transaction, event: InvoicePaymentRecorded) -> None:
     """Count what was collected; a payment taken back takes collection commission with it (HR-12, INV-17)."""
     if event.invoice_id is None:
         return
+    # Locked first: its invoice and its payments, told at the same moment, see each other.
+    fact = await tx.ensure(InvoiceFact(invoice_id=event.invoice_id), "invoice_id")
     row = PaymentFact(
         payment_id=event.invoice_payment_id,
         invoice_id=event.invoice_id,
@@ -107,8 +109,7 @@ async def note_payment(tx: Transaction, event: InvoicePaymentRecorded) -> None:
         written_off=event.method == "WRITE_OFF",
     )
     await tx.ensure(row, "payment_id")
-    fact = await tx.first_where(InvoiceFact, InvoiceFact.invoice_id == event.invoice_id)
-    await _reckon(tx, fact.origin_key if fact else None)
+    await _reckon(tx, fact.origin_key)
 
 
 @on("credit_note.issued")

@@ -23,8 +23,8 @@ class DocumentLine(Part):
 
     line_key: str | None = None
     product_id: UUID | None = None
-    description: str = Field(min_length=1, max_length=500)
-    quantity: Decimal = Field(default=Decimal(1), max_digits=18, decimal_places=6)
+    description: str
+    quantity: Decimal = Decimal(1)
     unit_price: Money
     discount_pct: Decimal = Field(default=Decimal(0), ge=0, le=100)
     tax_code: str | None = None

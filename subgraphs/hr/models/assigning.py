@@ -51,7 +51,9 @@ async def accelerate(
         extra = base.percent(plan.tiers[-1].rate_pct) - plan.commission(base)
     key = f"accelerator:{employee_id}:{plan.id}:{period}"
     rows = await tx.all(
-        select(CommissionEntry).where(CommissionEntry.source_key.startswith(key)).order_by(CommissionEntry.source_key)
+        select(CommissionEntry)
+        .where(CommissionEntry.source_key.startswith(f"{key}:"))
+        .order_by(CommissionEntry.source_key)
     )
     delta = extra - Money.total((row.amount for row in rows), plan.currency)
     if not delta.amount:

@@ -104,7 +104,10 @@ async def rate(tx: Transaction, employee_id: UUID, plan: CommissionPlan, period:
 
 
 async def closings_of(tx: Transaction, origin_key: str | None) -> Sequence[DealClosing]:
-    """Return the closings that an origin names; one that knows only the deal means its live closing (INV-11)."""
+    """Return the closings that an origin names, locked; one that knows only the deal means its live closing (INV-11).
+
+    A closing not heard of yet is made here: its fact, told at the same moment, waits for the lock and sees this one's.
+    """
     kind, _, rest = (origin_key or "").partition(":")
     deal, _, number = rest.partition(":")
     try:
@@ -113,10 +116,10 @@ async def closings_of(tx: Transaction, origin_key: str | None) -> Sequence[DealC
         return ()
     if kind != "deal":
         return ()
-    which = DealClosing.closing_no == int(number) if number.isdigit() else DealClosing.reopened_on.is_(None)
-    return await tx.all(
-        select(DealClosing).where(DealClosing.deal_id == deal_id, which).order_by(DealClosing.id).with_for_update()
-    )
+    if number.isdigit():
+        return (await tx.ensure(DealClosing(deal_id=deal_id, closing_no=int(number)), "deal_id", "closing_no"),)
+    live = (DealClosing.deal_id == deal_id, DealClosing.reopened_on.is_(None))
+    return await tx.all(select(DealClosing).where(*live).order_by(DealClosing.id).with_for_update())
 
 
 async def _plans_on(tx: Transaction, employee_id: UUID, on: date) -> list[tuple[PlanAssignment, CommissionPlan]]:

@@ -7,6 +7,7 @@ from sqlalchemy import func, or_, select
 from shared.database.transaction import Transaction
 from shared.values import Money
 from subgraphs.invoicing.events import BillableBatchReady, BillTo, DocumentLine
+from subgraphs.invoicing.models.closing import lock_closing, split_closing
 from subgraphs.invoicing.models.drafting import fill, lines_of
 from subgraphs.invoicing.models.invoice import Invoice, InvoiceLine, InvoiceStatus
 from subgraphs.invoicing.models.replicas import survivor_of
@@ -20,6 +21,8 @@ async def draft_billable(tx: Transaction, fact: BillableBatchReady) -> None:
     """
     if await tx.first_where(Invoice, Invoice.source_key == fact.source_key):
         return
+    if closing := split_closing(fact.origin_key):
+        await lock_closing(tx, *closing)  # the deal's own draft, told at the same moment, waits and sees this one
     customer_id = await survivor_of(tx, fact.customer_id)
     billed = await _set_deal_draft_aside(tx, fact.origin_key)
     invoice = tx.add(

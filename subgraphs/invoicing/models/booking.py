@@ -202,7 +202,7 @@ async def _grant_discount(tx: Transaction, invoice: Invoice, on: date) -> None:
     share = balance.amount / invoice.gross_total.amount
     note = tx.add(CreditNote.of(invoice, CreditNoteReason.GOODWILL))
     note.price(_in_proportion(await lines_of(tx, invoice.id), share, balance))
-    await issue_credit(tx, invoice, note, on)
+    await issue_credit(tx, invoice, note, max(on, await tx.today()))
 
 
 def _in_proportion(lines: Sequence[InvoiceLine], share: Decimal, gross: Money) -> list[DocumentLine]:

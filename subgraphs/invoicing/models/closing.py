@@ -30,6 +30,16 @@ async def lock_closing(tx: Transaction, deal_id: UUID, closing_no: int) -> DealC
     return await tx.ensure(DealClosing(deal_id=deal_id, closing_no=closing_no), "deal_id", "closing_no")
 
 
+def split_closing(origin_key: str | None) -> tuple[UUID, int] | None:
+    """Return deal and closing number of `deal:<id>:<closingNo>`; None for any other origin."""
+    kind, _, rest = (origin_key or "").partition(":")
+    deal, _, number = rest.partition(":")
+    try:
+        return (UUID(deal), int(number)) if kind == "deal" else None
+    except ValueError:
+        return None
+
+
 async def is_billed(tx: Transaction, closing: DealClosing) -> bool:
     """Tell whether a closing has had its draft, or another source of the same origin bills it (INV-8, INV-11)."""
     deal = f"deal:{closing.deal_id}"

@@ -12,6 +12,10 @@ from subgraphs.invoicing.events import DocumentLine
 from subgraphs.invoicing.models.invoice import Invoice, InvoiceLine
 from subgraphs.invoicing.models.tax import SUGGESTED_TAX, TaxDefault
 
+# What a line holds; a deal's line may be longer and finer, and is drafted all the same.
+_LONGEST = 500
+_PLACES = 10
+
 
 async def tax_default(tx: Transaction) -> TaxDefault | None:
     """Return the tenant's default tax; made of what its base currency suggests, None where that suggests nothing."""
@@ -48,9 +52,9 @@ async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine])
                     invoice_id=invoice.id,
                     position=position,
                     line_key=line.line_key,
-                    description=line.description,
+                    description=line.description[:_LONGEST] or "–",
                     product_id=line.product_id,
-                    quantity=line.quantity,
+                    quantity=round(line.quantity, _PLACES),
                     unit_price=line.unit_price,
                     discount_pct=line.discount_pct,
                     tax_code=line.tax_code if named or tax is None else tax.code,

@@ -1,5 +1,6 @@
 """Payments, credit notes and what is left open (INV-4 to INV-7, INV-13 to INV-17)."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -260,3 +261,34 @@ async def test_receivables_are_aged_as_of_any_day(books: Any) -> None:
     assert await on("2026-04-11") == [["113.00", "0.00", "0.00"]]
     assert await on("2026-04-30") == [["0.00", "113.00", "0.00"]]
     assert await on("2026-05-31") == [["0.00", "0.00", "100.00"]]
+
+
+async def test_a_deal_and_its_order_told_at_the_same_moment_bill_once(books: Any) -> None:
+    """INV-11: whichever comes first, one live document of 1 600."""
+    for number in range(6):
+        deal, batch = books.customer(f"deal {number}"), books.customer(f"batch {number}")
+        fact = {
+            "sourceKey": f"batch:{batch}",
+            "originKey": f"deal:{deal}:1",
+            "customerName": "ACME",
+            "currency": "CNY",
+            "lines": [{"description": "Hours", "quantity": "8", "unitPrice": {"amount": "200", "currency": "CNY"}}],
+        }
+        won = {
+            "dealId": deal,
+            "closingNo": 1,
+            "title": "Work",
+            "customerId": books.customer(),
+            "customerName": "ACME",
+            "amount": {"amount": "1000", "currency": "CNY"},
+        }
+        told = [("deal.close.won", "Deal", deal, 1, won), ("billable.batch.ready", "BillableBatch", batch, 1, fact)]
+
+        await asyncio.gather(*(books.hear(*one) for one in told[:: 1 if number % 2 else -1]))
+
+        rows = await books.module.rows(
+            books.tenant,
+            "select net_total_amount from invoice where origin_key = $1 and status <> 'VOIDED'",
+            f"deal:{deal}:1",
+        )
+        assert [int(row["net_total_amount"]) for row in rows] == [1600]
