@@ -81,6 +81,7 @@ async def take_back(
     statement = select(CustomerCredit).where(CustomerCredit.invoice_id == invoice.id).with_for_update()
     for credit in await tx.all(statement):
         back = back - credit.take(back)
+        await _close_note(tx, credit)
     invoice.receive(-back, written_off=payment.method is InvoicePaymentMethod.WRITE_OFF)
     await settle(tx, invoice, on)
     tx.publish(opposite.recorded(invoice))
@@ -176,6 +177,13 @@ async def _pay(
     invoice.receive(amount, written_off=method is InvoicePaymentMethod.WRITE_OFF)
     tx.publish(payment.recorded(invoice))
     return payment
+
+
+async def _close_note(tx: Transaction, credit: CustomerCredit) -> None:
+    """Mark a credit note as applied once nothing of what it freed is left."""
+    note = await tx.first_where(CreditNote, CreditNote.id == credit.credit_note_id, lock=True)
+    if note is not None and not credit.remaining.amount:
+        note.status = CreditNoteStatus.APPLIED
 
 
 async def _take_write_off_back(tx: Transaction, invoice: Invoice, on: date) -> None:
