@@ -120,9 +120,10 @@ class Reader:
 
     def _type(self, node: TypeDefinitionNode | TypeExtensionNode) -> None:
         name = self.renames.get(node.name.value, node.name.value)
-        if name in self.hidden_types:
-            return
         kind, is_extension = _KINDS[type(node)]
+        if name in self.hidden_types:
+            self._check_hidden(name, kind, node)
+            return
         owner = self.facts.types.get(name)
         if owner is None:
             description = node.description.value if isinstance(node, TypeDefinitionNode) and node.description else None
@@ -144,6 +145,13 @@ class Reader:
             owner.has_definition = True
         owner.directives += self._applied(node.directives, block)
         self._members(owner, node, block)
+
+    def _check_hidden(self, name: str, kind: Kind, node: Node) -> None:
+        """TYPE_DEFINITION_INVALID: a type of a specification may be written out, but not as something else."""
+        source = self.facts.links.source(name)
+        if source is not None and source[1] in TYPES_SINCE and kind != "SCALAR":
+            message = f"{name} is a scalar of {source[0].url}, and cannot be defined as {kind}: remove it."
+            self.error(message, node, "TYPE_DEFINITION_INVALID")
 
     def _members(self, owner: TypeFacts, node: TypeDefinitionNode | TypeExtensionNode, block: int) -> None:
         if isinstance(
@@ -269,7 +277,8 @@ def canonical_directive(facts: SubgraphFacts, allowed: frozenset[str], written: 
     if source is not None:
         link, element = source
         spec = KNOWN_SPECS.get(link.identity)
-        if spec is not None and element[1:] in spec[0] and (link.identity != FEDERATION or element[1:] in allowed):
+        is_known = spec is not None and element[1:] in spec[0] and link.version <= spec[1]
+        if is_known and (link.identity != FEDERATION or element[1:] in allowed):
             return element[1:]
         return f"@{written}"
     if written == "link" or (not facts.is_federation_2 and written in allowed):
