@@ -12,6 +12,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     modules: list[str] | None = None  # None: every folder under subgraphs/
     modules_from: list[str] = []  # further folders of modules, for benches and tests
     demo: bool = True
+    demo_scale: float = 0.02
     database_url: str | None = None  # an administrator's URL of a real server instead of the embedded one
     nats_url: str | None = None
     clock: str | None = None

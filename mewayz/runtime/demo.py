@@ -72,6 +72,7 @@ class DemoPlanting:
             extra_urls=bootstrap.extra_urls,
             clock=bootstrap.clock,
             test_data=bootstrap.test_data,
+            scale=self._settings.demo_scale,
         )
 
     def _in_order(self) -> list[list[str]]:
