@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 
+import asyncpg
 import structlog
 import uvicorn
 import uvloop
@@ -120,7 +121,7 @@ class Delivery:
             try:
                 self._lease = await take_lease(self._url, self._slug)
                 await self._with(self._lease)
-            except* (LeaseLost, OSError, PublishFailed) as lost:
+            except* (LeaseLost, OSError, PublishFailed, asyncpg.CannotConnectNowError) as lost:
                 log.warning("delivery_restarts", module=self._slug, error=_first(lost))
                 await self._release()
             await asyncio.sleep(_PAUSE_S)
