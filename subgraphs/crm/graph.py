@@ -284,6 +284,24 @@ async def default_pipeline(tx: Transaction) -> models.Pipeline:
 
 
 @command("crm.deal.write")
+async def revise_deal(
+    tx: Transaction,
+    deal_id: UUID,
+    title: str | None = None,
+    amount: Money | None = None,
+    lines: tuple[DealLine, ...] | None = None,
+    expected_close_on: date | None = None,
+    salesperson_id: UUID | None = None,
+) -> models.Deal:
+    """Change an open deal; what is left out stays as it is."""
+    deal = await tx.get(models.Deal, deal_id)
+    deal.revise(title, expected_close_on, salesperson_id)
+    if amount is not None or lines is not None:
+        deal.price(amount, deal.lines if lines is None else lines)
+    return deal
+
+
+@command("crm.deal.write")
 async def move_deal_to_stage(tx: Transaction, deal_id: UUID, stage: str) -> models.Deal:
     """Move an open deal to another stage of its pipeline."""
     deal = await tx.get(models.Deal, deal_id)

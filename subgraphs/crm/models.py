@@ -227,6 +227,13 @@ class Deal(Entity):
                 raise Invalid(f"The lines add up to {total}: leave the amount out, or change the lines.", "amount")
             self.amount = total
 
+    def revise(self, title: str | None, expected_close_on: date | None, salesperson_id: UUID | None) -> None:
+        """Change what is given and leave the rest (CRM-2). Raises DealClosed."""
+        self._must_be_open()
+        self.title = title or self.title
+        self.expected_close_on = expected_close_on or self.expected_close_on
+        self.salesperson_id = salesperson_id or self.salesperson_id
+
     def move(self, stage: StageDefinition) -> DealStageChanged:
         """Put the deal into a stage of its pipeline; the probability follows (CRM-1). Raises DealClosed."""
         self._must_be_open()

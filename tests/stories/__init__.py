@@ -1,0 +1,1 @@
+"""Journeys across modules, through the real router, real processes, NATS and PostgreSQL (catalogue, stories.md)."""

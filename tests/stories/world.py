@@ -1,0 +1,219 @@
+"""What stories do and look at: the API as a client, the databases and the stream as an auditor."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import anyio
+import asyncpg
+import orjson
+
+from mewayz.folders import folders_of
+from mewayz.servers.streams import connect
+from shared.clock import SystemClock, new_id
+from tests.services import Platform
+
+MODULES = ("crm", "hr", "identity", "invoicing", "projects", "support")
+
+
+class World:
+    """A running platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        """Look at `platform`."""
+        self.platform = platform
+        self._folders = folders_of(platform.data)
+        self._tokens: dict[tuple[str, str | None], tuple[float, str]] = {}
+
+    def token(self, tenant: str, user: str | None = None) -> str:
+        """Return an access token, the same for five minutes."""
+        made_at, token = self._tokens.get((tenant, user), (0.0, ""))
+        if time.monotonic() - made_at > 300:
+            token = self.platform.token(tenant, user)
+            self._tokens[tenant, user] = time.monotonic(), token
+        return token
+
+    def ask(self, tenant: str, query: str, **variables: Any) -> dict[str, Any]:
+        """Send an operation as the tenant's owner; return the whole answer."""
+        return self.platform.graphql(query, variables, token=self.token(tenant))
+
+    def command(self, tenant: str, name: str, selection: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call a command as the tenant's owner and return its payload."""
+        kind = name[0].upper() + name[1:] + "Input"
+        query = (
+            f"mutation($input: {kind}!) {{ {name}(input: $input) "
+            f"{{ {selection} userErrors {{ code message field }} receipt {{ id status }} }} }}"
+        )
+        answer = self.ask(tenant, query, input=arguments)
+        assert "errors" not in answer, answer
+        return answer["data"][name]
+
+    def do(self, tenant: str, name: str, selection: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call a command that must succeed and return its row."""
+        payload = self.command(tenant, name, selection, **arguments)
+        assert payload["userErrors"] == [], payload
+        return next(value for key, value in payload.items() if key not in ("userErrors", "receipt"))
+
+    def rows(self, module: str, tenant: UUID | None, statement: str, *args: Any) -> list[dict[str, Any]]:
+        """Return rows of a module's database as its app role sees them in a tenant; None: in no tenant."""
+
+        async def read() -> list[dict[str, Any]]:
+            connection = await self._connect(module, "app")
+            try:
+                if tenant is not None:
+                    await connection.execute(f"set app.tenant_id = '{tenant}'")
+                return [dict(row) for row in await connection.fetch(statement, *args)]
+            finally:
+                await connection.close()
+
+        return anyio.run(read)
+
+    def counts(self, tenant: UUID) -> dict[str, Any]:
+        """Return number and newest change of the tenant's rows in every table of every module (S7)."""
+        found: dict[str, Any] = {}
+        for module in MODULES:
+            tables = self.rows(
+                module,
+                tenant,
+                "select table_name as name from information_schema.columns where table_schema = $1 and column_name = 'updated_at'",
+                module,
+            )
+            for table in tables:
+                statement = f"select count(*), max(updated_at) from {module}.{table['name']} where tenant_id = $1"  # noqa: S608
+                found[f"{module}.{table['name']}"] = self.rows(module, tenant, statement, tenant)
+        return found
+
+    def events(self, tenant: UUID, event_type: str) -> list[dict[str, Any]]:
+        """Return a tenant's events of a type from the stream, in order."""
+
+        async def read() -> list[dict[str, Any]]:
+            client = await connect(self._nats_admin_url())
+            stream = client.jetstream()
+            subscription = await stream.subscribe(f"evt.{tenant}.{event_type}", ordered_consumer=True)
+            found: list[dict[str, Any]] = []
+            try:
+                while True:
+                    found.append(orjson.loads((await subscription.next_msg(timeout=0.3)).data))
+            except TimeoutError:
+                return found
+            finally:
+                await client.close()
+
+        return anyio.run(read)
+
+    def publish(self, subject: str, message: dict[str, Any]) -> None:
+        """Put a message on the stream, as nobody but the tests may."""
+
+        async def send() -> None:
+            client = await connect(self._nats_admin_url())
+            await client.jetstream().publish(subject, orjson.dumps(message))
+            await client.close()
+
+        anyio.run(send)
+
+    def consumer(self, module: str) -> dict[str, Any]:
+        """Return the state of a module's consumer on stream EVENTS."""
+
+        async def read() -> dict[str, Any]:
+            client = await connect(self._nats_admin_url())
+            reply = await client.request(f"$JS.API.CONSUMER.INFO.EVENTS.{module}", b"", timeout=5)
+            await client.close()
+            return orjson.loads(reply.data)
+
+        return anyio.run(read)
+
+    async def _connect(self, module: str, role: str) -> Any:
+        name = f"{module}_{role}"
+        return await asyncpg.connect(
+            host=str(self._folders.postgres_socket),
+            user=f"mewayz_{name}",
+            password=(self._folders.secrets / f"role-{name}").read_text().strip(),
+            database=f"mewayz_{module}",
+            server_settings={"search_path": f"{module},kit"},
+        )
+
+    def _nats_admin_url(self) -> str:
+        password = (self._folders.secrets / "nats-admin").read_text().strip()
+        return self.platform.status()["nats"]["url"].replace("nats://", f"nats://mewayz_admin:{password}@")
+
+
+class F0:
+    """The common fixture in one tenant: a customer, a salesperson with plan P1 (0 -> 5 %, 10 000 -> 8 %), tax 13 %."""
+
+    def __init__(self, world: World, slug: str, currency: str) -> None:
+        """Make them by the API, as the tenant's owner."""
+        self.world = world
+        self.slug = slug
+        self.currency = currency
+        self.tenant = UUID(self.ask("{ dashboard { id } }")["data"]["dashboard"]["id"])
+        self.do("setDefaultTax", "taxDefault { id }", code="VAT13", ratePct="13", roundingRule="PER_LINE")
+        self.customer = self.do("registerCustomer", "customer { id }", name="C-ACME", currency=currency)["id"]
+        department = self.do("openDepartment", "department { id }", name=f"Sales {fresh_id()}")["id"]
+        hired = {"fullName": "Bo", "departmentId": department, "hiredOn": "2026-01-01", "jobTitle": "Sales"}
+        self.salesperson = self.do("hireEmployee", "employee { id }", **hired)["id"]
+        tiers = [{"fromAmount": "0", "ratePct": "5"}, {"fromAmount": "10000", "ratePct": "8"}]
+        plan = {"name": "P1", "currency": currency, "tiers": tiers, "validFrom": "2026-01-01"}
+        self.plan = self.do("defineCommissionPlan", "commissionPlan { id }", **plan)["id"]
+        assigned = {"employeeId": self.salesperson, "planId": self.plan, "validFrom": "2026-01-01"}
+        self.do("assignCommissionPlan", "planAssignment { id }", **assigned)
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Send an operation as the tenant's owner."""
+        return self.world.ask(self.slug, query, **variables)
+
+    def command(self, name: str, selection: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call a command and return its payload."""
+        return self.world.command(self.slug, name, selection, **arguments)
+
+    def do(self, name: str, selection: str, /, **arguments: Any) -> dict[str, Any]:
+        """Call a command that must succeed and return its row."""
+        return self.world.do(self.slug, name, selection, **arguments)
+
+    def rows(self, module: str, statement: str, *args: Any) -> list[dict[str, Any]]:
+        """Return rows of the tenant in a module's database."""
+        return self.world.rows(module, self.tenant, statement, *args)
+
+    def open_deal(self, amount: str | None = "24000.00", **more: Any) -> str:
+        """Open a deal of the fixture's customer and salesperson and return its id."""
+        money = {"amount": amount, "currency": self.currency} if amount else None
+        deal = {"customerId": self.customer, "title": "D1", "amount": money, "salespersonId": self.salesperson, **more}
+        return self.do("openDeal", "deal { id }", **deal)["id"]
+
+    def win(self, deal: str, **more: Any) -> dict[str, Any]:
+        """Win a deal on 2026-03-10 and return the payload."""
+        return self.command("closeDealWon", "deal { id status }", dealId=deal, closedOn="2026-03-10", **more)
+
+    def invoices(self, deal: str) -> list[dict[str, Any]]:
+        """Return all of a deal's invoices, discarded ones too."""
+        return self.rows("invoicing", "select * from invoice where deal_id = $1 order by source_key", UUID(deal))
+
+    def drafts(self, deal: str) -> list[dict[str, Any]]:
+        """Return a deal's live drafts."""
+        return [row for row in self.invoices(deal) if row["status"] == "DRAFT"]
+
+    def commissions(self, deal: str) -> list[dict[str, Any]]:
+        """Return a deal's commission entries."""
+        return self.rows("hr", "select * from commission_entry where deal_id = $1 order by source_key", UUID(deal))
+
+    def live_commissions(self, deal: str) -> list[dict[str, Any]]:
+        """Return a deal's commission entries that count."""
+        return [row for row in self.commissions(deal) if row["status"] != "REVERSED"]
+
+    def envelope(self, deal: str, event_type: str = "deal.close.won") -> dict[str, Any]:
+        """Return the one event of a type about a deal."""
+        (event,) = [one for one in self.world.events(self.tenant, event_type) if one["subject"] == deal]
+        return event
+
+
+def fresh_id() -> str:
+    """Return an id that nothing has."""
+    return str(new_id(SystemClock().now()))
+
+
+def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until a condition holds; fail after `seconds` (three times as long where the machine is busy: CI)."""
+    end = time.monotonic() + seconds * 3
+    while not condition():
+        assert time.monotonic() < end, "what the story awaits didn't happen in time"
+        time.sleep(0.05)
