@@ -53,7 +53,7 @@ compose *args:
 
 # Run the tests
 test *args:
-    @.venv/bin/python -m pytest -n 2 "$@"
+    @.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
 
 # Lint, types, import contracts, schema up to date
 check:
