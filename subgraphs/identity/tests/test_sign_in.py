@@ -1,6 +1,5 @@
 """Password sign-in, refresh with rotation, switching tenants, and what refusals tell (contracts.md, "Sign-in")."""
 
-import statistics
 import time
 
 import pytest
@@ -67,15 +66,18 @@ async def test_every_refused_login_reads_the_same(desk: Desk, company: Company, 
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(desk: Desk, company: Company) -> None:
     """IDN-4"""
 
-    async def seconds(email: str) -> float:
-        start = time.perf_counter()
+    async def work(email: str) -> float:
+        start = time.process_time()  # of all threads: hashing runs in one of its own
         await desk.post("/auth/login", email=email, password="wrong and long enough")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    known = [await seconds(company.email("viewer")) for _ in range(5)]
-    unknown = [await seconds(f"nobody-{company.slug}@nowhere.example") for _ in range(5)]
+    known: list[float] = []
+    unknown: list[float] = []
+    for _ in range(5):
+        known.append(await work(company.email("viewer")))
+        unknown.append(await work(f"nobody-{company.slug}@nowhere.example"))
 
-    assert 0.5 < statistics.median(known) / statistics.median(unknown) < 2
+    assert 0.5 < min(known) / min(unknown) < 2
 
 
 async def test_ten_failures_lock_the_account_for_fifteen_minutes(desk: Desk, company: Company) -> None:
