@@ -51,6 +51,10 @@ demo *args:
 compose *args:
     @.venv/bin/mewayz compose "$@"
 
+# Tell what a new supergraph changes for clients: `diff OLD NEW`
+diff *args:
+    @.venv/bin/mewayz diff "$@"
+
 # Run the tests
 test *args:
     @.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"

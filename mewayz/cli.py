@@ -152,6 +152,7 @@ def compose(
     output: Annotated[Path | None, typer.Option(help="With --config: where to write the supergraph")] = None,
     output_format: Annotated[str, typer.Option("--format", help="text or json")] = "text",
     into: Annotated[Path | None, typer.Option(help="Another folder than schema/")] = None,
+    require_tenancy: Annotated[bool, typer.Option(help="Every type must say whose data it is")] = False,
     modules_from: ModulesFrom = None,
 ) -> None:
     """Compose all modules into schema/, or other subgraphs by a configuration"""
@@ -160,10 +161,31 @@ def compose(
     if output_format not in ("text", "json"):
         raise typer.BadParameter("--format is text or json")
     if config is None:
-        raise typer.Exit(compose_modules(check=check, into=into or SCHEMA, modules_from=_paths(modules_from)))
+        folders = _paths(modules_from)
+        code = compose_modules(check=check, into=into or SCHEMA, modules_from=folders, require_tenancy=require_tenancy)
+        raise typer.Exit(code)
     try:
-        raise typer.Exit(compose_config(config, output, as_json=output_format == "json"))
+        as_json = output_format == "json"
+        raise typer.Exit(compose_config(config, output, as_json=as_json, require_tenancy=require_tenancy))
     except WrongConfiguration as error:
+        raise typer.BadParameter(error.message) from None
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="A supergraph file")],
+    new: Annotated[Path, typer.Argument(help="The supergraph that would follow it")],
+    operations: Annotated[Path | None, typer.Option(help="A folder of stored operations to judge")] = None,
+    output_format: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+) -> None:
+    """Tell what a new supergraph changes for clients; exit 1 if one may break"""
+    from mewayz.diff import UnreadableSchema, diff_files
+
+    if output_format not in ("text", "json"):
+        raise typer.BadParameter("--format is text or json")
+    try:
+        raise typer.Exit(diff_files(old, new, operations, as_json=output_format == "json"))
+    except UnreadableSchema as error:
         raise typer.BadParameter(error.message) from None
 
 

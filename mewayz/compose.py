@@ -18,14 +18,17 @@ from shared.module import Module, load
 SCHEMA = REPOSITORY / "schema"
 
 
-def compose_modules(*, check: bool, into: Path = SCHEMA, modules_from: Sequence[str] = ()) -> int:
+def compose_modules(
+    *, check: bool, into: Path = SCHEMA, modules_from: Sequence[str] = (), require_tenancy: bool = False
+) -> int:
     """Write what the modules say to `into`, or with `check` only compare; return the exit code.
 
     It needs no database, broker or setting. Files: `subgraphs/<slug>.graphql`, `supergraph.graphql`, `events.json`.
     """
     modules = load_modules(modules_from)
     sdls = {module.slug: module.sdl() for module in modules}
-    composition = compose([Subgraph(name=slug, url=f"module:{slug}", sdl=sdl) for slug, sdl in sdls.items()])
+    subgraphs = [Subgraph(name=slug, url=f"module:{slug}", sdl=sdl) for slug, sdl in sdls.items()]
+    composition = compose(subgraphs, require_tenancy=require_tenancy)
     _report(composition)
     if composition.sdl is None:
         return 1
@@ -75,13 +78,13 @@ def events(modules: Iterable[Module]) -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def compose_config(config: Path, output: Path | None, *, as_json: bool) -> int:
+def compose_config(config: Path, output: Path | None, *, as_json: bool, require_tenancy: bool = False) -> int:
     """Compose the subgraphs that a `rover supergraph compose` file names; return the exit code: 0, or 1 for errors.
 
     The supergraph, or with `as_json` a document of supergraph, errors and hints, goes to `output`, else to standard
     output. Raises WrongConfiguration.
     """
-    composition = compose(read_config(config))
+    composition = compose(read_config(config), require_tenancy=require_tenancy)
     if as_json:
         document = {
             "supergraph": composition.sdl,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from graphql import (
     BreakingChange,
     DangerousChange,
+    DocumentNode,
     GraphQLError,
     GraphQLSchema,
     find_schema_changes,
@@ -48,10 +49,14 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All changes, the worst first, and the stored operations they break."""
+    """All changes, the worst first, and the stored operations they break.
+
+    `unjudged` are those that were not valid before: nothing can be said about them.
+    """
 
     changes: tuple[Change, ...]
     broken: tuple[Broken, ...]
+    unjudged: tuple[str, ...] = ()
 
 
 def difference(old: Supergraph, new: Supergraph, operations: Mapping[str, str] | None = None) -> Difference:
@@ -59,8 +64,15 @@ def difference(old: Supergraph, new: Supergraph, operations: Mapping[str, str] |
     before, after = api_schema(old), api_schema(new)
     order = list(Severity)
     changes = sorted(_changes(before, after), key=lambda one: (order.index(one.severity), one.code, one.message))
-    broken = [_broken(name, text, before, after) for name, text in sorted((operations or {}).items())]
-    return Difference(tuple(changes), tuple(one for one in broken if one is not None))
+    broken: list[Broken] = []
+    unjudged: list[str] = []
+    for name, text in sorted((operations or {}).items()):
+        document = _valid(text, before)
+        if document is None:
+            unjudged.append(name)
+        elif reasons := tuple(error.message for error in validate(after, document)):
+            broken.append(Broken(name, reasons))
+    return Difference(tuple(changes), tuple(broken), tuple(unjudged))
 
 
 def _changes(before: GraphQLSchema, after: GraphQLSchema) -> list[Change]:
@@ -75,12 +87,9 @@ def _changes(before: GraphQLSchema, after: GraphQLSchema) -> list[Change]:
     return found
 
 
-def _broken(name: str, text: str, before: GraphQLSchema, after: GraphQLSchema) -> Broken | None:
+def _valid(text: str, schema: GraphQLSchema) -> DocumentNode | None:
     try:
         document = parse(text)
     except GraphQLError:
         return None
-    if validate(before, document):
-        return None
-    reasons = tuple(error.message for error in validate(after, document))
-    return Broken(name, reasons) if reasons else None
+    return None if validate(schema, document) else document
