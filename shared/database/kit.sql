@@ -36,8 +36,11 @@ create table if not exists kit.outbox_sent (
     type text not null,
     envelope jsonb not null,
     created_at timestamptz not null,
-    sent_at timestamptz not null default clock_timestamp()
+    sent_at timestamptz not null default clock_timestamp(),
+    stream_sequence bigint
 );
+alter table kit.outbox_sent add column if not exists stream_sequence bigint;
+create index if not exists outbox_sent_event on kit.outbox_sent (event_id);
 
 -- One row an aggregate, not one an event: nothing to clean up, duplicates are known for ever.
 create table if not exists kit.inbox_key (
@@ -45,8 +48,10 @@ create table if not exists kit.inbox_key (
     key text not null,
     last_sequence bigint not null,
     parked boolean not null default false,
+    moved_at timestamptz not null default clock_timestamp(),
     primary key (tenant_id, key)
 ) with (fillfactor = 70);
+alter table kit.inbox_key add column if not exists moved_at timestamptz not null default clock_timestamp();
 
 create table if not exists kit.inbox_parked (
     id bigint generated always as identity primary key,

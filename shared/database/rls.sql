@@ -16,9 +16,9 @@ begin
     execute format('grant select, insert on kit.idempotency to %I', app);
     execute format('grant select, update (fence) on kit.consumer_lease to %I', app);
     execute format('grant select, insert, update, delete on kit.tenant, kit.consumer_lease to %I', relay);
-    execute format('grant select on kit.inbox_parked to %I', relay);
+    execute format('grant select on kit.inbox_key, kit.inbox_parked, kit.inbox_skipped to %I', relay);
     execute format('grant select, delete on kit.outbox to %I', relay);
-    execute format('grant select, insert, delete on kit.outbox_sent to %I', relay);
+    execute format('grant select, insert, update, delete on kit.outbox_sent to %I', relay);
     execute format('grant select on kit.schedule to %I', relay);
     execute format('grant delete on kit.idempotency to %I', relay);
 

@@ -19,7 +19,7 @@ from shared.errors import Defect, NotYet
 from shared.events.inbox import Claim, claim, park, park_behind
 from shared.events.lease import Lease, LeaseLost
 from shared.wire.envelope import MAX_CHAIN, Cause, Envelope, Event
-from shared.wire.jetstream import EVENTS, Message, publish
+from shared.wire.jetstream import EVENTS, Message, PublishFailed, publish
 from shared.wire.principal import system
 
 log = structlog.get_logger()
@@ -36,10 +36,11 @@ _decode = msgspec.json.Decoder(Envelope).decode
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a module does on one event type, and how it reads the payload."""
+    """What a module does on one event type, and how it reads the payload; `external` effects are skipped on replay."""
 
     reading: type[Event]
     handler: Callable[[Transaction, Any], Any]
+    external: bool = False
 
 
 class TooLongChain(Defect):
@@ -185,7 +186,13 @@ class Consumer:
         subject = f"dlq.{lease.consumer}.{tenant}.{event_type}"
         copy = Message(subject, f"dlq-{lease.consumer}-{number}", body)
         headers = {"Mewayz-Reason": reason.splitlines()[0][:200] if reason else "UNKNOWN"}
-        await publish(self._client, copy, headers)
+        while True:  # nothing else comes either while the stream is away
+            try:
+                await publish(self._client, copy, headers)
+                return
+            except PublishFailed as error:
+                log.warning("notice_waits", module=lease.consumer, subject=subject, error=str(error))
+                await asyncio.sleep(1)
 
 
 def check(envelope: Envelope, subscription: Subscription) -> Event:

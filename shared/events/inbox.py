@@ -15,7 +15,7 @@ _CLAIM = text("""
     ), moved as (
         insert into kit.inbox_key as k (tenant_id, key, last_sequence)
         select :tenant_id, :key, :sequence from fence
-        on conflict (tenant_id, key) do update set last_sequence = excluded.last_sequence
+        on conflict (tenant_id, key) do update set last_sequence = excluded.last_sequence, moved_at = clock_timestamp()
         where k.last_sequence < excluded.last_sequence and not k.parked
         returning 1
     )

@@ -84,6 +84,8 @@ async def show_parked(relay_url: str, event_id: UUID) -> dict[str, Any] | None:
 async def replay(database: Database, subscriptions: dict[str, Subscription], tenant: UUID, key: str) -> int:
     """Apply a key's parked events in order, each in a transaction of its own; return how many.
 
+    External effects (mail, webhooks, payments) are left out: an operator repeats them by hand, knowing the day.
+
     Raises NothingParked, and what the handler raises: then the event stays parked with those behind it.
     """
     applied = 0
@@ -118,7 +120,7 @@ async def _apply_first(
         envelope = _decode(bytes(first.body))
         tx.cause = cause_of(envelope)
         subscription = subscriptions.get(envelope.type)
-        if subscription is not None:
+        if subscription is not None and not subscription.external:
             event = check(envelope, subscription)
             await subscription.handler(tx, event)
         await _settle(tx, key, first)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 from nats.aio.client import Client
@@ -13,12 +14,21 @@ from shared.wire.jetstream import MAX_BATCH, Message, PublishFailed, publish_bat
 log = structlog.get_logger()
 _POLL_S = 1.0
 _LONGEST_WAIT_S = 5.0
+_FORGET_S = 3600.0
 
 _READ = "select id, event_id, tenant_id, type, envelope::text as envelope from kit.outbox order by id limit $1"
 _SENT = """
     with gone as (delete from kit.outbox where id = any($1::bigint[]) returning *)
-    insert into kit.outbox_sent (id, tenant_id, event_id, type, envelope, created_at)
-    select id, tenant_id, event_id, type, envelope, created_at from gone
+    insert into kit.outbox_sent (id, tenant_id, event_id, type, envelope, created_at, stream_sequence)
+    select id, tenant_id, event_id, type, envelope, created_at, number
+    from gone join unnest($1::bigint[], $2::bigint[]) as sent (id, number) using (id)
+"""
+# As long as the stream keeps them, and a day more; only the oldest rows are looked at.
+_FORGET = """
+    delete from kit.outbox_sent where id in (
+        select id from (select id, sent_at from kit.outbox_sent order by id limit 5000) as oldest
+        where sent_at < clock_timestamp() - interval '31 days'
+    )
 """
 
 
@@ -29,6 +39,7 @@ class Relay:
         """Publish by `client`."""
         self._client = client
         self._woken = asyncio.Event()
+        self._forgot_at = time.monotonic()
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -48,6 +59,7 @@ class Relay:
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
                 continue
             if not sent:
+                await self._forget(lease)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _POLL_S)
 
@@ -56,6 +68,12 @@ class Relay:
         with contextlib.suppress(PublishFailed):
             while await self._pass(lease):
                 pass
+
+    async def _forget(self, lease: Lease) -> None:
+        """Delete copies that the stream doesn't keep either, now and then."""
+        if time.monotonic() - self._forgot_at > _FORGET_S:
+            self._forgot_at = time.monotonic()
+            await lease.execute(_FORGET)
 
     async def _pass(self, lease: Lease) -> int:
         rows = await lease.fetch(_READ, MAX_BATCH)
@@ -69,6 +87,6 @@ class Relay:
             )
             for row in rows
         ]
-        await publish_batch(self._client, messages)
-        await lease.execute(_SENT, [row["id"] for row in rows])
+        numbers = await publish_batch(self._client, messages)
+        await lease.execute(_SENT, [row["id"] for row in rows], numbers)
         return len(rows)

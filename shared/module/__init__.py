@@ -120,7 +120,7 @@ class Module:
             reading = next(kind for name, kind in get_type_hints(handler).items() if name not in ("tx", "return"))
             if reading.type != mark.event_type:
                 raise Defect(f"{handler.__name__} is on {mark.event_type} but reads {reading.type}.")
-            found[mark.event_type] = Subscription(reading, handler)
+            found[mark.event_type] = Subscription(reading, handler, mark.external)
         return found
 
     def describe(self) -> ModuleDescription:

@@ -60,23 +60,24 @@ async def connect(url: str, *, user: str, password: str, name: str) -> Client:
     )
 
 
-async def publish(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> None:
-    """Publish one message and wait until the stream has it on disk. Raises PublishFailed."""
+async def publish(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> int:
+    """Publish one message, wait until the stream has it on disk, and return its number there. Raises PublishFailed."""
     answer = await _request(client, message, {"Nats-Msg-Id": message.id, **(headers or {})})
     if "error" in answer:
         raise PublishFailed(answer["error"].get("description"))
+    return answer["seq"]
 
 
-async def publish_batch(client: Client, messages: Sequence[Message]) -> None:
+async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int]:
     """Publish up to 500 messages as one atomic batch: one fsync for all (ADR-50). Raises PublishFailed.
 
-    A batch with a message that the stream knows already is refused whole; it is then sent one by one, where the stream
-    answers "duplicate".
+    Returns their numbers on the stream. A batch with a message that the stream knows already is refused whole; it is
+    then sent one by one, where the stream answers "duplicate".
     """
     if len(messages) == 1:
-        return await publish(client, messages[0])
+        return [await publish(client, messages[0])]
     batch = {"Nats-Batch-Id": messages[0].id}
-    last = len(messages)
+    last, answer = len(messages), dict[str, Any]()
     for number, message in enumerate(messages, 1):
         headers = {**batch, "Nats-Msg-Id": message.id, "Nats-Batch-Sequence": str(number)}
         if number not in (1, last):
@@ -90,10 +91,8 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> None:
                 break
             raise PublishFailed(answer["error"].get("description"))
     else:
-        return None
-    for message in messages:
-        await publish(client, message)
-    return None
+        return list(range(answer["seq"] - last + 1, answer["seq"] + 1))
+    return [await publish(client, message) for message in messages]
 
 
 async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
