@@ -1,14 +1,16 @@
 """The one way to rows: a transaction of one tenant, whose events commit with its changes or not at all."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnExpressionArgument, Select, event, inspect, select, text
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, event, false, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -19,7 +21,7 @@ from shared.clock import Clock, new_id
 from shared.database.engine import tenant_scope
 from shared.database.entity import Entity
 from shared.database.outbox import write_events
-from shared.database.visibility import visible
+from shared.database.visibility import read_permission, visible
 from shared.errors import Defect, NotFound, NotYet, Refusal, StaleVersion
 from shared.wire.envelope import Cause, Event
 from shared.wire.principal import Principal, RowScope
@@ -69,6 +71,9 @@ class Transaction:
         self.events: list[Event] = []
         self.expected_version: int | None = None
         self.guard: tuple[type[Entity], RowScope] | None = None
+        self.reach: tuple[type[Entity], RowScope] | None = (
+            None  # the model that a query's permission names, and how far
+        )
         self._clock = clock
         self._row_ids = row_ids
         self._facts: TenantFacts | None = None
@@ -105,6 +110,11 @@ class Transaction:
         if expected is not None and expected != row.version:
             raise StaleVersion(model.__name__, expected, row.version)
         return row
+
+    def visible(self, model: type[Entity]) -> list[ColumnElement[bool]]:
+        """Return the conditions of the rows of `model` that the caller may read: for sums, and for Core statements."""
+        scope = self.principal.scope(read_permission(model))
+        return [false()] if scope is None else visible(model, self.principal, scope)
 
     async def find(self, statement: Select[E]) -> E | None:
         """Return the first row of a statement, or None."""
@@ -170,6 +180,8 @@ class Database:
         self.clock = clock
         self.row_ids: RowIds | None = None  # set for demo rows, whose ids are the same in every run
         self._on_events = on_events
+        self._open = 0
+        self._used_at = time.monotonic()
 
     @asynccontextmanager
     async def transaction(
@@ -181,7 +193,7 @@ class Database:
         """
         assert principal.tenant is not None, "a transaction needs a tenant"
         cause = cause or Cause(correlation_id=new_id(self.clock.now()))
-        with tenant_scope(principal.tenant, timeout_s=timeout_s):
+        with self._in_use(), tenant_scope(principal.tenant, timeout_s=timeout_s):
             async with _session(self.engine) as session:
                 tx = Transaction(session, principal, self.clock, cause, self.row_ids)
                 session.sync_session.info["tx"] = tx
@@ -202,6 +214,23 @@ class Database:
         if session.sync_session.info.get("has_events") and self._on_events:
             self._on_events()
 
+    async def keep_lean(self, idle_s: float = 15.0) -> None:
+        """Close connections that nobody has used for `idle_s`, until cancelled: each holds some 3 MB of the server."""
+        while True:
+            await asyncio.sleep(idle_s / 3)
+            if not self._open and 0 < self._used_at < time.monotonic() - idle_s:
+                self._used_at = 0.0  # until the next use
+                await self.engine.dispose()
+
+    @contextmanager
+    def _in_use(self) -> Generator[None]:
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self._used_at = time.monotonic()
+
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
@@ -213,7 +242,7 @@ def _session(engine: AsyncEngine) -> AsyncSession:
 
 @event.listens_for(Session, "do_orm_execute")
 def _only_own_rows(state: ORMExecuteState) -> None:
-    """Add the tenant to every ORM statement (wall 3)."""
+    """Add the tenant to every ORM statement (wall 3), and to a query's the row scope of the permission it was marked with."""
     tx: Transaction | None = state.session.info.get("tx")
     if tx is None or not (state.is_select or state.is_update or state.is_delete) or state.is_column_load:
         return
@@ -221,6 +250,10 @@ def _only_own_rows(state: ORMExecuteState) -> None:
     state.statement = state.statement.options(
         with_loader_criteria(Entity, lambda model: model.tenant_id == tenant, include_aliases=True)
     )
+    if tx.reach is not None and state.is_select:
+        model, scope = tx.reach
+        for condition in visible(model, tx.principal, scope):
+            state.statement = state.statement.options(with_loader_criteria(model, condition, include_aliases=True))
 
 
 @event.listens_for(Session, "before_flush")

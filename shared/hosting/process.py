@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 
 import asyncpg
+import msgspec
 import structlog
 import uvicorn
 import uvloop
@@ -21,9 +22,11 @@ from shared.events.lease import Lease, LeaseLost, take_lease
 from shared.events.relay import Relay
 from shared.events.schedule import Scheduler
 from shared.events.tenants import TenantFeed
+from shared.hosting.activity import Activity, CountedEndpoint
 from shared.hosting.endpoint import Endpoint
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap
+from shared.wire.heartbeat import Beat
 from shared.wire.jetstream import EVENTS, PublishFailed, connect, reset_consumer
 from shared.wire.log import configure_log
 
@@ -36,7 +39,7 @@ _PAUSE_S = 0.5
 def serve(bootstrap: ModuleBootstrap, listener: socket.socket) -> None:
     """Serve a module on `listener` until SIGTERM or SIGINT; requests and events in hand are finished first.
 
-    A byte is written to `bootstrap.heartbeat_fd` when the module is ready, and each second from then on.
+    A Beat is written to `bootstrap.heartbeat_fd` when the module is ready, each second from then on, and at the end.
     """
     configure_log(bootstrap.log_level)
     uvloop.run(_Process(bootstrap, listener).run())
@@ -48,7 +51,7 @@ class _Process:
         self._listener = listener
         self._module: Module = load(bootstrap.module)
         self._clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
-        self._delivery = asyncio.Event()
+        self._activity = Activity()
 
     async def run(self) -> None:
         bootstrap, module = self._bootstrap, self._module
@@ -60,38 +63,46 @@ class _Process:
         extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
         endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
         consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
+        scheduler = Scheduler(database, module.jobs) if module.jobs else None
         delivery = Delivery(
             bootstrap.relay_url,
             module.slug,
             client=client,
             relay=relay,
             consumer=consumer,
-            scheduler=Scheduler(database, module.jobs) if module.jobs else None,
+            scheduler=scheduler,
         )
-        server = _server(endpoint)
+        server = _server(CountedEndpoint(endpoint, self._activity))
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(delivery.run())
-            beating = tasks.create_task(self._beat(server))
+            beating = tasks.create_task(self._beat(server, scheduler))
+            leaning = tasks.create_task(database.keep_lean())
             await server.serve(sockets=[self._listener])
             await delivery.drain()
+            leaning.cancel()
             beating.cancel()
             delivering.cancel()
-        await delivery.finish()
+        settled = await delivery.finish()
+        self._write(Beat(due_at=scheduler.next_due if scheduler else None, settled=settled))
         await client.close()
         await database.close()
         for engine in extras.values():
             await engine.dispose()
 
-    async def _beat(self, server: uvicorn.Server) -> None:
-        descriptor = self._bootstrap.heartbeat_fd
-        if descriptor is None:
-            return
+    async def _beat(self, server: uvicorn.Server, scheduler: Scheduler | None) -> None:
         while not server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.005)  # uvicorn has no event for it
         while True:
-            with contextlib.suppress(BrokenPipeError):  # the supervisor is gone; a new one will find us
-                os.write(descriptor, b".")
+            due_at = scheduler.next_due if scheduler else None
+            may_sleep = scheduler is None or due_at is not None
+            self._write(Beat(idle_s=self._activity.idle_s if may_sleep else 0.0, due_at=due_at))
             await asyncio.sleep(_BEAT_S)
+
+    def _write(self, beat: Beat) -> None:
+        descriptor = self._bootstrap.heartbeat_fd
+        if descriptor is not None:
+            with contextlib.suppress(BrokenPipeError, BlockingIOError):  # the supervisor is gone; a new one will find us
+                os.write(descriptor, msgspec.json.encode(beat) + b"\n")
 
 
 class Delivery:
@@ -143,12 +154,15 @@ class Delivery:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._consumer.drain(), _DRAIN_S)
 
-    async def finish(self) -> None:
-        """Send what the last requests left, then let another process have the lease at once."""
+    async def finish(self) -> bool:
+        """Send what the last requests left, then let another process have the lease; return whether all was sent."""
+        is_sent = False
         if self._lease is not None:
             with contextlib.suppress(LeaseLost, OSError):
                 await self._relay.drain(self._lease)
+                is_sent = not await self._lease.fetch("select from kit.outbox limit 1")
             await self._release()
+        return is_sent
 
     async def _release(self) -> None:
         lease, self._lease = self._lease, None
@@ -167,7 +181,7 @@ def _keys(bootstrap: ModuleBootstrap) -> Mapping[str, Ed25519PublicKey]:
     return {kid: Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw)) for kid, raw in bootstrap.router_keys.items()}
 
 
-def _server(endpoint: Endpoint) -> uvicorn.Server:
+def _server(endpoint: CountedEndpoint) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             endpoint,

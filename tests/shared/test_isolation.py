@@ -1,12 +1,14 @@
 """Tenants: a row of another tenant answers exactly like an absent one, whatever wall is asked."""
 
+import asyncio
+
 import asyncpg
 import pytest
 from sqlalchemy import select, text
 
 from shared.errors import Defect
 from subgraphs.crm.models import Customer, Deal
-from tests.modules import RunningModule
+from tests.modules import RunningModule, until
 from tests.shared.test_commands import open_deal
 
 pytestmark = pytest.mark.anyio
@@ -138,3 +140,19 @@ async def test_every_table_has_forced_row_level_security_and_tenant_first_keys(c
     assert role is not None
     assert not role["rolsuper"]
     assert not role["rolbypassrls"]
+
+
+async def test_connections_that_nobody_uses_are_closed_and_opened_again(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    await crm.command(ada, "registerCustomer", "customer { id }", name="Acme")
+    lean = asyncio.ensure_future(crm.database.keep_lean(idle_s=0.2))
+    pool = crm.database.engine.pool
+
+    async def closed() -> bool:
+        return crm.database.engine.pool is not pool
+
+    try:
+        await until(closed)
+        assert (await crm.execute(ada, "{ customers { totalCount } }")).data == {"customers": {"totalCount": 1}}
+    finally:
+        lean.cancel()
