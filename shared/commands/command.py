@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 from shared.clock import new_id
 from shared.commands.idempotency import Answer, UserErrorFacts, input_hash, recall, remember
 from shared.database.entity import Entity
-from shared.database.transaction import Database
-from shared.errors import Forbidden, Invalid, Refusal
+from shared.database.transaction import Database, Transaction
+from shared.errors import Forbidden, Invalid, NotYet, Refusal
 from shared.values import put_mark
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal
@@ -35,6 +35,16 @@ def command(permission: str, *, queueable: str | None = None) -> Callable[[F], F
     """Mark a function as a command; the function stays as it is. See CommandMark."""
 
     return lambda function: put_mark(function, CommandMark(permission, queueable))
+
+
+class TenantSuspended(Refusal):
+    """The tenant may read, and change nothing (IDN-7)."""
+
+    code = "TENANT_SUSPENDED"
+
+    def __init__(self, state: str) -> None:
+        """Name the tenant's state."""
+        super().__init__(f"This company is {state.lower()}: it can be read, but not changed.", state=state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ async def run_command(
         async with database.transaction(call.principal, call.cause, timeout_s=call.timeout_s) as tx:
             if key is not None and (known := await recall(tx, function.__name__, key, digest)):
                 return Outcome(known.rows(model), known.errors, receipt)
+            await _must_be_active(tx)
             tx.expected_version, tx.guard = call.expected_version, (model, scope)
             result = await function(tx, **call.arguments)
             await tx.session.flush()
@@ -90,6 +101,16 @@ async def run_command(
             async with database.transaction(call.principal, call.cause) as tx:
                 await remember(tx, function.__name__, key, digest, Answer(errors=errors))
         return Outcome(None, errors, receipt)
+
+
+async def _must_be_active(tx: Transaction) -> None:
+    """Raise TenantSuspended in a tenant that may change nothing; one that isn't known here yet may."""
+    try:
+        state = (await tx.tenant()).state
+    except NotYet:
+        return
+    if state != "ACTIVE":
+        raise TenantSuspended(state)
 
 
 def receipt_id(call: Call, database: Database, name: str) -> UUID:

@@ -4,8 +4,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, false
 
-from shared.database.entity import Entity
+from shared.database.entity import Entity, module_of, snake
 from shared.wire.principal import Principal, RowScope
+
+
+def read_permission(model: type[Entity]) -> str:
+    """Return the permission that reading a model's rows takes: `crm.deal.read`."""
+    return f"{module_of(model.__module__)}.{snake(model.__name__)}.read"
 
 
 def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[ColumnElement[bool]]:

@@ -9,12 +9,14 @@ from uuid import UUID
 from aiodataloader import DataLoader
 
 from shared.clock import new_id
+from shared.database.entity import Entity
 from shared.database.transaction import Database, Transaction
 from shared.errors import Forbidden
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal, RowScope
 
 T = TypeVar("T")
+Reach = tuple[type[Entity], RowScope]
 
 
 class RequestContext:
@@ -43,17 +45,27 @@ class RequestContext:
         """Return a new id."""
         return new_id(self.database.clock.now())
 
-    async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` on the request's read transaction; one at a time, as one connection demands."""
+    async def read(self, work: Callable[[Transaction], Awaitable[T]], *, reach: Reach | None = None) -> T:
+        """Run `work` on the request's read transaction; one at a time, as one connection demands.
+
+        `reach` narrows a model to a row scope for as long as `work` runs, whatever its statements forget.
+        """
         async with self._turn:
+            self._tx.reach = reach
             return await work(self._tx)
 
-    def loader(self, key: Hashable, load: Callable[[Transaction, list[Any]], Awaitable[list[T]]]) -> DataLoader[Any, T]:
-        """Return the request's loader under `key`; `load` answers a batch of keys in their order."""
+    def loader(
+        self,
+        key: Hashable,
+        load: Callable[[Transaction, list[Any]], Awaitable[list[T]]],
+        *,
+        reach: Reach | None = None,
+    ) -> DataLoader[Any, T]:
+        """Return the request's loader under `key`; `load` answers a batch of keys in their order. `reach` as in `read`."""
         if key not in self._loaders:
 
             async def batch(keys: list[Any]) -> list[T]:
-                return await self.read(lambda tx: load(tx, keys))
+                return await self.read(lambda tx: load(tx, keys), reach=reach)
 
             self._loaders[key] = DataLoader(batch)
         return cast("DataLoader[Any, T]", self._loaders[key])

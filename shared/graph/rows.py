@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from shared.database.entity import Entity, snake
+from shared.database.entity import Entity
 from shared.database.transaction import Transaction
-from shared.database.visibility import visible
+from shared.database.visibility import read_permission, visible
 from shared.graph.context import RequestContext
 
 MAX_RELATED = 50
@@ -42,11 +42,6 @@ def related(
     return Related(model, by, (order_by,) if isinstance(order_by, str) else tuple(order_by), where, status)
 
 
-def read_permission(module: str, model: type[Entity]) -> str:
-    """Return the permission that reading a model's rows takes: `crm.deal.read`."""
-    return f"{module}.{snake(model.__name__)}.read"
-
-
 def parse_id(text: object) -> UUID | None:
     """Return the UUID that an ID names, None where it is malformed: such an id answers like an absent one."""
     try:
@@ -57,7 +52,7 @@ def parse_id(text: object) -> UUID | None:
 
 async def load_row(context: RequestContext, model: type[Entity], row_id: object) -> Entity | None:
     """Return one row by id, None where there is none for this caller; batched with others of the request."""
-    scope = context.require(read_permission(context.module, model))
+    scope = context.require(read_permission(model))
     found = row_id if isinstance(row_id, UUID) else parse_id(row_id)
     if found is None:
         return None
@@ -74,7 +69,7 @@ async def load_related(
     context: RequestContext, list_: Related, parent: UUID, first: int, status: Sequence[Any] | None
 ) -> list[Entity]:
     """Return the list of one parent; all parents of the request that ask alike share one statement."""
-    scope = context.require(read_permission(context.module, list_.model))
+    scope = context.require(read_permission(list_.model))
     limit = max(0, min(first, MAX_RELATED))
     wanted = tuple(status) if status is not None else None
 

@@ -13,17 +13,19 @@ from strawberry.federation.schema_directives import Key
 from strawberry.types.field import StrawberryField
 
 from shared.database.entity import Entity, FieldFacts, snake
-from shared.errors import Defect
+from shared.database.visibility import read_permission
+from shared.errors import Defect, Forbidden
 from shared.graph.connection import Page, PageRequest, count_rows, load_page
-from shared.graph.context import RequestContext
+from shared.graph.context import Reach, RequestContext
 from shared.graph.entity import DASHBOARD, BatchedMark, Dashboard, EntityMark, FieldMark
 from shared.graph.filters import FilterBuilder, conditions
 from shared.graph.names import plural
-from shared.graph.rows import Related, load_related, load_row, parse_id, read_permission
+from shared.graph.rows import Related, load_related, load_row, parse_id
 from shared.graph.types import OWN, PageInfo, Types, add_field, make_field, make_type
 from shared.module import Module
 from shared.module.mutations import mutation_field
 from shared.values import mark_of, outside_name
+from shared.wire.principal import RowScope
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -208,14 +210,13 @@ class SchemaBuilder:
 
         async def one(root: Any, info: strawberry.Info[Any, Any]) -> Any:
             context: RequestContext = info.context
-            if mark.permission:
-                context.require(mark.permission)
+            reach = self._reach(context, mark.permission)
 
             async def load(tx: Any, ids: list[UUID]) -> list[Any]:
                 answers = await function(tx, ids)
                 return [answers.get(one) for one in ids]
 
-            return await context.loader(function, load).load(id_of(root))
+            return await context.loader(function, load, reach=reach).load(id_of(root))
 
         return make_field(name, _maybe(self.types.output(value)), one, description=inspect.getdoc(function))
 
@@ -239,7 +240,7 @@ class SchemaBuilder:
 
         self.query.append(make_field(root, _maybe(kind), one, directives=[OWN]))
         connection = self._connection_type(model, kind)
-        permission = read_permission(self.module.slug, model)
+        permission = read_permission(model)
 
         async def many(
             info: strawberry.Info[Any, Any],
@@ -286,11 +287,25 @@ class SchemaBuilder:
         kind = _maybe(self.types.output(get_type_hints(function)["return"]))
 
         async def card(info: strawberry.Info[Any, Any]) -> Any:
-            if mark.permission:
-                info.context.require(mark.permission)
-            return await _context(info).read(function)
+            context = _context(info)
+            return await context.read(function, reach=self._reach(context, mark.permission))
 
         add_field(self.stubs[DASHBOARD], make_field(self.module.slug, kind, card, description=inspect.getdoc(function)))
+
+    def _reach(self, context: RequestContext, permission: str | None) -> Reach | None:
+        """Return the model that a permission names, and the caller's row scope in it. Raises Forbidden.
+
+        A permission that names no model has no rows to narrow: whoever holds it for a row scope only does not hold it.
+        """
+        if permission is None:
+            return None
+        scope = context.require(permission)
+        model = next((one for one in self.module.entities if read_permission(one) == permission), None)
+        if model is not None:
+            return model, scope
+        if scope is not RowScope.TENANT:
+            raise Forbidden(permission)
+        return None
 
     def _argument(self, name: str, hint: Any) -> Any:
         kind = self.types.input(hint)
@@ -301,10 +316,10 @@ class SchemaBuilder:
         parameters = [one for one in inspect.signature(function).parameters.values() if one.name != "tx"]
 
         async def answer(info: strawberry.Info[Any, Any], **arguments: Any) -> Any:
-            if permission:
-                info.context.require(permission)
+            context = _context(info)
+            reach = self._reach(context, permission)
             read = {name: _plain_argument(hints[name], value) for name, value in arguments.items()}
-            return await _context(info).read(lambda tx: function(tx, **read))
+            return await context.read(lambda tx: function(tx, **read), reach=reach)
 
         kind = _maybe(self.types.output(hints["return"]))
         inputs = [one.replace(annotation=self._argument(one.name, hints[one.name])) for one in parameters]

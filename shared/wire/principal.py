@@ -18,7 +18,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """A verified caller. Only a token, or the envelope of an event, makes one; never an argument or a header.
 
     `user` is None for the system itself (event handlers, schedules). `tenant` is None only on sign-in paths.
-    `permissions` are patterns `<module>.<entity>.<action>`, ending in `*` at a dot, `@own` or `@team` behind.
+    `permissions` are patterns `<module>.<entity>.<action>`, ending in `*` at a dot, or `*.read` for an action everywhere,
+    `@own` or `@team` behind.
     """
 
     tenant: UUID | None
@@ -43,6 +44,11 @@ def system(tenant: UUID | None) -> Principal:
 
 def _match(pattern: str, permission: str) -> RowScope | None:
     name, _, scope = pattern.partition("@")
-    if name == permission or name == "*" or (name.endswith(".*") and permission.startswith(name[:-1])):
+    holds = (
+        name in (permission, "*")
+        or (name.endswith(".*") and permission.startswith(name[:-1]))
+        or (name.startswith("*.") and permission.endswith(name[1:]))
+    )
+    if holds:
         return RowScope(scope) if scope else RowScope.TENANT
     return None

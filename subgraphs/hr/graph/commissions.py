@@ -175,7 +175,7 @@ def _must_reach(tx: Transaction, employee_id: UUID) -> None:
 
 @card("hr.employee.read")
 async def hr_card(tx: Transaction) -> HrDashboard:
-    """Headcount, who is away today, and this month's commission by currency."""
+    """Headcount, who is away today, and by currency this month's commission, as far as the caller may read it."""
     today = await tx.today()
     here = Employee.status.in_((EmployeeStatus.ACTIVE, EmployeeStatus.ON_LEAVE, EmployeeStatus.NOTICE))
     away = select(func.count(LeaveRequest.id)).where(
@@ -186,7 +186,7 @@ async def hr_card(tx: Transaction) -> HrDashboard:
     columns = CommissionEntry.__table__.c
     accrued = (
         select(columns.amount_currency, func.sum(columns.amount_amount))
-        .where(columns.period_label == f"{today:%Y-%m}", columns.status != "REVERSED")
+        .where(columns.period_label == f"{today:%Y-%m}", columns.status != "REVERSED", *tx.visible(CommissionEntry))
         .group_by(columns.amount_currency)
         .order_by(columns.amount_currency)
     )

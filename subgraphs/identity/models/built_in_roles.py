@@ -24,7 +24,6 @@ _PEOPLE = _reads("hr", "employee department")
 _PROJECTS = _reads("projects", "project project_task project_milestone time_entry billable_batch")
 _SUPPORT = _reads("support", "ticket ticket_message sla_policy sla_timer support_team")
 _BOOKING = _reads("booking", "bookable_resource booking_service availability_rule booking waitlist_entry")
-_LEDGER = _reads("accounting", "ledger_account fiscal_period journal journal_entry journal_line")
 _EVERYDAY = (*_CRM, *_INVOICING, *_PEOPLE, *_PROJECTS, *_SUPPORT, *_BOOKING)
 _OWN_WORK = (
     "projects.time.log@own",
@@ -145,9 +144,7 @@ BUILT_IN = (
         ),
     ),
     BuiltIn("HR", "HR manager", ("hr.*", "identity.user.invite", "identity.user.read", *_OWN_WORK)),
-    BuiltIn(
-        "Auditor", "Auditor", (*_EVERYDAY, *_LEDGER, "audit_log.audit_record.read", "audit.read", "identity.user.read")
-    ),
+    BuiltIn("Auditor", "Auditor", ("*.read",)),  # reads all, writes nothing (ADR 0010)
 )
 
 

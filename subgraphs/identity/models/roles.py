@@ -20,7 +20,9 @@ EVERYONE = (
     "identity.session.read@own",
     "identity.session.end@own",
 )
-_PATTERN = re.compile(r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.\*)?)(@(own|team))?$")
+_PATTERN = re.compile(
+    r"^(\*|(\*\.)?[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.\*)(@(own|team))?$"
+)
 
 
 class AccessRoleScopeRule(StrEnum):
@@ -40,7 +42,7 @@ class UnknownPermission(Refusal):
     def __init__(self, pattern: str) -> None:
         """Name it."""
         super().__init__(
-            f"{pattern!r} is no permission: write module.entity.action, or module.*, with @own or @team behind if wanted."
+            f"{pattern!r} is no permission: write module.entity.action, module.* or *.action, if wanted with @own or @team."
         )
 
 
@@ -99,5 +101,9 @@ def _covers(held: str, wanted: str) -> bool:
     name, _, scope = wanted.partition("@")
     order = list(RowScope)
     wide = order.index(RowScope(held_scope or "tenant")) >= order.index(RowScope(scope or "tenant"))
-    within = held_name in (name, "*") or (held_name.endswith(".*") and name.startswith(held_name[:-1]))
+    within = (
+        held_name in (name, "*")
+        or (held_name.endswith(".*") and name.startswith(held_name[:-1]))
+        or (held_name.startswith("*.") and name.endswith(held_name[1:]))
+    )
     return wide and within

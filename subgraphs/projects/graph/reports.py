@@ -83,7 +83,7 @@ async def timesheet(tx: Transaction, employee_id: UUID, week_start: date) -> lis
 @query("projects.rate.read")
 async def project_economics(tx: Transaction, id: UUID) -> ProjectEconomics | None:
     """Return a project's hours and money, null where there is no such project."""
-    project = await tx.first_where(models.Project, models.Project.id == id)
+    project = await tx.first_where(models.Project, models.Project.id == id, *tx.visible(models.Project))
     if project is None:
         return None
     entry = models.TimeEntry
@@ -197,18 +197,18 @@ async def projects_card(tx: Transaction) -> ProjectsDashboard:
 
 
 async def _unbilled(tx: Transaction) -> list[Money]:
-    """Return what waits to be billed, one sum a currency."""
+    """Return what waits to be billed of what the caller may read, one sum a currency."""
     entry, milestone = models.TimeEntry.__table__.c, models.ProjectMilestone.__table__.c
     time = (
         select(entry.hourly_rate_currency, func.sum(entry.hours * entry.hourly_rate_amount))
         .where(entry.status == TimeEntryStatus.APPROVED, entry.billable, entry.batch_id.is_(None))
-        .where(models.TimeEntry.tenant_id == tx.tenant_id)
+        .where(models.TimeEntry.tenant_id == tx.tenant_id, *tx.visible(models.TimeEntry))
         .group_by(entry.hourly_rate_currency)
     )
     reached = (
         select(milestone.bill_amount_currency, func.sum(milestone.bill_amount_amount))
         .where(milestone.reached_at.is_not(None), ~milestone.billed, milestone.batch_id.is_(None))
-        .where(models.ProjectMilestone.tenant_id == tx.tenant_id)
+        .where(models.ProjectMilestone.tenant_id == tx.tenant_id, *tx.visible(models.ProjectMilestone))
         .group_by(milestone.bill_amount_currency)
     )
     sums: dict[str, Decimal] = {}

@@ -140,13 +140,21 @@ async def support_card(tx: Transaction) -> SupportDashboard:
     )
     counts = {priority: count for priority, count in (await tx.session.execute(waiting)).all()}
     due_day = func.date(func.timezone(zone, models.SlaTimer.due_at))
-    breached = select(func.count(models.SlaTimer.id)).where(
-        models.SlaTimer.status == SlaTimerStatus.BREACHED, due_day == today
+    timer = models.SlaTimer
+    of_ticket = models.Ticket.id == timer.ticket_id
+    breached = (
+        select(func.count(timer.id))
+        .join(models.Ticket, of_ticket)
+        .where(timer.status == SlaTimerStatus.BREACHED, due_day == today)
     )
-    median = select(func.percentile_cont(0.5).within_group(models.SlaTimer.elapsed_minutes)).where(
-        models.SlaTimer.kind == SlaTimerKind.FIRST_RESPONSE,
-        models.SlaTimer.status.in_(_MEASURED),
-        models.SlaTimer.updated_at > tx.now() - timedelta(days=30),
+    median = (
+        select(func.percentile_cont(0.5).within_group(timer.elapsed_minutes))
+        .join(models.Ticket, of_ticket)
+        .where(
+            timer.kind == SlaTimerKind.FIRST_RESPONSE,
+            timer.status.in_(_MEASURED),
+            timer.updated_at > tx.now() - timedelta(days=30),
+        )
     )
     return SupportDashboard(
         open_by_priority=tuple(TicketsOfPriority(priority=one, open=counts.get(one, 0)) for one in TicketPriority),
