@@ -25,6 +25,7 @@ from shared.wire.principal import system
 log = structlog.get_logger()
 F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_S = 1.0
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 _TENANTS = """
@@ -105,6 +106,12 @@ class Scheduler:
         """Run `jobs` on `database`."""
         self._database = database
         self._jobs = jobs
+        self._dues: dict[str, datetime] = {}
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When work is due next: the process must run then. None before the first look; without tenants, far off."""
+        return min(self._dues.values()) if len(self._dues) == len(self._jobs) else None
 
     async def run(self, lease: Lease) -> None:
         """Look once a second for what is due, until cancelled. Raises LeaseLost."""
@@ -117,15 +124,19 @@ class Scheduler:
     async def run_due(self, lease: Lease, job: Job) -> None:
         """Run one job in each tenant where it is due; a tenant in which it fails doesn't hold up the others."""
         now = self._database.clock.now()
+        next_due = _NEVER
         for row in await lease.fetch(_TENANTS, job.name):
             done_at = row["done_at"]
             if done_at is None:  # a new tenant, or a new job: it is counted from now on
                 done_at = now - (job.mark.interval or timedelta())
-            due = job.mark.last_due(done_at, now, ZoneInfo(row["time_zone"]))
+            zone = ZoneInfo(row["time_zone"])
+            due = job.mark.last_due(done_at, now, zone)
+            next_due = min(next_due, job.mark.due_after(due or done_at, zone))
             if due is None and row["done_at"] is not None:
                 continue
             with contextlib.suppress(_Done):
                 await self._run(lease, job, row, due or now, is_due=due is not None)
+        self._dues[job.name] = next_due
 
     async def _run(self, lease: Lease, job: Job, row: asyncpg.Record, due: datetime, *, is_due: bool) -> None:
         principal = system(row["tenant_id"])

@@ -101,7 +101,9 @@ class _Process:
     def _write(self, beat: Beat) -> None:
         descriptor = self._bootstrap.heartbeat_fd
         if descriptor is not None:
-            with contextlib.suppress(BrokenPipeError, BlockingIOError):  # the supervisor is gone; a new one will find us
+            with contextlib.suppress(
+                BrokenPipeError, BlockingIOError
+            ):  # the supervisor is gone; a new one will find us
                 os.write(descriptor, msgspec.json.encode(beat) + b"\n")
 
 
