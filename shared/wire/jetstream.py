@@ -16,10 +16,15 @@ EVENTS, TENANTS, COMMANDS, RESULTS, DEAD_LETTERS = "EVENTS", "TENANTS", "COMMAND
 MAX_BATCH = 500
 _TIMEOUT_S = 2.0
 _DUPLICATE_IN_BATCH = 10201
+_WRONG_LAST_SEQUENCE = 10071
 
 
 class PublishFailed(Exception):
     """The stream did not take a message; nothing is known to be lost, publish again."""
+
+
+class SubjectTaken(Exception):
+    """The subject holds a message already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,31 @@ async def publish(client: Client, message: Message, headers: Mapping[str, str] |
     if "error" in answer:
         raise PublishFailed(answer["error"].get("description"))
     return answer["seq"]
+
+
+async def publish_first(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> None:
+    """Publish the first message of a subject. Raises SubjectTaken where there is one, or PublishFailed."""
+    only = {"Nats-Msg-Id": message.id, "Nats-Expected-Last-Subject-Sequence": "0", **(headers or {})}
+    answer = await _request(client, message, only)
+    if "error" not in answer:
+        return
+    if answer["error"].get("err_code") == _WRONG_LAST_SEQUENCE:
+        raise SubjectTaken(message.subject)
+    raise PublishFailed(answer["error"].get("description"))
+
+
+async def last_message(client: Client, stream: str, subject: str) -> bytes | None:
+    """Return the last message of a subject, None where there is none. Raises PublishFailed."""
+    try:
+        reply = await client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=_TIMEOUT_S)
+    except (NatsError, OSError) as error:
+        raise PublishFailed(str(error) or type(error).__name__) from error
+    status = (reply.headers or {}).get("Status")
+    if status == "404":
+        return None
+    if status is not None:
+        raise PublishFailed(f"{stream} answered {status}")
+    return reply.data
 
 
 async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int]:

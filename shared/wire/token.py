@@ -19,6 +19,7 @@ from shared.wire.principal import Principal
 ACCESS_TOKEN_LIFE = timedelta(minutes=10)
 INTERNAL_TOKEN_LIFE = timedelta(seconds=30)
 ACCESS_AUDIENCE = "mewayz"
+_QUEUE = "queue"
 _LEEWAY_S = 5
 
 
@@ -103,6 +104,28 @@ def verify_internal(
     if claims.get("op") != body_hash(body):
         raise Unauthenticated("the token belongs to another operation")
     return InternalToken(principal=_principal(claims), via=str(claims["via"]), deadline=float(claims["dl"]))
+
+
+def sign_actor(key: SigningKey, principal: Principal, *, body: bytes, expires: datetime, clock: Clock) -> str:
+    """Sign for whom a command `body` waits in the queue, until `expires`; no module accepts this as a request's token."""
+    claims: dict[str, Any] = {
+        "iss": "router",
+        "aud": _QUEUE,
+        **_principal_claims(principal),
+        "mods": principal.modules,
+        "op": body_hash(body),
+        "iat": clock.now(),
+        "exp": expires,
+    }
+    return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": key.kid})
+
+
+def verify_actor(token: str, keys: Mapping[str, Ed25519PublicKey], *, body: bytes, clock: Clock) -> Principal:
+    """Return for whom a command waits, as `sign_actor` wrote it. Raises Unauthenticated for every other token."""
+    claims = _verified(token, keys, audience=_QUEUE, issuer="router", clock=clock)
+    if claims.get("op") != body_hash(body):
+        raise Unauthenticated("the token belongs to another command")
+    return _principal(claims)
 
 
 def sign_access(
