@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from shared.clock import new_id
 from shared.commands.idempotency import Answer, UserErrorFacts, input_hash, recall, remember
@@ -13,9 +13,9 @@ from shared.errors import Forbidden, Invalid, NotYet, Refusal
 from shared.values import put_mark
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal
+from shared.wire.receipt import receipt_id
 
 F = TypeVar("F", bound=Callable[..., Any])
-_RECEIPTS = UUID("6d657761-797a-5000-8000-726563656970")
 _MAX_KEY = 200
 
 
@@ -49,7 +49,7 @@ class TenantSuspended(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a command."""
+    """One call of a command. `receipt` is given where it waited in the queue: without a key, that is its key."""
 
     principal: Principal
     cause: Cause
@@ -57,6 +57,7 @@ class Call:
     idempotency_key: str | None = None
     expected_version: int | None = None
     timeout_s: float = 5.0
+    receipt: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ async def run_command(
     key = call.idempotency_key
     if key is not None and not 0 < len(key) <= _MAX_KEY:
         raise Invalid(f"An idempotency key has 1 to {_MAX_KEY} characters.", "idempotencyKey")
-    receipt = receipt_id(call, database, function.__name__)
+    if key is None and call.receipt is not None:
+        key = str(call.receipt)
+    receipt = _receipt(call, database, function.__name__)
     digest = input_hash(call.arguments, call.expected_version)
     try:
         async with database.transaction(call.principal, call.cause, timeout_s=call.timeout_s) as tx:
@@ -113,9 +116,10 @@ async def _must_be_active(tx: Transaction) -> None:
         raise TenantSuspended(state)
 
 
-def receipt_id(call: Call, database: Database, name: str) -> UUID:
-    """Return the receipt's id: of tenant, user, module, command and key; a new one without key (contracts.md)."""
+def _receipt(call: Call, database: Database, name: str) -> UUID:
+    """Return the receipt's id: the one of a queued call, else by its key; a new one without key (contracts.md)."""
+    if call.receipt is not None:
+        return call.receipt
     if call.idempotency_key is None:
         return new_id(database.clock.now())
-    principal = call.principal
-    return uuid5(_RECEIPTS, f"{principal.tenant}/{principal.user}/{database.slug}/{name}/{call.idempotency_key}")
+    return receipt_id(call.principal, database.slug, name, call.idempotency_key)

@@ -31,6 +31,7 @@ class RequestContext:
         self.database = database
         self.principal: Principal = tx.principal
         self.cause = cause
+        self.receipt: UUID | None = None  # of the queued command that this request executes
         self._deadline = deadline
         self._tx = tx
         self._turn = asyncio.Lock()

@@ -69,6 +69,7 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
             input.idempotency_key or None,
             None if input.expected_version is UNSET else input.expected_version,
             context.left_s,
+            context.receipt,
         )
         return _payload(await run_command(context.database, function, mark, model, call))
 

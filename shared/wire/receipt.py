@@ -58,6 +58,11 @@ class QueuedCommand(msgspec.Struct, frozen=True, kw_only=True):
         """Where the command waits."""
         return command_subject(self.module, self.tenant, self.receipt)
 
+    @property
+    def signed_part(self) -> bytes:
+        """What `actor` is signed with: the actor of one command is none of another."""
+        return msgspec.json.encode([self.receipt, self.module, self.operation, self.variables])
+
     def settled(self, status: Status, at: datetime, *reasons: Reason) -> "Settled":
         """Return what came of this command."""
         return Settled(
