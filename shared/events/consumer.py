@@ -145,7 +145,7 @@ class Consumer:
                     break
                 waited_s += pause_s
             except Exception as error:
-                if not _is_transient(error):
+                if not is_transient(error):
                     reason = f"{type(error).__name__}: {error}"
                     log.warning("event_failed", **_facts(envelope, lease), attempt=tries + 1, error=reason)
                     if tries == _TRIES - 1:
@@ -215,7 +215,7 @@ def cause_of(envelope: Envelope) -> Cause:
     )
 
 
-def _is_transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Tell a fault of the database's connection or of concurrency from one of the event (events.md, B5)."""
     if isinstance(error, OSError | InterfaceError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError):
         return True
