@@ -20,10 +20,10 @@ class Refused(InvalidInput):
     code = "REFUSED"
 
 
-def ask(folders: Folders, request: Request, reply: type[_Reply]) -> _Reply:
+def ask(folders: Folders, request: Request, reply: type[_Reply], *, timeout_s: float = _TIMEOUT_S) -> _Reply:
     """Send one request and return the reply. Raises NotRunning, and Refused with the supervisor's sentence."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_TIMEOUT_S)
+        connection.settimeout(timeout_s)
         try:
             connection.connect(str(folders.control_socket))
         except OSError:
@@ -38,6 +38,6 @@ def ask(folders: Folders, request: Request, reply: type[_Reply]) -> _Reply:
     return msgspec.json.decode(line, type=reply)
 
 
-def command(folders: Folders, request: Request) -> Answer:
+def command(folders: Folders, request: Request, *, timeout_s: float = _TIMEOUT_S) -> Answer:
     """Send a request whose reply is an Answer. Raises NotRunning, Refused."""
-    return ask(folders, request, Answer)
+    return ask(folders, request, Answer, timeout_s=timeout_s)

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from mewayz.passwords import Passwords
-from mewayz.runtime.orders import Admit, Outcome, Plant, Prepare, Provide
+from mewayz.runtime.orders import Admit, Outcome, Plant, Prepare, Provide, Task
 from mewayz.servers.databases import make_database
 from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
@@ -108,6 +108,13 @@ def _planting(module: str, order: bytes, work: Callable[[Plant, Any, Any, Any], 
     return anyio.run(run)
 
 
+def operate(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Do an operator's task on events and return what it found or did."""
+    from mewayz.runtime.operations import operate as run_task
+
+    return msgspec.to_builtins(anyio.run(run_task, msgspec.json.decode(order, type=Task)))
+
+
 JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] = {
     "admit": admit,
     "provide": provide,
@@ -116,6 +123,7 @@ JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] =
     "route": route,
     "found": found,
     "plant": plant,
+    "operate": operate,
 }
 
 

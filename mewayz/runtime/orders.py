@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from shared.wire.control import Operate
+
 
 class Provide(msgspec.Struct, frozen=True):
     """The order for `provide`."""
@@ -46,6 +48,17 @@ class Plant(msgspec.Struct, frozen=True):
     tenant: UUID | None = None
     slug: str = ""
     scale: float = 0.02
+    clock: str | None = None
+    test_data: bool = False
+
+
+class Task(msgspec.Struct, frozen=True):
+    """The order for `operate`: what an operator asked for, and the servers it needs."""
+
+    admin_url: str
+    nats_admin_url: str
+    secrets: str
+    operate: Operate
     clock: str | None = None
     test_data: bool = False
 

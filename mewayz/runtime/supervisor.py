@@ -20,6 +20,7 @@ from mewayz.runtime.control import Control
 from mewayz.runtime.demo import DemoPlanting
 from mewayz.runtime.forks import Forks, JobFailed
 from mewayz.runtime.module_process import ModuleProcess
+from mewayz.runtime.orders import Task
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.router_process import RouterProcess
 from mewayz.runtime.sessions import demo_logins, session_token
@@ -32,10 +33,12 @@ from shared.clock import clock_from
 from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.control import (
     Answer,
+    GetBroker,
     GetLogins,
     GetStatus,
     GetToken,
     ModuleState,
+    Operate,
     Request,
     Restart,
     RouterStatus,
@@ -226,6 +229,12 @@ class Supervisor:
             case GetToken():
                 identity = self._folders.module_socket("identity")
                 return Answer(token=await session_token(request, identity, self._key, self._clock))
+            case GetBroker():
+                return Answer(url=self._nats.admin_url)
+            case Operate(_, slug):
+                if slug is not None:
+                    self._module(slug)
+                return Answer(result=await self._operate(request))
             case GetLogins():
                 return Answer(logins=demo_logins(self._folders.secrets))
             case Shutdown():
@@ -233,6 +242,21 @@ class Supervisor:
             case _:
                 pass
         return Answer()
+
+    async def _operate(self, request: Operate) -> Any:
+        """Let a forked job do an operator's task: it has the drivers, and the module's code as it is now."""
+        settings, folders = self._settings, self._folders
+        task = Task(
+            admin_url=self._postgres.admin_url,
+            nats_admin_url=self._nats.admin_url,
+            secrets=str(folders.secrets),
+            operate=request,
+            clock=settings.clock,
+            test_data=folders.is_test_data,
+        )
+        log = folders.log / "operations.log"
+        async with self._forks.fork("operate", request.module or "events", msgspec.json.encode(task), log) as fork:
+            return await fork.result()
 
     async def _status(self) -> Status:
         address = self._settings.address

@@ -5,6 +5,7 @@ at once and another at every change, while `Wake` may follow on the same connect
 """
 
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -66,11 +67,23 @@ class GetLogins(msgspec.Struct, frozen=True, tag="logins"):
     """The demo logins with their passwords."""
 
 
+class GetBroker(msgspec.Struct, frozen=True, tag="broker"):
+    """The administrator's URL of NATS: a secret, for our own user's eyes (`mewayz events tail`)."""
+
+
+class Operate(msgspec.Struct, frozen=True, tag="operate"):
+    """Do an operator's task on events (mewayz/runtime/operations.py lists them); `module` is None for all modules."""
+
+    task: str
+    module: str | None = None
+    arguments: dict[str, str] = {}
+
+
 class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Stop everything in order."""
 
 
-Request = Watch | Wake | GetStatus | Start | Stop | Restart | GetToken | GetLogins | Shutdown
+Request = Watch | Wake | GetStatus | Start | Stop | Restart | GetToken | GetLogins | GetBroker | Operate | Shutdown
 
 
 class States(msgspec.Struct, frozen=True):
@@ -140,3 +153,5 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None
     token: str | None = None
     logins: list[Login] | None = None
+    url: str | None = None
+    result: Any = None

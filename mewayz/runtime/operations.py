@@ -1,0 +1,208 @@
+"""What operators do about events, in a forked job: see what is parked, replay, skip, follow, audit, refill, rebuild."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from mewayz.passwords import Passwords
+from mewayz.runtime.orders import Task
+from mewayz.servers.databases import make_database
+from mewayz.servers.module_database import ModuleDatabase
+from mewayz.servers.streams import connect
+from shared.errors import InvalidInput
+from shared.events import parked
+from shared.events.audit import Audit, audit, refill
+from shared.events.stream import deliver_again, listeners
+from shared.events.trace import Trace, trace
+
+_TENANT = "select tenant_id from kit.tenant where slug = $1"
+
+
+class UnknownTenant(InvalidInput):
+    """The module knows no such tenant."""
+
+    code = "UNKNOWN_TENANT"
+
+    def __init__(self, tenant: str) -> None:
+        """Name it."""
+        super().__init__(f"There is no tenant {tenant!r}: give its slug or its id.")
+
+
+async def operate(task: Task) -> Any:
+    """Do a task by its name and return its result."""
+    return await _TASKS[task.operate.task](task)
+
+
+async def _parked_list(task: Task) -> list[dict[str, Any]]:
+    """List parked events of one module or of all, by `tenant` and `key`."""
+    found: list[dict[str, Any]] = []
+    for slug, database in (await _databases(task)).items():
+        tenant = await _tenant(task, database)
+        rows = await parked.list_parked(database.relay_url, tenant, task.operate.arguments.get("key"))
+        found += [{"module": slug, **{name: getattr(row, name) for name in row.__struct_fields__}} for row in rows]
+    return found
+
+
+async def _parked_show(task: Task) -> list[dict[str, Any]]:
+    """Show a parked event in each module where it waits, with the bytes it came in."""
+    event = UUID(task.operate.arguments["event"])
+    shown = {slug: await parked.show_parked(one.relay_url, event) for slug, one in (await _databases(task)).items()}
+    return [{"module": slug, **row} for slug, row in shown.items() if row is not None]
+
+
+async def _parked_replay(task: Task) -> list[dict[str, Any]]:
+    """Replay parked keys of a module, one after the other; a key that fails again is told with its error."""
+    slug, database = await _one(task)
+    tenant = await _tenant(task, database)
+    rows = await parked.list_parked(database.relay_url, tenant, task.operate.arguments.get("key"))
+    done: list[dict[str, Any]] = []
+    async with _module(task, slug, database) as (subscriptions, app):
+        for tenant_id, key in dict.fromkeys((row.tenant_id, row.key) for row in rows):
+            outcome: dict[str, Any] = {"tenant": tenant_id, "key": key, "applied": 0, "error": None}
+            try:
+                outcome["applied"] = await parked.replay(app, subscriptions, tenant_id, key)
+            except Exception as error:  # told to the operator, whole in the log
+                outcome["error"] = f"{type(error).__name__}: {error}"
+            done.append(outcome)
+    return done
+
+
+async def _parked_skip(task: Task) -> str:
+    """Skip the first parked event of a key and return its id."""
+    slug, database = await _one(task)
+    tenant = await _tenant(task, database)
+    if tenant is None:
+        raise UnknownTenant("")
+    async with _module(task, slug, database) as (_, app):
+        arguments = task.operate.arguments
+        return str(await parked.skip(app, tenant, arguments["key"], arguments["reason"]))
+
+
+async def _show(task: Task) -> Trace | None:
+    """Follow one event through all modules."""
+    client = await connect(task.nats_admin_url)
+    try:
+        return await trace(await _relay_urls(task), client, UUID(task.operate.arguments["event"]))
+    finally:
+        await client.close()
+
+
+async def _audit(task: Task) -> dict[str, Any]:
+    """Compare what was sent with what lies on the stream."""
+    client = await connect(task.nats_admin_url)
+    try:
+        return _told(await audit(await _relay_urls(task), client))
+    finally:
+        await client.close()
+
+
+async def _refill(task: Task) -> dict[str, Any]:
+    """Publish again what the stream has lost. The modules concerned are stopped by whoever asks."""
+    urls = await _relay_urls(task)
+    client = await connect(task.nats_admin_url)
+    try:
+        published = await refill(urls, client, await audit(urls, client))
+        return {**_told(await audit(urls, client)), "published": published}
+    finally:
+        await client.close()
+
+
+async def _rebuild(task: Task) -> int:
+    """Deliver all retained events to a module again; return how many it has before it."""
+    assert task.operate.module is not None
+    client = await connect(task.nats_admin_url)
+    try:
+        await deliver_again(client, [task.operate.module])
+        waiting = {listener.module: listener.waiting for listener in await listeners(client)}
+        return waiting[task.operate.module]
+    finally:
+        await client.close()
+
+
+async def _tenant_id(task: Task) -> str:
+    """Return a tenant's id by its slug, from whichever module knows it."""
+    for database in (await _databases(task)).values():
+        with suppress(UnknownTenant):
+            return str(await _tenant(task, database))
+    raise UnknownTenant(task.operate.arguments["tenant"])
+
+
+_TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
+    "parked_list": _parked_list,
+    "parked_show": _parked_show,
+    "parked_replay": _parked_replay,
+    "parked_skip": _parked_skip,
+    "show": _show,
+    "audit": _audit,
+    "refill": _refill,
+    "rebuild": _rebuild,
+    "tenant": _tenant_id,
+}
+
+
+def _told(found: Audit) -> dict[str, Any]:
+    modules = {
+        slug: {"sent": one.sent, "waiting": one.waiting, "missing": len(one.missing), "first_missing": one.missing[:5]}
+        for slug, one in found.modules.items()
+    }
+    return {"stream": found.stream, "modules": modules, "faults": found.faults}
+
+
+async def _databases(task: Task) -> dict[str, ModuleDatabase]:
+    """Return the databases that exist: of the module asked for, or of all."""
+    connection = await asyncpg.connect(task.admin_url)
+    try:
+        rows = await connection.fetch("select datname from pg_database where starts_with(datname, 'mewayz_')")
+    finally:
+        await connection.close()
+    found = sorted(row["datname"].removeprefix("mewayz_") for row in rows)
+    wanted = [slug for slug in found if task.operate.module in (None, slug)]
+    return {slug: await make_database(task.admin_url, slug, Passwords(Path(task.secrets))) for slug in wanted}
+
+
+async def _one(task: Task) -> tuple[str, ModuleDatabase]:
+    assert task.operate.module is not None
+    return task.operate.module, (await _databases(task))[task.operate.module]
+
+
+async def _relay_urls(task: Task) -> dict[str, str]:
+    return {slug: database.relay_url for slug, database in (await _databases(task)).items()}
+
+
+async def _tenant(task: Task, database: ModuleDatabase) -> UUID | None:
+    """Return the tenant asked for by slug or id, None where none was."""
+    asked = task.operate.arguments.get("tenant")
+    if asked is None:
+        return None
+    try:
+        return UUID(asked)
+    except ValueError:
+        pass
+    connection = await asyncpg.connect(database.relay_url)
+    try:
+        found = await connection.fetchval(_TENANT, asked)
+    finally:
+        await connection.close()
+    if found is None:
+        raise UnknownTenant(asked)
+    return found
+
+
+@asynccontextmanager
+async def _module(task: Task, slug: str, database: ModuleDatabase) -> AsyncGenerator[tuple[Any, Any]]:
+    """Give the module's subscriptions, by its code as it is now, and its database as the app role sees it."""
+    from shared.clock import clock_from
+    from shared.database.engine import connect_app
+    from shared.database.transaction import Database
+    from shared.module import load
+
+    clock = clock_from(task.clock, test_data=task.test_data)
+    app = Database(connect_app(database.app_url, slug), slug, clock)
+    try:
+        yield load(slug).subscriptions, app
+    finally:
+        await app.close()
