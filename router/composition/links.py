@@ -172,6 +172,10 @@ def _read_link(arguments: dict[str, Value], place: Location, report: Report) -> 
         message = f"{where} Federation v{version[0]}.{version[1]} is not known: link v2.0 to v{LATEST[0]}.{LATEST[1]}."
         report.error("UNKNOWN_FEDERATION_LINK_VERSION", message, at=[place])
         return None
+    if identity == LINK and version != (1, 0):
+        message = f"{where} Version v{version[0]}.{version[1]} of @link itself is not known: link {LINK}/v1.0."
+        report.error("UNKNOWN_LINK_VERSION", message, at=[place])
+        return None
     alias, purpose = arguments.get("as"), arguments.get("for")
     imports = tuple(_imports(arguments.get("import"), identity, version, place, report))
     prefix = str(alias) if isinstance(alias, str) else name

@@ -23,7 +23,8 @@ def check_external_is_used(facts: SubgraphFacts, report: Report) -> None:
         return
     for coordinate in facts.external:
         field = facts.field_at(coordinate)
-        if field is not None and coordinate not in facts.used:
+        collides = field is not None and field.has("provides")  # told by check_provides
+        if field is not None and coordinate not in facts.used and not collides:
             message = (
                 f'[{facts.name}] "{".".join(coordinate)}" is @external, but no @key, @requires, @provides or interface '
                 f"here uses it: remove the field, or the mark."

@@ -42,9 +42,19 @@ def check_requires(facts: SubgraphFacts, report: Report) -> None:
 
 
 def check_provides(facts: SubgraphFacts, report: Report) -> None:
-    """PROVIDES_*: what a field provides exists on its type, and comes otherwise from elsewhere (is @external)."""
+    """PROVIDES_*: what a field provides exists on its type, and comes otherwise from elsewhere (is @external).
+
+    EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE: a field that is resolved elsewhere provides nothing here.
+    """
     for owner, field in _fields(facts):
         for one in field.applied("provides"):
+            if (owner.name, field.name) in facts.external:
+                message = (
+                    f'[{facts.name}] "{owner.name}.{field.name}" is @external, so this subgraph cannot provide '
+                    f"anything with it: remove @provides, or @external."
+                )
+                report.error("EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE", message, at=[one.location])
+                continue
             if not is_composite(facts, field.type):
                 message = (
                     f'[{facts.name}] @provides on "{owner.name}.{field.name}" has nothing to provide: its type is '

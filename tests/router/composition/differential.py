@@ -1,10 +1,11 @@
-"""Compare composition with @apollo/composition over random sets, valid and broken: verdicts and error codes.
+"""Compare composition with the npm composers over random sets, valid and broken: verdicts and error codes.
 
-    python -m tests.router.composition.differential NODE_MODULES [--sets 2500] [--seed 0]
+    python -m tests.router.composition.differential NODE_MODULES [--sets 2500] [--seed 0] [--report FILE]
 
-NODE_MODULES is a folder where `npm install @apollo/composition graphql@16` was run. Prints the share of equal verdicts and
-codes, and, per breakage, how often it was tried and where the answers differ. Sets on which Apollo's composer itself
-fails with an exception are counted apart.
+NODE_MODULES is a folder where `npm install @apollo/composition @theguild/federation-composition graphql@16` was run.
+Apollo's answer is the measure, ours and The Guild's are held against it. Prints a line per difference of ours, and the
+shares of equal verdicts and codes; the report is a table with a row per breakage, in Markdown. Sets on which Apollo's
+composer itself fails with an exception are counted apart.
 """
 
 import argparse
@@ -12,18 +13,19 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from router.composition import Subgraph, compose
 from tests.router.composition.generated import broken_set, random_set
 
-BROKEN_SHARE = 0.5
+BROKEN_SHARE = 0.52
 SCRIPT = """\
 import { createRequire } from 'module';
 import fs from 'fs';
 const require = createRequire(process.argv[2] + '/');
-const { composeServices } = require('@apollo/composition');
+const { composeServices } = require(process.argv[3]);
 const { parse } = require('graphql');
 for (const line of fs.readFileSync(0, 'utf8').split('\\n').filter(Boolean)) {
   let codes;
@@ -38,51 +40,94 @@ for (const line of fs.readFileSync(0, 'utf8').split('\\n').filter(Boolean)) {
 """
 
 
-def sets(count: int, seed: int) -> list[tuple[str, list[Subgraph]]]:
-    """Return that many sets with the names of their breakages; "none" for those left whole."""
-    broken = int(count * BROKEN_SHARE)
-    whole = [("none", random_set(seed + number)) for number in range(count - broken)]
-    return whole + [broken_set(seed + number) for number in range(broken)]
+@dataclass(frozen=True)
+class Compared:
+    """One set's name, the breakage in it or "none", and the codes each composer gives."""
 
-
-def apollo(modules: Path, made: list[tuple[str, list[Subgraph]]]) -> list[list[str]]:
-    """Return the codes Apollo's composer gives for each set."""
-    lines = [json.dumps([{"name": s.name, "url": s.url, "sdl": s.sdl} for s in one]) for _, one in made]
-    with tempfile.NamedTemporaryFile("w", suffix=".mjs") as script:
-        script.write(SCRIPT)
-        script.flush()
-        command = ["node", script.name, str(modules.resolve())]
-        answer = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in answer.stdout.splitlines()]
+    breakage: str
+    seed: int
+    apollo: list[str]
+    ours: list[str]
+    guild: list[str]
 
 
 def main() -> None:
     """Run the comparison and print its report."""
+    given = _options()
+    made = list(sets(given.sets, given.seed))
+    subgraphs = [one for _, _, one in made]
+    apollo = npm_codes(given.modules, "@apollo/composition", subgraphs)
+    guild = npm_codes(given.modules, "@theguild/federation-composition", subgraphs)
+    compared = [
+        Compared(name, seed, theirs, sorted({error.code for error in compose(one).errors}), other)
+        for (name, seed, one), theirs, other in zip(made, apollo, guild, strict=True)
+    ]
+    counted = [one for one in compared if one.apollo != ["CRASH"]]
+    for one in counted:
+        if one.ours != one.apollo:
+            print(f"{one.breakage}, seed {one.seed}: ours {one.ours}, Apollo's {one.apollo}", file=sys.stderr)
+    if given.report:
+        given.report.write_text(report(counted))
+    broken, breakages = sum(bool(one.apollo) for one in counted), {one.breakage for one in counted} - {"none"}
+    print(
+        f"{len(counted)} sets, {broken} broken, {len(breakages)} breakages, each in "
+        f"{min(sum(one.breakage == name for one in counted) for name in breakages)} sets or more; "
+        f"Apollo's composer failed on {len(compared) - len(counted)}"
+    )
+    for name, which in (("ours", "ours"), ("The Guild's", "guild")):
+        print(
+            f"{name}: equal verdicts {share(counted, which, 'verdict')}, equal codes {share(counted, which, 'codes')}"
+        )
+
+
+def sets(count: int, seed: int) -> Iterator[tuple[str, int, list[Subgraph]]]:
+    """Yield that many sets, each with its breakage's name, "none" where it was left whole, and its own seed."""
+    broken = int(count * BROKEN_SHARE)
+    for number in range(seed, seed + count - broken):
+        yield "none", number, random_set(number)
+    for number in range(seed, seed + broken):
+        name, made = broken_set(number)
+        yield name, number, made
+
+
+def npm_codes(modules: Path, package: str, made: list[list[Subgraph]]) -> list[list[str]]:
+    """Return the codes that an npm composer gives for each set."""
+    lines = [json.dumps([{"name": s.name, "url": s.url, "sdl": s.sdl} for s in one]) for one in made]
+    with tempfile.NamedTemporaryFile("w", suffix=".mjs") as script:
+        script.write(SCRIPT)
+        script.flush()
+        command = ["node", script.name, str(modules.resolve()), package]
+        answer = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+def share(compared: list[Compared], which: str, what: str) -> str:
+    """Return in how many sets the verdict, or the codes, of `ours` or `guild` are Apollo's, in percent."""
+    answers = [(getattr(one, which), one.apollo) for one in compared]
+    equal = sum(mine == theirs if what == "codes" else bool(mine) == bool(theirs) for mine, theirs in answers)
+    return f"{equal / len(compared):.2%}"
+
+
+def report(compared: list[Compared]) -> str:
+    """Return a Markdown table with a row per breakage."""
+    lines = [
+        "| Breakage | sets | our verdicts | our codes | The Guild's verdicts | The Guild's codes |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name in sorted({one.breakage for one in compared}):
+        mine = [one for one in compared if one.breakage == name]
+        shares = [share(mine, which, what) for which in ("ours", "guild") for what in ("verdict", "codes")]
+        lines.append(f"| {name} | {len(mine)} | {' | '.join(one.replace('.00', '') for one in shares)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", type=Path)
     parser.add_argument("--sets", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    made = sets(given.sets, given.seed)
-    tried, crashed, verdicts, codes, failing = Counter[str](), Counter[str](), 0, 0, 0
-    for (name, one), theirs in zip(made, apollo(given.modules, made), strict=True):
-        if theirs == ["CRASH"]:
-            crashed[name] += 1
-            continue
-        tried[name] += 1
-        ours = sorted({error.code for error in compose(one).errors})
-        failing += bool(theirs)
-        verdicts += bool(ours) == bool(theirs)
-        codes += ours == theirs
-        if ours != theirs:
-            print(f"{name}: {one[0].name}.. ours {ours}, Apollo {theirs}", file=sys.stderr)
-    total = sum(tried.values())
-    for name, count in sorted(tried.items()):
-        print(f"{count:5} {name}")
-    print(
-        f"{total} sets, {failing} broken, {len(tried) - 1} breakages; Apollo's composer failed on {sum(crashed.values())}"
-    )
-    print(f"equal verdicts {verdicts / total:.2%}, equal codes {codes / total:.2%}")
+    parser.add_argument("--report", type=Path, help="write the table here")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
