@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from shared.wire.token import SigningKey
+
 
 class Passwords:
     """The password files of one data folder."""
@@ -26,6 +28,13 @@ class Passwords:
     def is_new(self, name: str) -> bool:
         """Return whether `of` made the password in this run, so that a server can't know it yet."""
         return name in self._made
+
+    def signing_key(self) -> SigningKey:
+        """Return the key that routers sign with, making it at the first time: what waits in the queue outlives a restart."""
+        path = self._folder / "router-signing-key"
+        if not path.exists():
+            self.keep(path.name, SigningKey.generate().to_bytes().hex())
+        return SigningKey.from_bytes(bytes.fromhex(path.read_text().strip()))
 
     def keep(self, name: str, content: str) -> None:
         """Write a secret so that a crash leaves the old one or the new one, whole."""

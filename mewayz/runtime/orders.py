@@ -29,6 +29,7 @@ class Description(msgspec.Struct, frozen=True):
     publishes: list[str] = []
     subscribes: list[str] = []
     consumes_all: bool = False
+    takes_queued: bool = False
     demo_order: int | None = None
 
 

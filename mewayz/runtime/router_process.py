@@ -1,6 +1,7 @@
 """The router as a process of its own, forked by the zygote, started again as soon as it dies."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -19,8 +20,8 @@ _DRAIN_S = 15.0
 class RouterProcess:
     """A router worker; `run` keeps it up."""
 
-    def __init__(self, bootstrap: RouterBootstrap, *, forks: Forks, log: Path, pid_file: Path) -> None:
-        """Take what the router is told, where it logs, and where its process is noted."""
+    def __init__(self, bootstrap: Callable[[], RouterBootstrap], *, forks: Forks, log: Path, pid_file: Path) -> None:
+        """Take what makes the router's bootstrap, where it logs, and where its process is noted."""
         self._bootstrap = bootstrap
         self._forks = forks
         self._log = log
@@ -60,10 +61,11 @@ class RouterProcess:
 
     async def answers(self) -> bool:
         """Return whether the API takes requests now."""
-        host = "127.0.0.1" if self._bootstrap.host == "0.0.0.0" else self._bootstrap.host
+        told = self._bootstrap()
+        host = "127.0.0.1" if told.host == "0.0.0.0" else told.host
         try:
             with anyio.fail_after(1):
-                async with await anyio.connect_tcp(host, self._bootstrap.port) as stream:
+                async with await anyio.connect_tcp(host, told.port) as stream:
                     await stream.send(
                         f"GET /health/live HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode()
                     )
@@ -72,7 +74,7 @@ class RouterProcess:
             return False
 
     async def _live(self) -> None:
-        order = msgspec.json.encode(self._bootstrap)
+        order = msgspec.json.encode(self._bootstrap())
         async with self._forks.fork("route", "router", order, self._log) as fork:
             self._fork = fork
             note(self._pid_file, fork.pid)

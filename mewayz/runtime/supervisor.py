@@ -26,7 +26,7 @@ from mewayz.runtime.router_process import RouterProcess
 from mewayz.runtime.sessions import demo_logins, session_token
 from mewayz.servers.child import reap_strangers
 from mewayz.servers.external import ExternalNats, ExternalPostgres
-from mewayz.servers.nats import Nats
+from mewayz.servers.nats import GATEWAY, Nats, gateway_user
 from mewayz.servers.postgres import Postgres
 from mewayz.settings import Settings
 from shared.clock import clock_from
@@ -50,7 +50,7 @@ from shared.wire.control import (
     Stop,
     Wake,
 )
-from shared.wire.token import SigningKey, public_bytes
+from shared.wire.token import public_bytes
 
 _PR_SET_CHILD_SUBREAPER = 36
 _STARTS_AT_ONCE = 8
@@ -66,14 +66,14 @@ class Supervisor:
         passwords = Passwords(folders.secrets)
         self._settings = settings
         self._folders = folders
-        self._key = SigningKey.generate()
+        self._key = passwords.signing_key()
         self._clock = clock_from(settings.clock, test_data=folders.is_test_data)
         database, broker = settings.database_url, settings.nats_url
         self._postgres = ExternalPostgres(database) if database else Postgres(folders, passwords)
         self._nats = ExternalNats(broker) if broker else Nats(folders, passwords)
         self._forks = Forks(folders.log / "zygote.log", settings.modules_from)
         self._router = RouterProcess(
-            self._router_bootstrap(),
+            self._router_bootstrap,
             forks=self._forks,
             log=folders.log / "router.log",
             pid_file=folders.run / "router.pid",
@@ -119,10 +119,10 @@ class Supervisor:
 
     async def _start(self, tasks: anyio.abc.TaskGroup, started: float) -> None:
         tasks.start_soon(self._forks.run)
-        tasks.start_soon(self._router.run)
         async with anyio.create_task_group() as servers:
             servers.start_soon(self._start_postgres)
             servers.start_soon(self._start_nats)
+        tasks.start_soon(self._router.run)
         tasks.start_soon(self._reap)
         tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
         tasks.start_soon(self._keep, "NATS", self._nats)
@@ -146,6 +146,7 @@ class Supervisor:
 
     async def _start_nats(self) -> None:
         started = time.monotonic()
+        await self._nats.allow(gateway_user())
         await self._nats.start()
         tell(Step("nats", time.monotonic() - started, self._nats.url))
 
@@ -287,6 +288,7 @@ class Supervisor:
 
     def _router_bootstrap(self) -> RouterBootstrap:
         settings, folders = self._settings, self._folders
+        nats_user, nats_password = self._nats.credentials(GATEWAY)
         return RouterBootstrap(
             host=settings.host,
             port=settings.port,
@@ -295,6 +297,9 @@ class Supervisor:
             module_url=f"unix:{folders.run}/{{slug}}.sock",
             supervisor_socket=str(folders.control_socket),
             signing_key=self._key.to_bytes().hex(),
+            nats_url=self._nats.url,
+            nats_user=nats_user,
+            nats_password=nats_password,
             clock=settings.clock,
             test_data=folders.is_test_data,
             log_level=settings.log_level,

@@ -14,8 +14,10 @@ from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.servers.child import Child
+from shared.wire.receipt import permit_subject
 
 ADMIN = "mewayz_admin"
+GATEWAY = "gateway"  # no module may have this name
 _START_S = 30
 _RELOAD_S = 10
 
@@ -27,22 +29,38 @@ class NatsUser:
     name: str
     publish: tuple[str, ...] = field(default=())
     subscribe: tuple[str, ...] = field(default=())
+    answers: bool = False  # it may reply, once, to who asked it
 
 
 def module_user(slug: str, publishes: Iterable[str]) -> NatsUser:
     """Return the user of module `slug`, which declares the event types `publishes` (contracts.md, "Events").
 
-    It may publish exactly those events, its own parked-event notices, and drive its own two consumers: on EVENTS, and
-    on TENANTS, from which it learns all tenants. It may not make, see or delete any stream or consumer.
+    It may publish exactly those events, its own parked-event notices, what came of queued commands, and drive its own
+    consumers: on EVENTS, on TENANTS, from which it learns all tenants, and on COMMANDS, for which it asks the gateway's
+    permit. It may not make, see or delete any stream or consumer.
     """
-    calls = [
-        f"$JS.API.CONSUMER.{call}.{stream}.{slug}"
-        for stream in ("EVENTS", "TENANTS")
-        for call in ("MSG.NEXT", "RESET", "INFO")
-    ]
-    acks = [f"$JS.ACK.{stream}.{slug}.>" for stream in ("EVENTS", "TENANTS")]
+    streams = ("EVENTS", "TENANTS", "COMMANDS")
+    calls = [f"$JS.API.CONSUMER.{call}.{stream}.{slug}" for stream in streams for call in ("MSG.NEXT", "RESET", "INFO")]
+    acks = [f"$JS.ACK.{stream}.{slug}.>" for stream in streams]
     events = [f"evt.*.{event_type}" for event_type in sorted(publishes)]
-    return NatsUser(slug, publish=(*events, f"dlq.{slug}.>", *calls, *acks), subscribe=(f"_INBOX.{slug}.>",))
+    commands = ["cmdres.>", permit_subject(slug)]
+    return NatsUser(slug, publish=(*events, f"dlq.{slug}.>", *commands, *calls, *acks), subscribe=(f"_INBOX.{slug}.>",))
+
+
+def gateway_user() -> NatsUser:
+    """Return the gateway's user: it puts commands into the queue, reads receipts and answers who asks for permits.
+
+    It may read and count what waits, and no event; it may not make, consume or delete anything.
+    """
+    reads = ("DIRECT.GET.COMMANDS", "DIRECT.GET.COMMANDS.>", "DIRECT.GET.CMDRES", "DIRECT.GET.CMDRES.>")
+    counts = ("STREAM.INFO.COMMANDS", "CONSUMER.INFO.COMMANDS.*")
+    calls = [f"$JS.API.{call}" for call in (*reads, *counts)]
+    return NatsUser(
+        GATEWAY,
+        publish=("cmd.>", "cmdres.>", *calls),
+        subscribe=(f"_INBOX.{GATEWAY}.>", "cmdres.>", permit_subject("*")),
+        answers=True,
+    )
 
 
 class Nats:
@@ -143,10 +161,16 @@ class Nats:
         Passwords(self._folders.nats).keep(self._configuration.name, json.dumps(configuration, indent=1))
 
     def _user(self, user: NatsUser) -> dict[str, object]:
+        permissions: dict[str, object] = {
+            "publish": {"allow": user.publish},
+            "subscribe": {"allow": user.subscribe},
+        }
+        if user.answers:
+            permissions["allow_responses"] = {"max": 1, "expires": "1m"}
         return {
             "user": user.name,
             "password": self._passwords.of(f"nats-{user.name}"),
-            "permissions": {"publish": {"allow": user.publish}, "subscribe": {"allow": user.subscribe}},
+            "permissions": permissions,
         }
 
 

@@ -8,10 +8,13 @@ import nats
 from nats.aio.client import Client
 
 from shared.errors import Defect
+from shared.wire.receipt import command_subject
 
 _DAY_NS = 24 * 3600 * 10**9
 _MINUTE_NS = 60 * 10**9
 _GIB = 1024**3
+_EVENTS_AT_ONCE = 512
+_COMMANDS_AT_ONCE = 64
 _EXISTS = (10058, 10148)  # the stream or consumer is there, with another configuration
 
 # No stream denies deletion: that can't be undone, and a damaged one must be refilled (events.md H).
@@ -80,8 +83,11 @@ async def make_streams(client: Client, *, replicas: int = 1) -> None:
             await _call(client, f"STREAM.UPDATE.{stream['name']}", configuration)
 
 
-async def make_consumers(client: Client, slug: str, subscribes: Iterable[str], *, consumes_all: bool = False) -> None:
-    """Make module `slug`'s durable consumers, or change their filter: on TENANTS, and on EVENTS where it hears any.
+async def make_consumers(
+    client: Client, slug: str, subscribes: Iterable[str], *, consumes_all: bool = False, takes_queued: bool = True
+) -> None:
+    """Make module `slug`'s durable consumers, or change their filter: on TENANTS, on EVENTS where it hears any, and on
+    COMMANDS where commands may wait for it.
 
     A message is delivered until it is acknowledged: poison is parked by the module, never dropped by the server.
     """
@@ -89,16 +95,20 @@ async def make_consumers(client: Client, slug: str, subscribes: Iterable[str], *
     filters = ["evt.*.>"] if consumes_all else [f"evt.*.{event_type}" for event_type in sorted(subscribes)]
     if filters:
         await _make_consumer(client, "EVENTS", slug, filters)
+    if takes_queued:
+        await _make_consumer(client, "COMMANDS", slug, [command_subject(slug, "*", "*")], at_once=_COMMANDS_AT_ONCE)
 
 
-async def _make_consumer(client: Client, stream: str, slug: str, filters: list[str]) -> None:
+async def _make_consumer(
+    client: Client, stream: str, slug: str, filters: list[str], *, at_once: int = _EVENTS_AT_ONCE
+) -> None:
     configuration = {
         "durable_name": slug,
         "ack_policy": "explicit",
         "deliver_policy": "all",
         "ack_wait": 30 * 10**9,
         "max_deliver": -1,
-        "max_ack_pending": 512,
+        "max_ack_pending": at_once,
         **({"filter_subjects": filters} if filters else {}),
     }
     await _call(

@@ -32,6 +32,16 @@ class Documents:
         self, query: str, variables: Mapping[str, Any] | None, operation: str | None, context: RequestContext
     ) -> dict[str, Any]:
         """Return the response of one operation: `data`, and `errors` if there are any."""
+        result = await self.run(query, variables, operation, context)
+        shown = [shown_in_answer(error, self._module) for error in result.errors or ()]
+        if result.data is None and shown and not any("path" in error for error in shown):
+            return {"errors": shown}
+        return {"data": result.data, "errors": shown} if shown else {"data": result.data}
+
+    async def run(
+        self, query: str, variables: Mapping[str, Any] | None, operation: str | None, context: RequestContext
+    ) -> ExecutionResult:
+        """Return the result of one operation, with its errors as they were raised."""
         document = self._kept.get(query)
         if document is None:
             try:
@@ -40,7 +50,7 @@ class Documents:
             except GraphQLError as error:
                 errors = [error]
             if errors:
-                return {"errors": [shown_in_answer(error, self._module) for error in errors]}
+                return ExecutionResult(None, errors)
             assert document is not None
             self._kept[query] = document
             if len(self._kept) > _KEPT:
@@ -55,11 +65,4 @@ class Documents:
             operation_name=operation,
             is_awaitable=optimized_is_awaitable,
         )
-        if inspect.isawaitable(result):
-            result = await result
-        return self._response(result)
-
-    def _response(self, result: ExecutionResult) -> dict[str, Any]:
-        if not result.errors:
-            return {"data": result.data}
-        return {"data": result.data, "errors": [shown_in_answer(error, self._module) for error in result.errors]}
+        return await result if inspect.isawaitable(result) else result

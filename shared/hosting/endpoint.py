@@ -3,7 +3,6 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import orjson
@@ -19,7 +18,7 @@ from shared.hosting.errors import shown
 from shared.module import Module
 from shared.module.http import HttpAnswer, HttpRequest, Route
 from shared.wire.bootstrap import ModuleBootstrap
-from shared.wire.envelope import Cause
+from shared.wire.envelope import Cause, correlation_of
 from shared.wire.token import InternalToken, verify_internal
 
 log = structlog.get_logger()
@@ -67,7 +66,7 @@ class Endpoint:
         self._keys = keys
         self._bootstrap = bootstrap
         self._extras = extras
-        self._documents = Documents(module)
+        self.documents = Documents(module)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -129,20 +128,12 @@ class Endpoint:
         except msgspec.MsgspecError as error:
             raise InvalidInput(f"The request body is no GraphQL request: {error}.") from error
         trace = headers.get("traceparent")
-        cause = Cause(correlation_id=_correlation(trace) or new_id(self._clock.now()), traceparent=trace)
+        cause = Cause(correlation_id=correlation_of(trace) or new_id(self._clock.now()), traceparent=trace)
         left_s = token.deadline - time.time()
         async with self._database.transaction(token.principal, cause, timeout_s=min(left_s, 5.0)) as tx:
             context = RequestContext(self._module.slug, self._database, tx, cause, token.deadline)
-            result = await self._documents.execute(request.query, request.variables, request.operation_name, context)
+            result = await self.documents.execute(request.query, request.variables, request.operation_name, context)
         return orjson.dumps(result, default=str)
-
-
-def _correlation(traceparent: str | None) -> UUID | None:
-    """Return the trace id of a W3C traceparent as a UUID: all events of one request share it."""
-    try:
-        return UUID((traceparent or "").split("-")[1])
-    except (IndexError, ValueError):
-        return None
 
 
 def _status(error: MewayzError) -> int:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nats.aio.client import Client
 
 from shared.clock import clock_from
+from shared.commands.queue import CommandQueue
 from shared.database.engine import connect_app
 from shared.database.transaction import Database
 from shared.events.consumer import Consumer
@@ -24,10 +25,11 @@ from shared.events.schedule import Scheduler
 from shared.events.tenants import TenantFeed
 from shared.hosting.activity import Activity, CountedEndpoint
 from shared.hosting.endpoint import Endpoint
+from shared.hosting.queued import QueuedCommands
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.heartbeat import Beat
-from shared.wire.jetstream import EVENTS, PublishFailed, connect, reset_consumer
+from shared.wire.jetstream import COMMANDS, EVENTS, PublishFailed, connect, reset_consumer
 from shared.wire.log import configure_log
 
 log = structlog.get_logger()
@@ -64,6 +66,7 @@ class _Process:
         endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
         consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
         scheduler = Scheduler(database, module.jobs) if module.jobs else None
+        execute = QueuedCommands(endpoint.documents, database, self._clock, _keys(bootstrap), self._activity)
         delivery = Delivery(
             bootstrap.relay_url,
             module.slug,
@@ -71,6 +74,7 @@ class _Process:
             relay=relay,
             consumer=consumer,
             scheduler=scheduler,
+            commands=CommandQueue(client, module.slug, self._clock, execute) if module.takes_queued else None,
         )
         server = _server(CountedEndpoint(endpoint, self._activity))
         async with asyncio.TaskGroup() as tasks:
@@ -119,12 +123,14 @@ class Delivery:
         relay: Relay,
         consumer: Consumer | None,
         scheduler: Scheduler | None = None,
+        commands: CommandQueue | None = None,
     ) -> None:
         self._url = url
         self._relay = relay
         self._tenants = TenantFeed(client)
         self._consumer = consumer
         self._scheduler = scheduler
+        self._commands = commands
         self._slug = slug
         self._client = client
         self._lease: Lease | None = None
@@ -146,15 +152,18 @@ class Delivery:
             await self._tenants.caught_up.wait()
             if self._scheduler is not None:
                 tasks.create_task(self._scheduler.run(lease))
+            if self._commands is not None:
+                await reset_consumer(self._client, COMMANDS, self._slug)
+                tasks.create_task(self._commands.run())
             if self._consumer is not None:
                 await reset_consumer(self._client, EVENTS, self._slug)
                 tasks.create_task(self._consumer.run(lease))
 
     async def drain(self) -> None:
         """Apply what was taken in, and take no more; what isn't done in 10 s is delivered again at the next start."""
-        if self._consumer is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._consumer.drain(), _DRAIN_S)
+        draining = [each.drain() for each in (self._consumer, self._commands) if each is not None]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*draining), _DRAIN_S)
 
     async def finish(self) -> bool:
         """Send what the last requests left, then let another process have the lease; return whether all was sent."""

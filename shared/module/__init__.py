@@ -35,6 +35,7 @@ class ModuleDescription(msgspec.Struct, frozen=True, kw_only=True):
     publishes: list[str]
     subscribes: list[str]
     consumes_all: bool = False
+    takes_queued: bool = False  # whether commands may wait for it
     demo_order: int | None = None  # when it plants its demo data, None where it has none
 
 
@@ -81,6 +82,11 @@ class Module:
     def commands(self) -> list[tuple[Any, CommandMark]]:
         """Its commands."""
         return self._marked(CommandMark)
+
+    @property
+    def takes_queued(self) -> bool:
+        """Whether any of its commands may wait in the queue."""
+        return any(mark.queueable for _, mark in self.commands)
 
     @cached_property
     def card(self) -> tuple[Any, CardMark] | None:
@@ -131,6 +137,7 @@ class Module:
             area=self.area,
             publishes=sorted(self.published),
             subscribes=sorted(self.subscriptions),
+            takes_queued=self.takes_queued,
             demo_order=min((mark.order for _, mark in self.demo), default=None),
         )
 

@@ -31,6 +31,9 @@ class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     module_url: str  # unix:<run>/{slug}.sock or http://{slug}:8000/graphql
     supervisor_socket: str | None  # None: every module counts as ready
     signing_key: str  # private Ed25519 key, 32 bytes in hexadecimal
+    nats_url: str | None = None  # None: no command can wait in the queue
+    nats_user: str = ""
+    nats_password: str = ""
     clock: str | None = None
     test_data: bool = False
     log_level: str = "info"

@@ -107,5 +107,13 @@ def event_subject(tenant: str, event_type: str) -> str:
     return f"evt.{tenant}.{event_type}"
 
 
+def correlation_of(traceparent: str | None) -> UUID | None:
+    """Return the trace id of a W3C traceparent as a UUID: all events of one request share it."""
+    try:
+        return UUID((traceparent or "").split("-")[1])
+    except (IndexError, ValueError):
+        return None
+
+
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
