@@ -86,11 +86,17 @@ class World:
 
     def events(self, tenant: UUID, event_type: str) -> list[dict[str, Any]]:
         """Return a tenant's events of a type from the stream, in order."""
+        return self._messages(f"evt.{tenant}.{event_type}")
 
+    def dead_letters(self, subject: str) -> list[dict[str, Any]]:
+        """Return the notices of parked events on a subject, in order."""
+        return self._messages(subject)
+
+    def _messages(self, subject: str) -> list[dict[str, Any]]:
         async def read() -> list[dict[str, Any]]:
             client = await connect(self._nats_admin_url())
             stream = client.jetstream()
-            subscription = await stream.subscribe(f"evt.{tenant}.{event_type}", ordered_consumer=True)
+            subscription = await stream.subscribe(subject, ordered_consumer=True)
             found: list[dict[str, Any]] = []
             try:
                 while True:
