@@ -12,6 +12,8 @@ import yaml
 
 from mewayz.modules import REPOSITORY, module_folders, slugs
 from router.composition import Composition, HintLevel, Subgraph, compose
+from router.gateway.commands.connection import GATEWAY
+from router.gateway.commands.subgraph import SDL
 from shared.errors import InvalidInput, MewayzError
 from shared.module import Module, load
 
@@ -27,6 +29,7 @@ def compose_modules(
     """
     modules = load_modules(modules_from)
     sdls = {module.slug: module.sdl() for module in modules}
+    sdls[GATEWAY] = SDL  # answered in the router's own process
     subgraphs = [Subgraph(name=slug, url=f"module:{slug}", sdl=sdl) for slug, sdl in sdls.items()]
     composition = compose(subgraphs, require_tenancy=require_tenancy)
     _report(composition)

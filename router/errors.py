@@ -69,11 +69,15 @@ class Unavailable(RouterError):
     code = "MODULE_UNAVAILABLE"
     sentence = "{module} is unavailable."
 
-    def __init__(self, module: str, *, retry_after_ms: int | None = None) -> None:
-        """Keep which module it was and, if known, in how many milliseconds to try again."""
+    def __init__(self, module: str, *, retry_after_ms: int | None = None, was_sent: bool = False) -> None:
+        """Keep which module it was and, if known, in how many milliseconds to try again.
+
+        `was_sent`: it may have acted on the request, which therefore is neither queued nor, without a key, repeated.
+        """
         super().__init__(self.sentence.format(module=module), module=module, retry_after_ms=retry_after_ms)
         self.module = module
         self.retry_after_ms = retry_after_ms
+        self.was_sent = was_sent
 
     def extensions(self) -> dict[str, object]:
         """Return code, module and retryAfterMs (contracts: Commands)."""

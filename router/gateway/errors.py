@@ -1,6 +1,6 @@
 """What the gateway itself refuses. `protocol.http` gives each code its HTTP status."""
 
-from router.errors import InvalidInput, Unauthenticated
+from router.errors import InvalidInput, Unauthenticated, Unavailable
 
 
 class NotSignedIn(Unauthenticated):
@@ -80,6 +80,13 @@ class NoSuchPath(InvalidInput):
     def __init__(self) -> None:
         """Write the sentence."""
         super().__init__("Nothing answers at this path.")
+
+
+class QueueFull(Unavailable):
+    """As many commands wait as may: 1,000 of a tenant, 50,000 for a module."""
+
+    code = "QUEUE_FULL"
+    sentence = "{module} does not answer at the moment, and no further command can wait for it."
 
 
 class LimitExceeded(InvalidInput):

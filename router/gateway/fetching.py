@@ -1,7 +1,10 @@
 """How a fetch leaves: to a module that is ready, within its bounds, with a token for it and this request alone."""
 
 import asyncio
-from contextlib import nullcontext
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -9,6 +12,7 @@ import structlog
 from router.errors import BadAnswer, DeadlineExceeded, ModuleUnavailable, Overloaded, Unavailable
 from router.execution.transport import Reply, Transport, TransportError
 from router.gateway.access.modules import Modules
+from router.gateway.breaker import Breaker
 from router.gateway.bulkhead import Bulkheads
 from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace
@@ -16,7 +20,8 @@ from router.gateway.served import Destination
 from router.gateway.settings import Settings
 from shared.clock import Clock, SystemClock
 from shared.wire.principal import Principal
-from shared.wire.token import SigningKey, sign_internal
+from shared.wire.receipt import QueuedCommand
+from shared.wire.token import SigningKey, sign_actor, sign_internal, verify_actor
 
 _JSON = (("content-type", "application/json"), ("accept", "application/graphql-response+json, application/json"))
 _GRAPHQL_STATUS = (
@@ -24,6 +29,8 @@ _GRAPHQL_STATUS = (
     400,
     403,
 )  # whose body says what is wrong; 401 is no word about the client: our token was refused
+_PAUSE_S = (0.01, 0.05)
+_FAIR_S = 1.0
 
 log = structlog.get_logger()
 
@@ -45,25 +52,58 @@ class Signer:
         )
         return f"Bearer {token}"
 
+    def actor(self, principal: Principal, command: QueuedCommand) -> str:
+        """Return the claims of whoever sends a command into the queue."""
+        body, expires = command.signed_part, command.expires_at
+        return sign_actor(self._key, principal, body=body, expires=expires, clock=self._clock)
+
+    def verify_actor(self, command: QueuedCommand) -> Principal:
+        """Return who sent a command into the queue. Raises Unauthenticated where no gateway of ours signed it."""
+        keys = {self._key.kid: self._key.public}
+        return verify_actor(command.actor, keys, body=command.signed_part, clock=self._clock)
+
 
 class Caller(msgspec.Struct, frozen=True):
-    """For whom a request is made; `principal` is None in a plain router. Queries alone may be sent twice."""
+    """For whom a request is made; `principal` is None in a plain router.
+
+    Queries may be sent twice, and commands with an idempotency key.
+    """
 
     principal: Principal | None
     trace: Trace
     may_repeat: bool
 
 
+LocalAnswer = Callable[[bytes, Caller], Awaitable[bytes]]
+"""(JSON request body, for whom) -> the JSON answer of a subgraph inside this process."""
+
+
+class Queue(Protocol):
+    """Lets mutations wait whose module can't take them."""
+
+    async def send(
+        self, module: str, body: bytes, caller: Caller, behind: set[str], direct: Callable[[bool], Awaitable[bytes]]
+    ) -> bytes:
+        """Return what `direct` answers (it is told whether it may send twice), or receipts. Raises Unavailable."""
+        ...
+
+
 class Fetcher:
-    """Carries requests to modules. One for the process: it holds the connections and the bounds."""
+    """Carries requests to modules. One for the process: it holds the connections and the bounds.
+
+    `queue` and `local`, the subgraphs of this process by name, are given by the application where it has them.
+    """
 
     def __init__(self, *, modules: Modules, signer: Signer | None, metrics: Metrics, settings: Settings) -> None:
         """Send to what `modules` says is ready; without a `signer` (a plain router) no token goes along."""
+        self.queue: Queue | None = None
+        self.local: Mapping[str, LocalAnswer] = {}
         self._modules = modules
         self._signer = signer
         self._metrics = metrics
         self._settings = settings
         self._bulkheads = Bulkheads(settings) if signer else None
+        self._breakers: dict[str, Breaker] = {}
         self._transport = Transport()
 
     async def graphql(
@@ -71,6 +111,8 @@ class Fetcher:
     ) -> bytes:
         """Return a subgraph's answer to a GraphQL request. Raises Unavailable or BadAnswer."""
         module = destination.module or subgraph
+        if module in self.local:
+            return await self.local[module](body, caller)
         headers = (*_JSON, ("traceparent", caller.trace.traceparent))
         reply = await self.exchange(
             destination, module=module, headers=headers, body=body, seconds=seconds, caller=caller
@@ -112,28 +154,60 @@ class Fetcher:
             self._metrics.fetch(module, code, asyncio.get_running_loop().time() - began)
 
     async def _send(self, destination: Destination, request: "_Request", ends: float, caller: Caller) -> Reply:
-        """Wait until the module is ready and has a place, then send; all before the loop's time `ends`."""
+        """Send before the loop's time `ends`, and once more where the connection broke and the request may be repeated."""
+        breaker = self._breakers.get(request.module)
+        if breaker is None:
+            clock = asyncio.get_running_loop().time
+            breaker = self._breakers[request.module] = Breaker(request.module, clock)
+        try:
+            return await self._try(destination, request, ends, caller, breaker)
+        except ModuleUnavailable as error:
+            broke = isinstance(error.__cause__, TransportError)
+            if not (broke and (caller.may_repeat or not error.was_sent) and breaker.may_repeat()):
+                raise
+            was_sent = error.was_sent
+        await asyncio.sleep(random.uniform(*_PAUSE_S))
+        try:
+            return await self._try(destination, request, ends, caller, breaker)
+        except Unavailable as error:
+            error.was_sent |= was_sent
+            raise
+
+    async def _try(
+        self, destination: Destination, request: "_Request", ends: float, caller: Caller, breaker: Breaker
+    ) -> Reply:
+        """Wait until the module is ready and has a place, then send."""
+        began: float | None = None
         try:
             async with asyncio.timeout_at(ends):
                 if destination.module:
                     await self._modules.ready(destination.module)
-                async with self._bulkheads.place(request.module) if self._bulkheads else nullcontext():
-                    left = ends - asyncio.get_running_loop().time()
-                    return await self._transport.request(
+                breaker.admit(self._modules.started_at(request.module))
+                async with self._place(request.module, caller):
+                    began = asyncio.get_running_loop().time()
+                    reply = await self._transport.request(
                         destination.url,
                         target=request.target,
                         method=request.method,
-                        headers=(*request.headers, *self._token(destination, request.body, left, caller)),
+                        headers=(*request.headers, *self._token(destination, request.body, ends - began, caller)),
                         body=request.body,
-                        timeout_s=left,
-                        may_repeat=caller.may_repeat,
+                        timeout_s=ends - began,
                     )
         except TimeoutError as error:
-            raise DeadlineExceeded(request.module) from error
+            if began is not None and ends - began >= _FAIR_S:  # less time than that says nothing of the module
+                breaker.failed()
+            raise DeadlineExceeded(request.module, was_sent=began is not None) from error
         except TransportError as error:
+            breaker.failed()
             reference = caller.trace.request_id
             log.warning("module_unreachable", module=request.module, error=str(error), reference=reference)
-            raise ModuleUnavailable(request.module) from error
+            raise ModuleUnavailable(request.module, was_sent=error.was_sent) from error
+        breaker.succeeded()
+        return reply
+
+    def _place(self, module: str, caller: Caller) -> AbstractAsyncContextManager[None]:
+        tenant = caller.principal.tenant if caller.principal else None
+        return self._bulkheads.place(module, tenant) if self._bulkheads else nullcontext()
 
     def close(self) -> None:
         """Close all connections."""
@@ -158,18 +232,29 @@ class _Request(msgspec.Struct, frozen=True):
 class Sender:
     """The executor's `Send` for one request."""
 
-    __slots__ = ("_caller", "_destinations", "_fetcher")
+    __slots__ = ("_behind", "_caller", "_destinations", "_fetcher")
 
     def __init__(self, fetcher: Fetcher, destinations: dict[str, Destination], caller: Caller) -> None:
         """Send for `caller`, through `fetcher`."""
         self._fetcher = fetcher
         self._destinations = destinations
         self._caller = caller
+        self._behind: set[str] = set()  # modules that an earlier field of this operation waits for
 
     async def __call__(self, subgraph: str, body: bytes, seconds: float) -> bytes:
-        """Return the subgraph's answer. Raises Unavailable or BadAnswer."""
-        destination = self._destinations[subgraph]
-        return await self._fetcher.graphql(destination, body, subgraph=subgraph, seconds=seconds, caller=self._caller)
+        """Return the subgraph's answer, or receipts of what waits for it. Raises Unavailable or BadAnswer."""
+        destination, caller = self._destinations[subgraph], self._caller
+        ends = asyncio.get_running_loop().time() + seconds
+
+        async def direct(may_repeat: bool) -> bytes:
+            left = ends - asyncio.get_running_loop().time()
+            told = caller if may_repeat == caller.may_repeat else msgspec.structs.replace(caller, may_repeat=may_repeat)
+            return await self._fetcher.graphql(destination, body, subgraph=subgraph, seconds=left, caller=told)
+
+        queue = self._fetcher.queue
+        if queue is None or caller.may_repeat or not destination.module or destination.module in self._fetcher.local:
+            return await direct(caller.may_repeat)
+        return await queue.send(destination.module, body, caller, self._behind, direct)
 
 
 def _retry_after_ms(reply: Reply) -> int | None:

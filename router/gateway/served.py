@@ -1,5 +1,7 @@
 """The supergraph that is served now: read from its file, swapped whole when the file changes."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -7,9 +9,11 @@ import msgspec
 import structlog
 
 from router.execution.prepared import Graph
-from router.supergraph.model import Supergraph
+from router.supergraph.model import Supergraph, named
 
 _MODULE = "module:"
+_TTL = re.compile(r'"(\d{1,6})([smhd])"')
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _POLL_S = 1.0
 
 log = structlog.get_logger()
@@ -22,11 +26,19 @@ class Destination(msgspec.Struct, frozen=True):
     module: str | None = None
 
 
+class Queueable(msgspec.Struct, frozen=True):
+    """A mutation field that may wait: for how long, and the name of its payload's type."""
+
+    ttl: timedelta
+    payload: str
+
+
 class Serving(msgspec.Struct, frozen=True):
-    """A graph with the addresses of its subgraphs, by subgraph name."""
+    """A graph with the addresses of its subgraphs, by subgraph name, and its mutation fields that may wait."""
 
     graph: Graph
     destinations: dict[str, Destination]
+    queueables: dict[str, Queueable] = {}
 
 
 class ServedGraph:
@@ -59,7 +71,8 @@ class ServedGraph:
 
     def _read(self) -> Serving:
         graph = Graph.from_sdl(self._path.read_text("utf-8"))
-        return Serving(graph, destinations(graph.supergraph, self._module_url))
+        supergraph = graph.supergraph
+        return Serving(graph, destinations(supergraph, self._module_url), queueables(supergraph))
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
@@ -72,6 +85,18 @@ class ServedGraph:
 def destinations(supergraph: Supergraph, module_url: str) -> dict[str, Destination]:
     """Return where each subgraph answers; a URL `module:crm` goes through the template `module_url` (`{slug}`)."""
     return {subgraph.name: _destination(subgraph.url, module_url) for subgraph in supergraph.subgraphs}
+
+
+def queueables(supergraph: Supergraph) -> dict[str, Queueable]:
+    """Return the mutation fields that are marked `@queueable(ttl: "1h")`; a ttl that is none counts for nothing."""
+    mutation = supergraph.types.get(supergraph.roots.get("mutation", ""))
+    found: dict[str, Queueable] = {}
+    for field in mutation.fields.values() if mutation else ():
+        written = next((one.arguments.get("ttl", "") for one in field.applied if one.name == "queueable"), "")
+        if match := _TTL.fullmatch(written):
+            ttl = timedelta(**{_UNITS[match[2]]: int(match[1])})
+            found[field.name] = Queueable(ttl, named(field.type))
+    return found
 
 
 def module_destination(slug: str, module_url: str) -> Destination:

@@ -13,9 +13,12 @@ class Settings:
     module_timeout_s: float = 5.0
     deadline_margin_s: float = 0.05  # kept back from what is left, so that the answer still gets out
     module_concurrency: int = 64  # requests in flight to one module
+    tenant_concurrency: int = 32  # of them, one tenant's
     module_queue: int = 128  # requests that wait for a place; more are OVERLOADED
     overload_retry_ms: int = 500
     body_bytes: int = 256 * 1024
+    queued_per_tenant: int = 1_000  # commands that wait
+    queued_per_module: int = 50_000
     drain_s: float = 15.0  # how long requests in flight may take to finish at shutdown
     key_refresh_s: float = 300.0
     unknown_key_pause_s: float = 2.0  # how long unknown key ids are refused before identity is asked again

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.federation.schema_directives import Key
 from strawberry.types.field import StrawberryField
 
 from shared.database.entity import Entity, is_part
@@ -75,12 +76,16 @@ class ReceiptStatus(Enum):
     CANCELLED = "CANCELLED"
 
 
-@strawberry.federation.type(shareable=True, directives=[GLOBAL])
+@strawberry.federation.type(shareable=True, directives=[OWN], keys=[Key(fields="id", resolvable=False)])  # pyright: ignore[reportArgumentType, reportCallIssue]
 class Receipt:
-    """A command's receipt."""
+    """A command's receipt. The gateway knows more of one whose command waited in the queue."""
 
     id: strawberry.ID
     status: ReceiptStatus
+
+    @classmethod
+    def resolve_reference(cls, id: strawberry.ID) -> None:
+        """Find nothing: a module keeps no receipts."""
 
 
 class Types:

@@ -40,6 +40,10 @@ class Modules(Protocol):
         """Return when `module` may be sent to; the caller sets the deadline. Raises ModuleUnavailable."""
         ...
 
+    def started_at(self, module: str) -> float:
+        """Return when `module` last became ready, in the loop's time; -inf where that is not known."""
+        ...
+
 
 class AlwaysReady:
     """Every module counts as ready: what holds without a supervisor."""
@@ -48,6 +52,10 @@ class AlwaysReady:
 
     async def ready(self, module: str) -> None:
         """Return at once."""
+
+    def started_at(self, module: str) -> float:
+        """Return -inf: nobody says."""
+        return float("-inf")
 
 
 class SupervisedModules:
@@ -64,6 +72,7 @@ class SupervisedModules:
         self._changed = anyio.Event()
         self._send: Callable[[bytes], Awaitable[None]] | None = None
         self._asked: set[str] = set()
+        self._started_at: dict[str, float] = {}
 
     @property
     def is_known(self) -> bool:
@@ -82,6 +91,10 @@ class SupervisedModules:
             elif state not in (ModuleState.STARTING, None):
                 raise ModuleUnavailable(module, retry_after_ms=self._states.retry_after_ms.get(module))
             await changed.wait()
+
+    def started_at(self, module: str) -> float:
+        """Return when `module` last became ready, in the loop's time; -inf where that is not known."""
+        return self._started_at.get(module, float("-inf"))
 
     async def follow(self) -> None:
         """Watch the supervisor until cancelled; connect anew whenever the connection is lost."""
@@ -115,6 +128,9 @@ class SupervisedModules:
                 self._update(msgspec.json.decode(line, type=States))
 
     def _update(self, states: States) -> None:
+        for module, state in states.states.items():
+            if state is ModuleState.READY and self._states.states.get(module) is not ModuleState.READY:
+                self._started_at[module] = anyio.current_time()
         self._states = states
         self._is_known = True
         self._asked = {module for module in self._asked if states.states.get(module) is ModuleState.ASLEEP}

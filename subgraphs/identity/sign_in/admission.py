@@ -73,6 +73,19 @@ async def admit(
         return admission
 
 
+async def standing(database: Database, user_id: UUID, tenant_id: UUID, session_id: UUID | None) -> Principal | None:
+    """Return what a person may in a tenant now, None where they may not come in or took their session back.
+
+    A session that merely ran out counts: what was asked in it was asked in time.
+    """
+    async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
+        over = (Session.id == session_id, Session.ended_at.is_not(None))
+        if session_id is not None and await tx.first_where(Session, *over) is not None:
+            return None
+        admission = await _standing(tx, user_id, session_id)
+        return admission.principal if admission else None
+
+
 async def is_alive(database: Database, tenant_id: UUID, session_id: UUID, user_id: UUID) -> bool:
     """Tell whether a session has not been ended in its tenant."""
     async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
@@ -86,7 +99,7 @@ async def end_session(database: Database, tenant_id: UUID, session_id: UUID, use
         await tx.session.execute(over.values(ended_at=tx.now()))
 
 
-async def _standing(tx: Transaction, user_id: UUID, session_id: UUID) -> Admission | None:
+async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None) -> Admission | None:
     tenant = await tx.first_where(Tenant, Tenant.id == tx.tenant_id)
     account = await tx.first_where(
         UserAccount, UserAccount.id == user_id, UserAccount.status == UserAccountStatus.ACTIVE

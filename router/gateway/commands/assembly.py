@@ -1,0 +1,51 @@
+"""Puts the queue and its receipts together, for a gateway that has NATS."""
+
+from router.gateway.access.modules import Modules
+from router.gateway.commands.backlog import Backlog
+from router.gateway.commands.connection import GATEWAY, Connection
+from router.gateway.commands.permits import Permits
+from router.gateway.commands.queue import MutationQueue
+from router.gateway.commands.store import ReceiptStore
+from router.gateway.commands.subgraph import ReceiptsSubgraph
+from router.gateway.fetching import Fetcher, Signer
+from router.gateway.served import ServedGraph, module_destination
+from router.gateway.settings import Settings
+from shared.clock import Clock
+from shared.wire.bootstrap import RouterBootstrap
+
+
+class Commands:
+    """What a gateway does with commands that wait. `follow` runs as long as the gateway."""
+
+    def __init__(
+        self,
+        bootstrap: RouterBootstrap,
+        *,
+        fetcher: Fetcher,
+        served: ServedGraph,
+        modules: Modules,
+        signer: Signer,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        """Make the parts and give `fetcher` its queue and the subgraph `gateway`."""
+        assert bootstrap.nats_url is not None
+        self._connection = Connection(bootstrap.nats_url, bootstrap.nats_user, bootstrap.nats_password)
+        store = ReceiptStore(self._connection, clock)
+        identity = module_destination("identity", bootstrap.module_url)
+        self._permits = Permits(store, fetcher, signer, identity=identity, clock=clock)
+        self.subgraph = ReceiptsSubgraph(store)
+        fetcher.local = {GATEWAY: self.subgraph.answer}
+        fetcher.queue = MutationQueue(
+            self._connection,
+            store=store,
+            backlog=Backlog(self._connection, settings),
+            served=served,
+            modules=modules,
+            signer=signer,
+            clock=clock,
+        )
+
+    async def follow(self) -> None:
+        """Stay connected and answer who asks for permits, until cancelled."""
+        await self._connection.follow(self._permits.listen)

@@ -1,0 +1,123 @@
+"""Receipts in JetStream: what waits, what came of it, whose it is (contracts.md, "Commands")."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from router.gateway.commands.connection import Connection
+from shared.clock import Clock
+from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, SubjectTaken, last_message, publish_first
+from shared.wire.receipt import QueuedCommand, Reason, Settled, Status, command_subject, result_subject
+
+_MOST = 1000
+_LIST_S = 2.0
+T = TypeVar("T", QueuedCommand, Settled)
+
+Known = QueuedCommand | Settled
+
+
+class ReceiptStore:
+    """Reads and settles receipts; every call raises PublishFailed where JetStream does not answer."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        """Read by `connection`."""
+        self._connection = connection
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the instant that commands expire by."""
+        return self._clock.now()
+
+    async def waiting(self, module: str, tenant: UUID, receipt: UUID) -> bytes | None:
+        """Return the message of a command that waits in a module's queue."""
+        return await last_message(self._connection.client, COMMANDS, command_subject(module, tenant, receipt))
+
+    async def result(self, tenant: UUID, receipt: UUID) -> Settled | None:
+        """Return what came of a command so far: also RUNNING."""
+        found = await last_message(self._connection.client, RESULTS, result_subject(tenant, receipt))
+        return msgspec.json.decode(found, type=Settled) if found else None
+
+    async def known(self, tenant: UUID, user: UUID, receipt: UUID) -> Known | None:
+        """Return a receipt of `user`: its result, else the command that waits, EXPIRED if it waited too long."""
+        found: Known | None = await self.result(tenant, receipt)
+        if found is None:
+            listed = await self._last_of(COMMANDS, command_subject("*", tenant, receipt), QueuedCommand)
+            found = await self._expired(listed[0]) if listed else None
+        return found if found is not None and found.user == user else None
+
+    async def all(self, tenant: UUID, user: UUID) -> list[Known]:
+        """Return all receipts of `user`, the newest first."""
+        results = await self._last_of(RESULTS, result_subject(tenant, "*"), Settled)
+        waiting = await self._last_of(COMMANDS, command_subject("*", tenant, "*"), QueuedCommand)
+        settled = {one.receipt for one in results}
+        found: list[Known] = [one for one in results if one.user == user]
+        found += [await self._expired(one) for one in waiting if one.user == user and one.receipt not in settled]
+        return sorted(found, key=lambda one: (one.queued_at, one.receipt), reverse=True)
+
+    async def settle(self, command: QueuedCommand, status: Status, *reasons: Reason) -> Settled:
+        """Give a receipt its first result, and return the one it has: another may have come first."""
+        made = command.settled(status, self._clock.now(), *reasons)
+        subject = result_subject(command.tenant, command.receipt)
+        message = Message(subject, f"{command.receipt}-first-{status}", msgspec.json.encode(made))
+        try:
+            await publish_first(self._connection.client, message)
+        except SubjectTaken:
+            return await self.result(command.tenant, command.receipt) or made
+        return made
+
+    @asynccontextmanager
+    async def changes(self, tenant: UUID, receipt: UUID) -> AsyncGenerator["asyncio.Queue[Settled]"]:
+        """Collect the results of a receipt as they come, while the block runs."""
+        news: asyncio.Queue[Settled] = asyncio.Queue()
+
+        async def heard(message: Msg) -> None:
+            news.put_nowait(msgspec.json.decode(message.data, type=Settled))
+
+        subscription = await self._connection.client.subscribe(  # pyright: ignore[reportUnknownMemberType]
+            result_subject(tenant, receipt), cb=heard
+        )
+        try:
+            yield news
+        finally:
+            await subscription.unsubscribe()
+
+    async def _expired(self, command: QueuedCommand) -> Known:
+        """Return the command, or that it waited too long: that is settled where somebody looks, or its module does."""
+        if self._clock.now() < command.expires_at:
+            return command
+        return await self.settle(command, Status.EXPIRED, expired(command))
+
+    async def _last_of(self, stream: str, subject: str, kind: type[T]) -> list[T]:
+        """Return the last message of each subject, at most 1,000 (ADR-31, "multi_last")."""
+        client: Client = self._connection.client
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]
+        wanted = json.dumps({"multi_last": [subject], "batch": _MOST}).encode()
+        found: list[T] = []
+        try:
+            await client.publish(f"$JS.API.DIRECT.GET.{stream}", wanted, reply=inbox)
+            while True:
+                message = await subscription.next_msg(timeout=_LIST_S)
+                if not message.data:
+                    return found
+                found.append(msgspec.json.decode(message.data, type=kind))
+        except (NatsError, TimeoutError, OSError) as error:
+            raise PublishFailed(f"{stream} is not readable: {error}") from error
+        finally:
+            await subscription.unsubscribe()
+
+
+def expired(command: QueuedCommand) -> Reason:
+    """Return why an expired command was not executed."""
+    return Reason(
+        code="EXPIRED", message=f"{command.module} did not come back in time; nothing was done. Send it again."
+    )
