@@ -1,0 +1,88 @@
+"""Events out and in: on the stream in order, and heard again without effect (contracts.md, "Events")."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from shared.errors import MewayzError, NotYet
+from shared.events.consumer import Subscription
+from shared.testing.conformance.subject import Subject
+from shared.testing.rows import plant_tenant
+from shared.testing.samples import sample
+from shared.wire.envelope import Event
+from shared.wire.principal import Principal, system
+
+_WAIT_S = 10.0
+
+
+async def every_event_reaches_the_stream_in_order(subject: Subject) -> None:
+    """Each published type, twice of one aggregate: numbered from 1 on, in the envelope's form, readable as it was sent."""
+    running = subject.running
+    who = await running.new_tenant()
+    kinds = list(running.module.published.values())
+    sent = [(kind, _payload(kind, who)) for kind in kinds for _ in range(2)]
+    for kind, payload in sent:
+        async with running.database.transaction(who) as tx:
+            tx.publish(kind.model_validate(payload))
+    found = await _arrived(subject, who, len(sent))
+    last: dict[str, int] = {}
+    for envelope in found:
+        kind = running.module.published[envelope["type"]]
+        assert envelope["source"] == f"/{running.module.slug}"
+        assert envelope["tenantid"] == str(who.tenant)
+        assert envelope["aggregatetype"] == kind.aggregate
+        assert kind.model_validate(envelope["data"]).subject == UUID(envelope["subject"])
+        key = f"{envelope['aggregatetype']}/{envelope['subject']}"
+        assert envelope["sequence"] == last.get(key, 0) + 1, f"{envelope['type']} of {key}"
+        last[key] = envelope["sequence"]
+
+
+async def an_event_heard_again_changes_nothing(subject: Subject) -> None:
+    """A fact that its publisher tells once more, under a new id, makes no row, removes none and is told to no one.
+
+    What waits for another's fact (NotYet) is tried again after the others; what refuses the sample is passed over.
+    """
+    running = subject.running
+    who = await running.new_tenant()
+    await plant_tenant(running.module, running.database, who)
+    waiting = dict(running.module.subscriptions)
+    for _ in range(2):
+        for event_type, subscription in list(waiting.items()):
+            event = subscription.reading.model_validate(_payload(subscription.reading, who))
+            try:
+                await _apply(subject, who, subscription, event)
+            except NotYet:
+                continue
+            except MewayzError:
+                waiting.pop(event_type)
+                continue
+            waiting.pop(event_type)
+            before = await subject.dump(who)
+            told = await _apply(subject, who, subscription, event)
+            assert not told, f"{event_type}, heard again, tells {told}"
+            assert (await subject.dump(who)).keys() == before.keys(), (
+                f"{event_type}, heard again, makes or removes rows"
+            )
+
+
+async def _apply(subject: Subject, who: Principal, subscription: Subscription, event: Event) -> list[str]:
+    """Run the handler as the consumer does; return the types of the events it published."""
+    async with subject.running.database.transaction(system(who.tenant)) as tx:
+        await subscription.handler(tx, event)
+        return [published.type for published in tx.events]
+
+
+def _payload(kind: type[Event], who: Principal) -> dict[str, Any]:
+    return sample(TypeAdapter(kind), kind.__name__, 1, salt=str(who.tenant))
+
+
+async def _arrived(subject: Subject, who: Principal, count: int) -> Sequence[dict[str, Any]]:
+    end = time.monotonic() + _WAIT_S
+    while len(found := await subject.running.outgoing(who.tenant)) < count + 1:  # and the tenant's own event
+        assert time.monotonic() < end, f"{len(found)} of {count} events reached the stream in {_WAIT_S} s"
+        await asyncio.sleep(0.05)
+    return [one for one in found if one["source"] != "/test"]
