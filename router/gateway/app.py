@@ -16,6 +16,8 @@ from router.errors import Defect, RouterError
 from router.gateway.access.identity import Identity
 from router.gateway.access.modules import AlwaysReady, SupervisedModules
 from router.gateway.access.sign_in import JWKS_PATH, SignIn
+from router.gateway.commands.assembly import Commands
+from router.gateway.commands.connection import GATEWAY
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.fetching import Fetcher, Signer
 from router.gateway.masking import masked_message
@@ -23,15 +25,28 @@ from router.gateway.observe.health import live, readiness
 from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import trace_of
 from router.gateway.pipeline import Pipeline
-from router.gateway.protocol.asgi import ClientGone, Receive, Request, Response, Scope, SendMessage, respond
+from router.gateway.protocol.asgi import (
+    ClientGone,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    SendMessage,
+    Streamed,
+    respond,
+    respond_in_pieces,
+)
 from router.gateway.protocol.http import refusal
+from router.gateway.protocol.websocket import WebSockets
 from router.gateway.served import ServedGraph, module_destination
 from router.gateway.settings import Settings
+from router.gateway.streaming import Streamer
+from router.gateway.subscriptions import Subscriptions
 from shared.clock import clock_from
 from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.token import SigningKey
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response | Streamed]]
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger()
@@ -40,9 +55,18 @@ log = structlog.get_logger()
 class Gateway:
     """The ASGI application: a table of paths, and tasks that live as long as the server."""
 
-    def __init__(self, *, served: ServedGraph, fetcher: Fetcher, paths: dict[str, Handler], tasks: list[Task]) -> None:
+    def __init__(
+        self,
+        *,
+        served: ServedGraph,
+        fetcher: Fetcher,
+        sockets: WebSockets,
+        paths: dict[str, Handler],
+        tasks: list[Task],
+    ) -> None:
         """Take the parts. A path that ends in `/` answers for all below it."""
         self.served = served
+        self._sockets = sockets
         self._fetcher = fetcher
         self._paths = paths
         self._tasks = tasks
@@ -53,12 +77,17 @@ class Gateway:
             await self._answer(Request(scope, receive), send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif scope["path"] == "/graphql":
+            await self._sockets.respond(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _answer(self, request: Request, send: SendMessage) -> None:
         try:
             response = await self._handler(request.path)(request)
+            if isinstance(response, Streamed):
+                await respond_in_pieces(request, send, response)
+                return
         except RouterError as error:
             response = refusal(error)
         except ClientGone:
@@ -102,7 +131,23 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     fetcher = Fetcher(modules=modules, signer=signer, metrics=metrics, settings=settings)
     sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
     identity = Identity(store=Path(bootstrap.data) / "jwks.json", fetch=sign_in.keys, clock=clock, settings=settings)
-    pipeline = Pipeline(served=served, identity=identity, fetcher=fetcher, metrics=metrics, settings=settings)
+    commands = None
+    if bootstrap.nats_url is not None:
+        commands = Commands(
+            bootstrap,
+            fetcher=fetcher,
+            served=served,
+            modules=modules,
+            signer=signer,
+            clock=clock,
+            settings=settings,
+        )
+    local = {GATEWAY: commands.subgraph.events} if commands else {}
+    streamer = Streamer(modules=modules, signer=signer, settings=settings, local=local)
+    streams = Subscriptions(served=served, fetcher=fetcher, streamer=streamer, settings=settings)
+    pipeline = Pipeline(
+        served=served, identity=identity, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
+    )
     paths: dict[str, Handler] = {
         "/graphql": pipeline.respond,
         "/auth/": sign_in.respond,
@@ -114,7 +159,10 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     tasks: list[Task] = [served.follow, identity.follow]
     if isinstance(modules, SupervisedModules):
         tasks.append(modules.follow)
-    return Gateway(served=served, fetcher=fetcher, paths=paths, tasks=tasks)
+    if commands is not None:
+        tasks.append(commands.follow)
+    sockets = WebSockets(streams.answers, identity.session)
+    return Gateway(served=served, fetcher=fetcher, sockets=sockets, paths=paths, tasks=tasks)
 
 
 def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gateway:
@@ -127,14 +175,19 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
     served = ServedGraph(supergraph)
     modules = AlwaysReady()
     fetcher = Fetcher(modules=modules, signer=None, metrics=metrics, settings=settings)
-    pipeline = Pipeline(served=served, identity=None, fetcher=fetcher, metrics=metrics, settings=settings)
+    streamer = Streamer(modules=modules, signer=None, settings=settings)
+    streams = Subscriptions(served=served, fetcher=fetcher, streamer=streamer, settings=settings)
+    pipeline = Pipeline(
+        served=served, identity=None, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
+    )
     paths: dict[str, Handler] = {
         "/graphql": pipeline.respond,
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,
     }
-    return Gateway(served=served, fetcher=fetcher, paths=paths, tasks=[served.follow])
+    sockets = WebSockets(streams.answers, None)
+    return Gateway(served=served, fetcher=fetcher, sockets=sockets, paths=paths, tasks=[served.follow])
 
 
 def serve(bootstrap: RouterBootstrap) -> None:
@@ -158,7 +211,8 @@ def _run(app: Gateway, host: str, port: int) -> None:
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="wsproto",
+        ws_max_size=256 * 1024,
         lifespan="on",
         access_log=False,
         log_config=None,

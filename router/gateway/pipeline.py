@@ -14,10 +14,12 @@ from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
 from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace, trace_of
-from router.gateway.protocol.asgi import ClientGone, Request, Response
+from router.gateway.protocol.asgi import ClientGone, Request, Response, Streamed
 from router.gateway.protocol.http import JSON, Operation, answer, answer_type, check_post, read_get, read_post, refusal
+from router.gateway.protocol.sse import EVENT_STREAM, event_stream
 from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
+from router.gateway.subscriptions import Subscriptions
 from shared.wire.principal import Principal
 
 log = structlog.get_logger()
@@ -32,6 +34,7 @@ class Pipeline:
         served: ServedGraph,
         identity: Identity | None,
         fetcher: Fetcher,
+        streams: Subscriptions,
         metrics: Metrics,
         settings: Settings,
     ) -> None:
@@ -39,11 +42,12 @@ class Pipeline:
         self._served = served
         self._identity = identity
         self._fetcher = fetcher
+        self._streams = streams
         self._metrics = metrics
         self._settings = settings
         self._limits = LimitCheck(settings.limits)
 
-    async def respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response | Streamed:
         """Return the answer or the refusal. Raises ClientGone where nobody waits any more."""
         trace = trace_of(request.headers.get(b"traceparent"))
         request_id = trace.request_id.encode()
@@ -51,7 +55,11 @@ class Pipeline:
         code = "GONE"
         media = JSON
         try:
-            media = answer_type(request.headers.get(b"accept", b""))
+            accept = request.headers.get(b"accept", b"")
+            if EVENT_STREAM in accept:
+                code = "STREAM"
+                return await self._events(request, trace)
+            media = answer_type(accept)
             found = await self._answer(request, trace)
             code = "PARTIAL" if found.errors else "OK"
             return answer(found.body(), media=media, request_id=request_id)
@@ -84,6 +92,16 @@ class Pipeline:
         if self._settings.mask_errors and found.errors:
             mask(found.errors, reference=trace.request_id)
         return found
+
+    async def _events(self, request: Request, trace: Trace) -> Streamed:
+        """Return the answers of any operation as server-sent events, until the caller's token expires."""
+        principal, seconds = await self._principal(request), None
+        if self._identity is not None:
+            _, seconds = await self._identity.session(request.headers.get(b"authorization"))
+        operation = await self._operation(request)
+        answers = self._streams.answers(operation, principal, trace, is_safe=request.method == "GET")
+        headers = ((b"mewayz-request-id", trace.request_id.encode()), (b"x-accel-buffering", b"no"))
+        return Streamed(content_type=EVENT_STREAM, chunks=event_stream(answers, ends_in_s=seconds), headers=headers)
 
     async def _principal(self, request: Request) -> Principal | None:
         if request.method not in ("GET", "POST"):

@@ -52,6 +52,13 @@ class Identity:
             return Response(body=self._published)
         raise ModuleUnavailable("identity")
 
+    async def session(self, authorization: bytes | None) -> tuple[Principal, float]:
+        """Return who holds a token, and the seconds that it is still good for. Raises NotSignedIn."""
+        principal = await self.principal(authorization)
+        token = (authorization or b"").partition(b" ")[2].strip().decode("latin-1")
+        kept = self._verified.get(token)
+        return principal, max(kept[1] - self._clock.now().timestamp(), 0.0) if kept else 0.0
+
     async def principal(self, authorization: bytes | None) -> Principal:
         """Return who holds the token in the header `authorization`. Raises NotSignedIn."""
         scheme, _, rest = (authorization or b"").partition(b" ")

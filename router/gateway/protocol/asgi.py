@@ -4,7 +4,8 @@ This runs for every request, so it uses asyncio's own timeout and task group: an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,6 +35,14 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     content_type: bytes = b"application/json; charset=utf-8"
     body: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Streamed(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that comes in pieces; its length is not known."""
+
+    content_type: bytes
+    chunks: AsyncGenerator[bytes]
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -102,6 +111,20 @@ class Request:
                 raise BodyTooLarge(limit)
             more = message.get("more_body", False)
         return body
+
+
+async def respond_in_pieces(request: Request, send: SendMessage, response: Streamed) -> None:
+    """Send each piece as it comes; the work behind it ends when the client closes the connection."""
+    headers = [(b"content-type", response.content_type), *_ALWAYS, *response.headers]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def all_pieces() -> None:
+        async with aclosing(response.chunks) as chunks:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    await request.unless_gone(all_pieces())
 
 
 async def respond(send: SendMessage, response: Response) -> None:

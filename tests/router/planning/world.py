@@ -151,7 +151,8 @@ class Served:
         """Return the type of an object as this subgraph knows it."""
         if value.typename in self.schema.type_map:
             return value.typename
-        return next(name for name in self.objects)
+        interfaces = self.world.graph.reach.types[value.typename].interfaces
+        return next(name for name in self.objects if name in interfaces)
 
     def _resolve(self, source: Any, info: g.GraphQLResolveInfo, **arguments: Any) -> Any:
         name = info.field_name

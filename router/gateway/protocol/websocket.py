@@ -1,0 +1,180 @@
+"""graphql-transport-ws: many operations over one WebSocket, each with its own id.
+
+Source: the protocol's PROTOCOL.md, its close codes too. The token comes with `connection_init`, as
+`{"authorization": "Bearer ..."}`; when it expires the connection is closed with 4403.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias, cast
+
+import msgspec
+import structlog
+
+from router.errors import DocumentError, RouterError, Unauthenticated
+from router.gateway.masking import masked_message
+from router.gateway.observe.telemetry import Trace, trace_of
+from router.gateway.protocol.asgi import Receive, Scope, SendMessage
+from router.gateway.protocol.http import Operation
+from shared.wire.principal import Principal
+
+SUBPROTOCOL = "graphql-transport-ws"
+_INIT_S = 10.0
+_OPERATIONS = 100  # under way on one connection
+
+SignIn: TypeAlias = Callable[[bytes | None], Awaitable[tuple[Principal, float]]]
+"""(header authorization) -> who it is, and for how many seconds. Raises Unauthenticated."""
+Answers: TypeAlias = Callable[[Operation, Principal | None, Trace], AsyncGenerator[bytes]]
+
+log = structlog.get_logger()
+
+
+class _Closed(Exception):
+    """The connection ends, with a close code and a reason; code 0: the client went by itself."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class WebSockets:
+    """Answers WebSocket connections; without a `sign_in` (a plain router) anybody may ask."""
+
+    def __init__(self, answers: Answers, sign_in: SignIn | None) -> None:
+        """Take how operations are answered, and who checks tokens."""
+        self._answers = answers
+        self._sign_in = sign_in
+
+    async def respond(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
+        """Serve one connection until it is closed."""
+        await receive()
+        if SUBPROTOCOL not in scope.get("subprotocols", ()):
+            await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        connection = _Connection(self._answers, self._sign_in, dict(scope["headers"]), receive, send)
+        try:
+            await connection.serve()
+        except* _Closed as group:
+            closed = cast("_Closed", group.exceptions[0])
+            if closed.code:
+                await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
+
+
+class _Connection:
+    def __init__(
+        self,
+        answers: Answers,
+        sign_in: SignIn | None,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        send: SendMessage,
+    ) -> None:
+        self._answers = answers
+        self._sign_in = sign_in
+        self._headers = headers
+        self._receive = receive
+        self._send = send
+        self._principal: Principal | None = None
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Read messages until the end; every operation is a task of this connection."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._initialise(tasks)
+            while True:
+                message = await self._message()
+                kind, number = message.get("type"), message.get("id")
+                if kind == "ping":
+                    await self._tell("pong")
+                elif kind == "subscribe" and isinstance(number, str):
+                    self._start(tasks, number, message.get("payload"))
+                elif kind == "complete" and isinstance(number, str):
+                    task = self._running.pop(number, None)
+                    if task is not None:
+                        task.cancel()
+                elif kind == "connection_init":
+                    raise _Closed(4429, "Too many initialisation requests")
+                elif kind != "pong":
+                    raise _Closed(4400, "Invalid message")
+
+    async def _initialise(self, tasks: asyncio.TaskGroup) -> None:
+        try:
+            async with asyncio.timeout(_INIT_S):
+                message = await self._message()
+                while message.get("type") in ("ping", "pong"):
+                    message = await self._message()
+        except TimeoutError as error:
+            raise _Closed(4408, "Connection initialisation timeout") from error
+        if message.get("type") != "connection_init":
+            raise _Closed(4401, "Unauthorized")
+        if self._sign_in is not None:
+            try:
+                self._principal, seconds = await self._sign_in(self._credential(message.get("payload")))
+            except Unauthenticated as error:
+                raise _Closed(4403, "Forbidden") from error
+            tasks.create_task(_expire(seconds))
+        await self._tell("connection_ack")
+
+    def _credential(self, payload: object) -> bytes | None:
+        if isinstance(payload, dict):
+            given = cast("dict[str, Any]", payload)
+            for name in ("authorization", "Authorization"):
+                if isinstance(given.get(name), str):
+                    return given[name].encode("latin-1", "replace")
+        return self._headers.get(b"authorization")
+
+    def _start(self, tasks: asyncio.TaskGroup, number: str, payload: object) -> None:
+        if number in self._running:
+            raise _Closed(4409, f"Subscriber for {number[:64]} already exists")
+        if len(self._running) >= _OPERATIONS:
+            raise _Closed(4429, "Too many operations")
+        try:
+            operation = msgspec.convert(payload, Operation)
+        except msgspec.ValidationError as error:
+            raise _Closed(4400, "Invalid message") from error
+        self._running[number] = tasks.create_task(self._run(number, operation))
+
+    async def _run(self, number: str, operation: Operation) -> None:
+        trace = trace_of(None)
+        try:
+            async with aclosing(self._answers(operation, self._principal, trace)) as answers:
+                async for answer in answers:
+                    await self._tell("next", number, msgspec.Raw(answer))
+            await self._tell("complete", number)
+        except RouterError as error:
+            errors = error.errors if isinstance(error, DocumentError) else [error.formatted()]
+            await self._tell("error", number, errors)
+        except OSError:  # the client went while it was told something
+            return
+        except Exception:
+            log.exception("operation_failed", reference=trace.request_id)
+            shown = {"message": masked_message(None, trace.request_id), "extensions": {"code": "INTERNAL"}}
+            await self._tell("error", number, [shown])
+        finally:
+            if self._running.get(number) is asyncio.current_task():
+                del self._running[number]
+
+    async def _tell(self, kind: str, number: str | None = None, payload: object = None) -> None:
+        message: dict[str, object] = {"type": kind}
+        if number is not None:
+            message["id"] = number
+        if payload is not None:
+            message["payload"] = payload
+        await self._send({"type": "websocket.send", "text": msgspec.json.encode(message).decode()})
+
+    async def _message(self) -> dict[str, Any]:
+        given = await self._receive()
+        if given["type"] == "websocket.disconnect":
+            raise _Closed(0)
+        try:
+            return msgspec.json.decode(given.get("text") or "", type=dict[str, Any])
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise _Closed(4400, "Invalid message") from error
+
+
+async def _expire(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    raise _Closed(4403, "Forbidden")

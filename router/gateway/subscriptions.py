@@ -1,0 +1,71 @@
+"""Operations whose answers come one after the other, for whatever protocol carries them."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from router.execution.prepared import Prepared
+from router.execution.run import Answer, execute
+from router.execution.subscribe import subscribe
+from router.gateway.access.limits import LimitCheck
+from router.gateway.errors import MethodNotAllowed
+from router.gateway.fetching import Caller, Fetcher, Sender
+from router.gateway.masking import mask
+from router.gateway.observe.telemetry import Trace
+from router.gateway.protocol.http import Operation
+from router.gateway.served import ServedGraph, Serving
+from router.gateway.settings import Settings
+from router.gateway.streaming import Streamer
+from shared.wire.principal import Principal
+
+
+class Subscriptions:
+    """Answers any operation as a stream of answers; a query or mutation gives one."""
+
+    def __init__(self, *, served: ServedGraph, fetcher: Fetcher, streamer: Streamer, settings: Settings) -> None:
+        """Keep the parts; none is changed here."""
+        self._served = served
+        self._fetcher = fetcher
+        self._streamer = streamer
+        self._settings = settings
+        self._limits = LimitCheck(settings.limits)
+
+    def answers(
+        self, operation: Operation, principal: Principal | None, trace: Trace, *, is_safe: bool = False
+    ) -> AsyncGenerator[bytes]:
+        """Return the answers as JSON, masked; with `is_safe` mutations are refused.
+
+        Raises what is wrong with the operation before anything is sent.
+        """
+        self._limits.check(operation.query)
+        serving = self._served.now
+        prepared = serving.graph.prepare(operation.query, operation.operation_name, operation.variables)
+        if is_safe and prepared.operation == "mutation":
+            raise MethodNotAllowed("POST")
+        caller = Caller(principal, trace, may_repeat=prepared.operation != "mutation")
+        return self._masked(self._found(serving, prepared, operation, caller), trace)
+
+    def _found(
+        self, serving: Serving, prepared: Prepared, operation: Operation, caller: Caller
+    ) -> AsyncGenerator[Answer]:
+        sender = Sender(self._fetcher, serving.destinations, caller)
+        seconds = self._settings.request_deadline_s
+        if prepared.operation != "subscription":
+            prepared.coerced(operation.variables or {})  # so that wrong variables are refused here
+
+            async def only() -> AsyncGenerator[Answer]:
+                yield await execute(prepared, operation.variables, sender, seconds)
+
+            return only()
+
+        def opened(subgraph: str, body: bytes) -> AsyncIterator[bytes]:
+            destination = serving.destinations[subgraph]
+            return self._streamer.events(destination, body, subgraph=subgraph, caller=caller)
+
+        return subscribe(prepared, operation.variables, opened, sender, event_deadline_s=seconds)
+
+    async def _masked(self, answers: AsyncGenerator[Answer], trace: Trace) -> AsyncGenerator[bytes]:
+        async with aclosing(answers) as opened:
+            async for answer in opened:
+                if self._settings.mask_errors and answer.errors:
+                    mask(answer.errors, reference=trace.request_id)
+                yield answer.body()
