@@ -162,6 +162,14 @@ class SubgraphFacts:
         owner = self.types.get(coordinate[0])
         return owner.fields.get(coordinate[1]) if owner else None
 
+    def marked_fields(self) -> Iterator[tuple[TypeFacts, Field]]:
+        """Yield each field of an object or interface that has a directive, after its type."""
+        for owner in self.types.values():
+            if owner.kind in ("OBJECT", "INTERFACE"):
+                for one in owner.fields.values():
+                    if one.directives:
+                        yield owner, one
+
     def implementations(self, interface: str) -> Iterator[TypeFacts]:
         """Yield the object types that implement an interface here."""
         for one in self.types.values():

@@ -29,7 +29,7 @@ def upgrade(subgraphs: list[SubgraphFacts], report: Report) -> None:
         for owner in one.types.values():
             _clean(owner)
         _drop_external_on_extensions(one, keys)
-        for owner, field in _fields(one):
+        for owner, field in one.marked_fields():
             _drop_inactive(one, owner, field)
         for owner in one.types.values():
             _make_definition(owner)
@@ -46,14 +46,6 @@ def _check_bases(facts: SubgraphFacts, defined: Mapping[str, TypeFacts], report:
                 f'remove "extend", or define it elsewhere.'
             )
             report.error("EXTENSION_WITH_NO_BASE", message, at=[owner.location])
-
-
-def _fields(facts: SubgraphFacts) -> Iterator[tuple[TypeFacts, Field]]:
-    for owner in facts.types.values():
-        if owner.kind in ("OBJECT", "INTERFACE"):
-            for field in owner.fields.values():
-                if field.directives:
-                    yield owner, field
 
 
 def _clean(owner: TypeFacts) -> None:
@@ -179,7 +171,7 @@ def _drop_unused_external(facts: SubgraphFacts, report: Report) -> None:
 
 def _drop_repeated_tags(facts: SubgraphFacts, subgraphs: list[SubgraphFacts]) -> None:
     """A @tag on an external field that the resolving subgraph gives, too, says nothing new."""
-    for owner, field in _fields(facts):
+    for owner, field in facts.marked_fields():
         if not field.has("external") or not field.has("tag"):
             continue
         others = [one.field_at((owner.name, field.name)) for one in subgraphs if one is not facts]

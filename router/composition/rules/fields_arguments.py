@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from router.composition.facts import Applied, Field, SubgraphFacts, TypeFacts, named_type
+from router.composition.facts import Applied, Field, SubgraphFacts, named_type
 from router.composition.field_sets import Selection, is_composite, parse_field_set
 from router.composition.report import Location, Report
 from router.composition.values import print_value
@@ -35,7 +35,7 @@ def check_keys(facts: SubgraphFacts, report: Report) -> None:
 
 def check_requires(facts: SubgraphFacts, report: Report) -> None:
     """REQUIRES_*: what a field requires exists here, and comes from elsewhere (is @external)."""
-    for owner, field in _fields(facts):
+    for owner, field in facts.marked_fields():
         for one in field.applied("requires"):
             what = f'On field "{owner.name}.{field.name}"'
             _check(facts, report, _Set(one, what, owner.name), prefix="REQUIRES")
@@ -46,7 +46,7 @@ def check_provides(facts: SubgraphFacts, report: Report) -> None:
 
     EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE: a field that is resolved elsewhere provides nothing here.
     """
-    for owner, field in _fields(facts):
+    for owner, field in facts.marked_fields():
         for one in field.applied("provides"):
             if (owner.name, field.name) in facts.external:
                 message = (
@@ -64,14 +64,6 @@ def check_provides(facts: SubgraphFacts, report: Report) -> None:
                 continue
             what = f'On field "{owner.name}.{field.name}"'
             _check(facts, report, _Set(one, what, named_type(field.type)), prefix="PROVIDES")
-
-
-def _fields(facts: SubgraphFacts) -> Iterator[tuple[TypeFacts, Field]]:
-    for owner in facts.types.values():
-        if owner.kind in ("OBJECT", "INTERFACE"):
-            for field in owner.fields.values():
-                if field.directives:
-                    yield owner, field
 
 
 def _check(facts: SubgraphFacts, report: Report, inspected: _Set, *, prefix: str) -> None:

@@ -1,0 +1,124 @@
+"""@composeDirective: directives of other specifications that subgraphs ask to keep in the supergraph."""
+
+from typing import NamedTuple
+
+from router.composition.facts import Applied, DirectiveFacts, SubgraphFacts
+from router.composition.federation import FEDERATION, KNOWN_SPECS
+from router.composition.links import Link
+from router.composition.merge.directives import merge_applied
+from router.composition.merge.merging import Merging
+from router.composition.report import HintLevel
+from router.composition.values import print_value
+from router.supergraph import model
+
+
+class Composed(NamedTuple):
+    """What @composeDirective adds to the supergraph."""
+
+    links: list[model.Link]
+    directives: dict[str, model.Directive]
+
+
+class _Wish(NamedTuple):
+    """One subgraph's wish to compose a directive: the specification's link and the definition, both its own."""
+
+    number: int
+    link: Link
+    definition: DirectiveFacts
+
+
+def merge_composed(merging: Merging) -> Composed:
+    """Compose the directives that subgraphs ask for, as the newest version linked defines them; fills `merging.shown`."""
+    newest = [max(group, key=lambda wish: wish.link.version) for group in _wishes(merging) if _agrees(merging, group)]
+    links: dict[str, Link] = {}
+    imports: dict[str, dict[str, None]] = {}
+    directives: dict[str, model.Directive] = {}
+    for number, link, definition in newest:
+        directives[definition.name] = _copy(merging, number, definition)
+        merging.shown[f"@{definition.name}"] = definition.name
+        if definition.is_repeatable:
+            merging.repeatable.add(f"@{definition.name}")
+        links[link.identity] = max(links.get(link.identity, link), link, key=lambda one: one.version)
+        for one in link.imports:
+            imports.setdefault(link.identity, {})[import_text(one.name, one.alias)] = None
+    made = [
+        model.Link(link.url, _alias(link), tuple(imports.get(identity, ())), link.purpose)
+        for identity, link in links.items()
+    ]
+    return Composed(made, directives)
+
+
+def _wishes(merging: Merging) -> list[list[_Wish]]:
+    """Return what is to be composed, grouped by the directive meant."""
+    groups: dict[tuple[str, str], list[_Wish]] = {}
+    for subgraph in merging.subgraphs:
+        for use in subgraph.schema_directives:
+            if use.name == "composeDirective" and (found := _compose_argument(merging, subgraph, use)):
+                link, element = found
+                definition = subgraph.directives[(use.text("name") or "@")[1:]]
+                groups.setdefault((link.identity, element), []).append(_Wish(subgraph.index, link, definition))
+    return list(groups.values())
+
+
+def _agrees(merging: Merging, group: list[_Wish]) -> bool:
+    """DIRECTIVE_COMPOSITION_ERROR where subgraphs link different majors, or name the directive differently."""
+    identity = group[0].link.identity
+    links = [link for one in merging.subgraphs if (link := one.links.of(identity))]
+    if len({link.version[0] for link in links}) > 1:
+        message = f"{identity} is linked in different major versions: link one major version everywhere."
+        merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[link.location for link in links])
+        return False
+    names = sorted({wish.definition.name for wish in group})
+    if len(names) > 1:
+        told = " or ".join(f'"@{name}"' for name in names)
+        message = f"A composed directive of {identity} is named {told}: use one name everywhere."
+        merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[wish.link.location for wish in group])
+        return False
+    return True
+
+
+def _alias(link: Link) -> str | None:
+    return link.prefix if link.prefix != link.name else None
+
+
+def import_text(name: str, alias: str) -> str:
+    """Return an import as an @link writes it."""
+    return f'"{name}"' if name == alias else f'{{ name: "{name}", as: "{alias}" }}'
+
+
+def _compose_argument(merging: Merging, subgraph: SubgraphFacts, use: Applied) -> tuple[Link, str] | None:
+    """Return what @composeDirective(name:) stands for, or report why it stands for nothing."""
+    name = use.text("name")
+    problem = ""
+    source = subgraph.links.source(name) if name else None
+    if not name or not name.startswith("@"):
+        problem = f"{print_value(use.arguments.get('name'))} has no leading @"
+    elif source is not None and source[0].identity == FEDERATION:
+        problem = f"{name} is a federation directive, which composes by itself"
+    elif source is not None and source[0].identity in KNOWN_SPECS:
+        message = f"[{subgraph.name}] @composeDirective: {name} composes by itself, the mark can be removed."
+        merging.hint("DIRECTIVE_COMPOSITION_INFO", HintLevel.INFO, message, name)
+        return None
+    elif name[1:] not in subgraph.directives:
+        problem = f"{name} is not defined in this subgraph"
+    elif source is None:
+        problem = f"{name} belongs to no specification that is linked: add an @link that imports it"
+    if not problem:
+        return source
+    message = f"[{subgraph.name}] @composeDirective: {problem}."
+    merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[use.location])
+    return None
+
+
+def _copy(merging: Merging, index: int, one: DirectiveFacts) -> model.Directive:
+    arguments = {
+        name: model.Argument(
+            name,
+            a.type,
+            print_value(a.default) if a.has_default else None,
+            a.description,
+            merge_applied(merging, {index: a}, f"@{one.name}({name}:)"),
+        )
+        for name, a in one.arguments.items()
+    }
+    return model.Directive(one.name, one.locations, arguments, one.is_repeatable, one.description)
