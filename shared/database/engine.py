@@ -33,7 +33,7 @@ def tenant_scope(tenant: UUID, *, timeout_s: float = 5.0) -> Generator[None]:
         _SETTINGS.reset(before)
 
 
-def connect_app(url: str, slug: str, *, pool_size: int = 2, overflow: int = 4) -> AsyncEngine:
+def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4) -> AsyncEngine:
     """Return the engine of a module's app role; connections are opened when first needed.
 
     `url` is a PostgreSQL URL of that role. Outside a `tenant_scope` every table looks empty: default deny.
