@@ -55,6 +55,14 @@ compose *args:
 diff *args:
     @.venv/bin/mewayz diff "$@"
 
+# Write a new module: `new-module loyalty`
+new-module *args:
+    @.venv/bin/mewayz new-module "$@"
+
+# Write a module's next migration: `migration crm "add priority"`
+migration *args:
+    @.venv/bin/mewayz migration "$@"
+
 # Run the tests
 test *args:
     @.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"

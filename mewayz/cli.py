@@ -191,6 +191,44 @@ def diff(
         raise typer.BadParameter(error.message) from None
 
 
+@app.command("new-module")
+def new_module(
+    name: Annotated[str, typer.Argument(help="The new module's name: small letters, digits and _, such as loyalty")],
+    entity: Annotated[str | None, typer.Option(help="Its first entity, such as LoyaltyCard")] = None,
+) -> None:
+    """Write a module that runs, composes and passes the conformance suite"""
+    import anyio
+
+    from mewayz.compose import compose_modules
+    from mewayz.modules import REPOSITORY
+    from mewayz.new_module import draft_migration, write_module
+
+    written = write_module(name, REPOSITORY / "subgraphs", entity=entity)
+    revision = anyio.run(draft_migration, name, "first tables")
+    for path in (*written, *([revision] if revision else [])):
+        typer.echo(path.relative_to(REPOSITORY))
+    if exit_code := compose_modules(check=False):
+        raise typer.Exit(exit_code)
+    typer.echo(
+        f"schema/ has it too. Next: ./justw up; its tests: ./justw test -k {name}; the guide: docs/module-guide.md"
+    )
+
+
+@app.command()
+def migration(
+    name: Name, message: Annotated[str, typer.Argument(help='What changes, in few words: "add priority"')]
+) -> None:
+    """Write the migration that brings a module's database to its models"""
+    import anyio
+
+    from mewayz.modules import chosen, module_folders, slugs
+    from mewayz.new_module import draft_migration
+
+    chosen(slugs(module_folders()), [name])
+    revision = anyio.run(draft_migration, name, message)
+    typer.echo(revision if revision else f"Nothing to do: the migrations of {name} lead to its models.")
+
+
 @app.command("serve-module")
 def serve_module(
     module: Name,
