@@ -118,12 +118,12 @@ class World:
 
         anyio.run(send)
 
-    def consumer(self, module: str) -> dict[str, Any]:
-        """Return the state of a module's consumer on stream EVENTS."""
+    def consumer(self, module: str, stream: str = "EVENTS") -> dict[str, Any]:
+        """Return the state of a module's consumer on a stream."""
 
         async def read() -> dict[str, Any]:
             client = await connect(self._nats_admin_url())
-            reply = await client.request(f"$JS.API.CONSUMER.INFO.EVENTS.{module}", b"", timeout=5)
+            reply = await client.request(f"$JS.API.CONSUMER.INFO.{stream}.{module}", b"", timeout=5)
             await client.close()
             return orjson.loads(reply.data)
 

@@ -15,6 +15,7 @@ from shared.wire.jetstream import COMMANDS, PublishFailed
 from shared.wire.receipt import command_subject
 
 _FRESH_S = 1.0
+_NOW_S = 0.05
 _TIMEOUT_S = 2.0
 _KEPT = 10_000
 
@@ -47,12 +48,12 @@ class Backlog:
             self._of_module[module] = asked_at, count + 1
 
     async def waits(self, module: str, tenant: UUID) -> bool:
-        """Tell whether commands of a tenant wait for a module. Raises PublishFailed."""
-        return (await self._tenant(tenant)).get(module, 0) > 0
+        """Tell whether commands of a tenant wait for a module: as it is now. Raises PublishFailed."""
+        return (await self._tenant(tenant, fresh_s=_NOW_S)).get(module, 0) > 0
 
-    async def _tenant(self, tenant: UUID) -> dict[str, int]:
+    async def _tenant(self, tenant: UUID, *, fresh_s: float = _FRESH_S) -> dict[str, int]:
         asked_at, waiting = self._of_tenant.get(tenant, (float("-inf"), {}))
-        if anyio.current_time() - asked_at < _FRESH_S:
+        if anyio.current_time() - asked_at < fresh_s:
             return waiting
         if len(self._of_tenant) >= _KEPT:
             self._of_tenant.clear()
