@@ -7,7 +7,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -99,7 +99,7 @@ async def web_socket_events(
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, str, str]]:
+async def _connected(url: str) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter, str, str]]:
     """Connect to an address; closes at the end. Raises TransportError."""
     try:
         async with asyncio.timeout(_OPENING_S):
@@ -248,4 +248,4 @@ def _message(text: str) -> dict[str, Any]:
         found = orjson.loads(text)
     except ValueError as error:
         raise TransportError("a message is not JSON", was_sent=True) from error
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -192,8 +192,9 @@ class Stager:
         if found is None:
             self._levels[node, subgraph] = 0
             found = self._level(node, subgraph)
-            raised = self._raised.get((id(node.place), subgraph, found))
-            found = self._levels[node, subgraph] = found if raised is None else raised
+            while (raised := self._raised.get((id(node.place), subgraph, found))) is not None:
+                found = raised
+            self._levels[node, subgraph] = found
         return found
 
     def _level(self, node: Node, subgraph: int) -> int:
