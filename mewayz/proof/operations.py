@@ -1,0 +1,209 @@
+"""Operations made from a schema: everything a field can show, and arguments that name rows of one tenant."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+    is_required_input_field,
+)
+
+from mewayz.proof.ids import Side
+from mewayz.proof.rows import entity_name
+from shared.database.entity import Entity
+from shared.graph.names import camel
+
+_EARLY = ("from", "startson", "validfrom")
+_LATE = ("to", "endson", "validto", "until")
+
+
+class Targets:
+    """Which entity an argument names, by the names that modules give their references."""
+
+    def __init__(self, models: list[type[Entity]]) -> None:
+        """Learn from all models of all modules."""
+        self.entities = {model.__name__: entity_name(model) for model in models}
+        self._references: dict[str, str] = {}
+        for model in models:
+            for facts in model.__facts__.values():
+                if facts.ref is not None:
+                    own = facts.ref.entity if facts.ref.module else self.entities.get(facts.ref.name, "")
+                    self._references.setdefault(camel(facts.name), own)
+
+    def of(self, name: str, context: str = "") -> str:
+        """Return the entity that an argument `name` refers to; `context` is the field or type it belongs to."""
+        bare = name.removesuffix("Ids").removesuffix("Id")
+        bare = bare[:1].upper() + bare[1:]
+        if name == "id":
+            starts = [one for one in self.entities if context.lower().startswith(one.lower())]
+            return self.entities[max(starts, key=len)] if starts else "identity.UserAccount"
+        if bare in self.entities:
+            return self.entities[bare]
+        if name in self._references:
+            return self._references[name]
+        ends = [one for one in self.entities if bare.endswith(one)]
+        return self.entities[max(ends, key=len)] if ends else "identity.UserAccount"
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Makes arguments that name rows of `side`; `number` is the row."""
+
+    targets: Targets
+    side: Side
+    number: int
+
+    def arguments(self, field: GraphQLField, context: str, *, optional_ids: bool = False) -> dict[str, Any]:
+        """Return values for the arguments that a field demands, or also for its optional ids."""
+        return {
+            name: self.value(name, one.type, context)
+            for name, one in field.args.items()
+            if is_required_argument(one) or (optional_ids and is_id(one))
+        }
+
+    def value(self, name: str, kind: Any, context: str) -> Any:
+        """Return a value of an input type."""
+        if isinstance(kind, GraphQLNonNull):
+            return self.value(name, kind.of_type, context)
+        if isinstance(kind, GraphQLList):
+            return [self.value(name, kind.of_type, context)]
+        if isinstance(kind, GraphQLEnumType):
+            return list(kind.values)[self.number % len(kind.values)]
+        if isinstance(kind, GraphQLInputObjectType):
+            return {
+                inner: self.value(inner, one.type, context)
+                for inner, one in kind.fields.items()
+                if is_required_input_field(one) or inner in ("amount", "currency")
+            }
+        return self._scalar(name, kind.name, context)
+
+    def _scalar(self, name: str, kind: str, context: str) -> Any:
+        low = name.lower()
+        day = "2020-01-01" if low in _EARLY else "2100-01-01" if low in _LATE else f"{_now():%Y-%m-%d}"
+        match kind:
+            case "ID":
+                return str(self.side.row(self.targets.of(name, context), self.number))
+            case "Date":
+                return day
+            case "DateTime" if "expires" in low:
+                return f"{_now() + timedelta(days=30):%Y-%m-%d}T12:00:00Z"
+            case "DateTime":
+                return f"{day}T12:00:00Z"
+            case "Int" | "Float":
+                return 1
+            case "Boolean":
+                return True
+            case "Decimal":
+                return "1"
+            case _:
+                return self._text(low)
+
+    def _text(self, name: str) -> str:
+        if "currency" in name:
+            return self.side.currency
+        if "period" in name:
+            return f"{_now():%Y-%m}"
+        if "email" in name:
+            return f"{self.side.canary}new@example.com"
+        return f"{self.side.canary}{name}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 the rows are of today
+
+
+def is_id(one: GraphQLArgument | GraphQLInputField) -> bool:
+    """Whether an argument or input field names rows."""
+    return get_named_type(one.type).name == "ID"
+
+
+def id_paths(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield where ids stand in an input type; lists are entered at their one element."""
+    named = get_named_type(kind)
+    if isinstance(named, GraphQLInputObjectType) and len(path) < 4:
+        for name, one in named.fields.items():
+            yield from id_paths(one.type, (*path, name))
+    elif named.name == "ID":
+        yield path
+
+
+def is_entity(kind: GraphQLNamedType) -> bool:
+    """Whether a type has an identity of its own."""
+    return isinstance(kind, GraphQLObjectType) and "id" in kind.fields and kind.name != "Receipt"
+
+
+def selection(kind: Any, hops: int, within: tuple[str, ...] = ()) -> str:
+    """Return a selection of all that a type shows: values whole, entities up to `hops` references away."""
+    if isinstance(kind, GraphQLUnionType | GraphQLInterfaceType):
+        return "{ __typename }"
+    parts: list[str] = []
+    for name, field in kind.fields.items():
+        inner = get_named_type(field.type)
+        if any(is_required_argument(one) for one in field.args.values()) or name.startswith("_"):
+            continue
+        if is_leaf_type(inner):
+            parts.append(name)
+        elif inner.name not in within and (hops > 0 or not is_entity(inner)):
+            deeper = selection(inner, hops - is_entity(inner), (*within, kind.name))
+            parts.append(f"{name} {deeper}" if deeper else "")
+    return "{ " + " ".join(part for part in parts if part) + " }" if any(parts) else ""
+
+
+def operation(verb: str, name: str, field: GraphQLField, sent: Mapping[str, Any]) -> str:
+    """Return the document that asks one root field for all it shows, with a variable for each argument in `sent`.
+
+    What is asked for by id is followed one reference further.
+    """
+    hops = 2 if list(field.args) == ["id"] else 1
+    variables = ", ".join(f"${one}: {field.args[one].type}" for one in sent)
+    passed = ", ".join(f"{one}: ${one}" for one in sent)
+    head = f"{verb}({variables})" if sent else verb
+    inner = get_named_type(field.type)
+    shown = "" if is_leaf_type(inner) else selection(inner, hops)
+    return f"{head} {{ {name}{f'({passed})' if sent else ''} {shown} }}"
+
+
+def coordinates(schema: GraphQLSchema) -> set[str]:
+    """Return `Type.field` for all that the schema can show, but for what only an accepted command shows."""
+    return {
+        f"{kind.name}.{name}"
+        for kind in schema.type_map.values()
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("_")
+        for name in kind.fields
+        if not name.startswith("_") and not is_result(kind, name)
+    }
+
+
+def is_result(kind: GraphQLObjectType, name: str) -> bool:
+    """Whether a field is the row that a command returns where it is accepted."""
+    return kind.name.endswith("Payload") and name not in ("userErrors", "receipt")
+
+
+def shown(kind: Any, value: Any) -> Iterator[str]:
+    """Yield the coordinates that have a value in an answer."""
+    if isinstance(kind, GraphQLNonNull | GraphQLList):
+        yield from shown(kind.of_type, value) if not isinstance(value, list) else ()
+        if isinstance(value, list):
+            for one in value:
+                yield from shown(get_named_type(kind), one)
+    elif isinstance(value, dict) and isinstance(kind, GraphQLObjectType):
+        for name, inner in value.items():
+            if inner is not None and name in kind.fields:
+                yield f"{kind.name}.{name}"
+                yield from shown(kind.fields[name].type, inner)
