@@ -264,6 +264,42 @@ def serve_router(
         raise typer.BadParameter("give --bootstrap FILE, or --plain --supergraph FILE")
 
 
+@app.command()
+def provision(
+    into: Annotated[Path, typer.Argument(help="Where passwords, NATS users and bootstrap files are kept")],
+    users_only: Annotated[bool, typer.Option("--users", help="Only what the NATS servers start with")] = False,
+    database_url: Annotated[str, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="An administrator's URL")] = "",
+    nats_url: Annotated[str, typer.Option(envvar="MEWAYZ_NATS_URL", help="The servers' URLs, a,b,c")] = "",
+    module_url: Annotated[str, typer.Option(help="Where routers find a module")] = "http://{slug}:8000/graphql",
+    address: Annotated[str, typer.Option(help="The API's own address")] = "http://localhost:8000",
+    replicas: Annotated[int, typer.Option(help="Copies of each stream")] = 3,
+    port: Annotated[int, typer.Option(help="The routers' port")] = 8000,
+    modules: Annotated[str | None, typer.Option(help="Only these modules: a,b")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Make the demo tenants too, with logins of their own")] = False,
+) -> None:
+    """Prepare a cluster: NATS users, databases, migrations, streams, and a bootstrap file a process"""
+    import anyio
+
+    from mewayz.modules import chosen, module_folders, slugs
+    from mewayz.provision import found_tenants, write_users
+    from mewayz.provision import provision as prepare
+
+    wanted = chosen(slugs(module_folders([])), modules.split(",") if modules else None)
+    if users_only:
+        print(write_users(wanted, into))
+        return
+    if not database_url or not nats_url:
+        raise typer.BadParameter("give --database-url and --nats-url")
+
+    async def work() -> None:
+        urls = {"database_url": database_url, "nats_url": nats_url, "module_url": module_url, "address": address}
+        await prepare(wanted, into, **urls, replicas=replicas, port=port)
+        if demo:
+            print(await found_tenants(into))
+
+    anyio.run(work)
+
+
 def main() -> NoReturn:
     """Run the command line; an expected failure is printed as a sentence, with an exit code of its own."""
     try:

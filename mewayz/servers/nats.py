@@ -141,7 +141,7 @@ class Nats:
 
     def _write_configuration(self) -> None:
         users = [{"user": ADMIN, "password": self._passwords.of("nats-admin")}]
-        users += [self._user(user) for user in self._users.values()]
+        users += [entry(user, self._passwords.of(f"nats-{user.name}")) for user in self._users.values()]
         configuration = {
             "server_name": "mewayz",
             "host": "127.0.0.1",
@@ -160,18 +160,13 @@ class Nats:
         # NATS's configuration language takes JSON. Like a password, it is replaced whole.
         Passwords(self._folders.nats).keep(self._configuration.name, json.dumps(configuration, indent=1))
 
-    def _user(self, user: NatsUser) -> dict[str, object]:
-        permissions: dict[str, object] = {
-            "publish": {"allow": user.publish},
-            "subscribe": {"allow": user.subscribe},
-        }
-        if user.answers:
-            permissions["allow_responses"] = {"max": 1, "expires": "1m"}
-        return {
-            "user": user.name,
-            "password": self._passwords.of(f"nats-{user.name}"),
-            "permissions": permissions,
-        }
+
+def entry(user: NatsUser, password: str) -> dict[str, object]:
+    """Return a user as NATS's configuration names it."""
+    permissions: dict[str, object] = {"publish": {"allow": user.publish}, "subscribe": {"allow": user.subscribe}}
+    if user.answers:
+        permissions["allow_responses"] = {"max": 1, "expires": "1m"}
+    return {"user": user.name, "password": password, "permissions": permissions}
 
 
 def _program() -> Path:

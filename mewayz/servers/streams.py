@@ -67,8 +67,11 @@ _STREAMS: tuple[dict[str, Any], ...] = (
 
 
 async def connect(admin_url: str) -> Client:
-    """Return a connection of the administrator, which gives up soon: it is made to a server known to run."""
-    return await nats.connect(admin_url, connect_timeout=5, max_reconnect_attempts=1, allow_reconnect=False)
+    """Return a connection of the administrator, which gives up soon: it is made to a server known to run.
+
+    The URLs of a cluster's servers are joined by commas.
+    """
+    return await nats.connect(admin_url.split(","), connect_timeout=5, max_reconnect_attempts=1, allow_reconnect=False)
 
 
 async def make_streams(client: Client, *, replicas: int = 1) -> None:

@@ -37,7 +37,7 @@ class Message:
 
 
 async def connect(url: str, *, user: str, password: str, name: str) -> Client:
-    """Connect as one module; reconnects for ever, and says so in the log.
+    """Connect as one module; reconnects for ever, and says so in the log. A cluster's URLs are joined by commas.
 
     The inbox prefix `_INBOX.<name>` is the only one that the module's user may subscribe to.
     """
@@ -52,7 +52,7 @@ async def connect(url: str, *, user: str, password: str, name: str) -> Client:
         log.debug("nats_error", name=name, error=str(error))
 
     return await nats.connect(  # pyright: ignore[reportUnknownMemberType]
-        url,
+        url.split(","),
         user=user,
         password=password,
         name=name,

@@ -1,0 +1,136 @@
+"""Provisioning of a cluster: what the supervisor does on one machine, done once for containers that start by themselves.
+
+Two steps, each of which may be repeated. `write_users` needs no server: the NATS servers start with what it writes.
+`provision` needs both servers: databases, roles, migrations, streams, consumers, and one bootstrap file a process.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from mewayz.modules import REPOSITORY
+from mewayz.passwords import Passwords
+from mewayz.servers.databases import make_database
+from mewayz.servers.nats import ADMIN, GATEWAY, entry, gateway_user, module_user
+from mewayz.servers.streams import connect, make_consumers, make_streams
+from shared.clock import SystemClock
+from shared.database.engine import connect_app
+from shared.database.migrate import migrate
+from shared.database.transaction import Database
+from shared.demo import found
+from shared.module import Module, load
+from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
+from shared.wire.token import SigningKey, public_bytes
+
+_KEY = "router-key"
+
+
+def write_users(slugs: Sequence[str], into: Path) -> Path:
+    """Write `nats-users.conf` for the servers' configuration to include: one user a module, each with its own rights.
+
+    Passwords are made once and kept in `<into>/secrets`, mode 0600.
+    """
+    passwords = _passwords(into)
+    modules = [load(slug) for slug in slugs]
+    users: list[dict[str, object]] = [{"user": ADMIN, "password": passwords.of("nats-admin")}]
+    for user in [gateway_user(), *(module_user(module.slug, sorted(module.published)) for module in modules)]:
+        users.append(entry(user, passwords.of(f"nats-{user.name}")))
+    Passwords(into).keep("nats-users.conf", f"authorization: {json.dumps({'users': users}, indent=1)}")
+    return into / "nats-users.conf"
+
+
+async def provision(
+    slugs: Sequence[str],
+    into: Path,
+    *,
+    database_url: str,
+    nats_url: str,
+    module_url: str,
+    address: str,
+    replicas: int = 3,
+    port: int = 8000,
+) -> None:
+    """Make everything the modules and routers of a cluster need, and write `<into>/<slug>.json` and `<into>/router.json`.
+
+    `database_url` is an administrator's (CREATEDB, CREATEROLE), `nats_url` names the servers without a user,
+    `module_url` is where routers find a module (`http://{slug}:8000/graphql`), `address` is the API's own (`iss` of
+    access tokens). `replicas` is 3 on three NATS servers. Raises what the servers raise.
+    """
+    passwords = _passwords(into)
+    key = _signing_key(passwords, into)
+    admin = nats_url.replace("nats://", f"nats://{ADMIN}:{passwords.of('nats-admin')}@")
+    client = await connect(admin)
+    await make_streams(client, replicas=replicas)
+    for slug in slugs:
+        module = load(slug)
+        bootstrap = await _module(module, passwords, database_url, nats_url, key, address)
+        described = module.describe()
+        await make_consumers(client, slug, described.subscribes, consumes_all=described.consumes_all)
+        _write(into / f"{slug}.json", bootstrap)
+    await client.close()
+    router = RouterBootstrap(
+        host="0.0.0.0",
+        port=port,
+        supergraph=str(REPOSITORY / "schema" / "supergraph.graphql"),
+        data=str(into / "router"),
+        module_url=module_url,
+        supervisor_socket=None,
+        signing_key=key.to_bytes().hex(),
+        nats_url=nats_url,
+        nats_user=GATEWAY,
+        nats_password=passwords.of(f"nats-{GATEWAY}"),
+    )
+    (into / "router").mkdir(mode=0o700, exist_ok=True)
+    _write(into / "router.json", router)
+
+
+async def _module(
+    module: Module, passwords: Passwords, database_url: str, nats_url: str, key: SigningKey, address: str
+) -> ModuleBootstrap:
+    database = await make_database(database_url, module.slug, passwords)
+    await migrate(module.slug, module.migrations, database.owner_url)
+    return ModuleBootstrap(
+        module=module.slug,
+        database_url=database.app_url,
+        relay_url=database.relay_url,
+        extra_urls=database.extra_urls,
+        nats_url=nats_url,
+        nats_user=module.slug,
+        nats_password=passwords.of(f"nats-{module.slug}"),
+        router_keys={key.kid: public_bytes(key.public).hex()},
+        issuer=address,
+    )
+
+
+async def found_tenants(into: Path) -> Path:
+    """Make the first tenants with their people, by identity; return the file with their logins, mode 0600."""
+    bootstrap = msgspec.json.decode((into / "identity.json").read_bytes(), type=ModuleBootstrap)
+    module = load(bootstrap.module)
+    database = Database(connect_app(bootstrap.database_url, module.slug), module.slug, SystemClock())
+    extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
+    tenants = await found(module, database, extras, SystemClock().now().date())
+    for engine in (database.engine, *extras.values()):
+        await engine.dispose()
+    logins = [login for tenant in tenants for login in tenant.logins]
+    Passwords(into / "secrets").keep("demo-logins.json", msgspec.json.encode(logins).decode())
+    return into / "secrets" / "demo-logins.json"
+
+
+def _passwords(into: Path) -> Passwords:
+    into.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets = into / "secrets"
+    secrets.mkdir(mode=0o700, exist_ok=True)
+    return Passwords(secrets)
+
+
+def _signing_key(passwords: Passwords, into: Path) -> SigningKey:
+    kept = into / "secrets" / _KEY
+    if not kept.exists():
+        passwords.keep(_KEY, SigningKey.generate().to_bytes().hex())
+    return SigningKey.from_bytes(bytes.fromhex(kept.read_text().strip()))
+
+
+def _write(path: Path, bootstrap: ModuleBootstrap | RouterBootstrap) -> None:
+    Passwords(path.parent).keep(path.name, msgspec.json.encode(bootstrap).decode())

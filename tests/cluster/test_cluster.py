@@ -1,0 +1,219 @@
+"""The clustered shape of compose.yaml, as processes: three NATS servers, two routers, a process a module, two of one."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mewayz.modules import REPOSITORY
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
+COMPOSE = yaml.safe_load((REPOSITORY / "compose.yaml").read_text())
+
+
+class Cluster:
+    """The services of compose.yaml, with `/bootstrap` in a folder and every host on this machine."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._database_url = database_url
+        self._ports = {name: (free_port(), free_port()) for name in self.services("nats")}
+        self._routers = {name: free_port() for name in self.services("serve-router")}
+
+    def services(self, kind: str) -> dict[str, list[str]]:
+        """Return the services whose image is NATS, or whose command is `kind`, with their commands."""
+        found = {name: service["command"] for name, service in COMPOSE["services"].items()}
+        return {
+            name: command
+            for name, command in found.items()
+            if (name.startswith("nats-") if kind == "nats" else command[0] == kind)
+        }
+
+    def start(self) -> None:
+        self.mewayz("provision", str(self.folder), "--users")
+        for name in self._ports:
+            self.start_nats(name)
+        until(self._has_leader, 20)
+        urls = ",".join(f"nats://127.0.0.1:{client}" for client, _ in self._ports.values())
+        provision = [self._here(word) for word in self.services("provision")["provision"]]
+        where = ["--module-url", f"unix:{self.folder}/{{slug}}.sock", "--database-url", self._database_url]
+        self.mewayz(*provision, *where, "--nats-url", urls)
+        for slug, command in self.services("serve-module").items():
+            self.run(slug, *command, "--socket", str(self.folder / f"{slug}.sock"))
+        self.run(
+            "invoicing again", *self.services("serve-module")["invoicing"], "--socket", str(self.folder / "2.sock")
+        )
+        told = json.loads((self.folder / "router.json").read_text())
+        for name, port in self._routers.items():
+            bootstrap = self.folder / f"{name}.json"
+            bootstrap.write_text(json.dumps({**told, "host": "127.0.0.1", "port": port}))
+            self.run(name, "serve-router", "--bootstrap", str(bootstrap))
+        for name in self._routers:
+            until(lambda name=name: self.ready(name), 30)
+
+    def start_nats(self, name: str) -> None:
+        text = (REPOSITORY / "deploy" / "nats-cluster.conf").read_text()
+        client, peer = self._ports[name]
+        routes = ", ".join(f"nats://127.0.0.1:{other}" for _, other in self._ports.values())
+        text = text.replace("include bootstrap/", "include ").replace("port: 4222", f"listen: 127.0.0.1:{client}")
+        text = text.replace("port: 6222", f"listen: 127.0.0.1:{peer}")
+        start = text.index("routes: [")
+        text = text[:start] + f"routes: [{routes}]" + text[text.index("]", start) + 1 :]
+        configuration = self.folder / f"{name}.conf"
+        configuration.write_text(text)
+        environment = {"NATS_NAME": name, "NATS_STORE": str(self.folder / name)}
+        server = Path(sys.executable).with_name("nats-server")
+        self._popen(name, [str(server), "-c", str(configuration)], environment)
+
+    def run(self, name: str, *command: str) -> None:
+        self._popen(name, [sys.executable, "-m", "mewayz", *(self._here(word) for word in command)], {})
+
+    def mewayz(self, *arguments: str) -> None:
+        done = subprocess.run([sys.executable, "-m", "mewayz", *arguments], capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0, done.stderr
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(15)
+            process.kill()
+            process.wait()
+
+    def request(self, path: str, body: Any = None, token: str | None = None, router: str = "router-1") -> Any:
+        connection = http.client.HTTPConnection("127.0.0.1", self._routers[router], timeout=20)
+        headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
+        connection.request("GET" if body is None else "POST", path, body and json.dumps(body), headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return json.loads(content) if content.startswith(b"{") else {"status": answer.status}
+
+    def ready(self, router: str) -> bool:
+        try:
+            self.request("/health/ready", router=router)
+        except OSError:
+            return False
+        return True
+
+    def sign_in(self) -> str:
+        logins = json.loads((self.folder / "secrets" / "demo-logins.json").read_text())
+        owner = next(one for one in logins if one["tenant"] == "lumen" and one["role"] == "Owner")
+        body = {"email": owner["email"], "password": owner["password"], "tenant": "lumen"}
+        session: dict[str, Any] = {}
+
+        def signed_in() -> bool:
+            session.update(self.request("/auth/login", body))
+            return "accessToken" in session
+
+        until(signed_in, 30)
+        return session["accessToken"]
+
+    def _here(self, word: str) -> str:
+        return word.replace("/bootstrap", str(self.folder))
+
+    def _has_leader(self) -> bool:
+        logs = "".join((self.folder / f"{name}.log").read_text() for name in self._ports)
+        return "JetStream cluster new metadata leader" in logs
+
+    def _popen(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            words = ["env", *(f"{key}={value}" for key, value in environment.items()), *command]
+            self.processes[name] = subprocess.Popen(words, stdout=log, stderr=log, cwd=REPOSITORY)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, postgres_admin_url: str) -> Iterator[Cluster]:
+    running = Cluster(tmp_path, postgres_admin_url)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluster: Cluster) -> None:
+    """S1 and S2 on the clustered shape"""
+    token = cluster.sign_in()
+
+    def ask(query: str, router: str = "router-1", **variables: Any) -> Any:
+        return cluster.request("/graphql", {"query": query, "variables": variables}, token, router)
+
+    def do(name: str, selection: str, router: str = "router-1", /, **arguments: Any) -> Any:
+        kind = name[0].upper() + name[1:] + "Input"
+        query = f"mutation($i: {kind}!) {{ {name}(input: $i) {{ {selection} userErrors {{ code }} }} }}"
+        answer = ask(query, router, i=arguments)
+        assert not answer.get("errors"), answer
+        assert answer["data"][name]["userErrors"] == [], answer
+        return answer["data"][name]
+
+    def known() -> bool:  # the tenant has come to every module
+        return "errors" not in ask("{ customers { totalCount } invoices { totalCount } employees { totalCount } }")
+
+    until(known, 30)
+    until(
+        lambda: not ask('mutation { registerCustomer(input: {name: "first"}) { customer { id } } }').get("errors"), 30
+    )
+    do("setDefaultTax", "taxDefault { id }", code="VAT13", ratePct="13", roundingRule="PER_LINE")
+    customer = do("registerCustomer", "customer { id }", name="C-ACME", currency="CNY")["customer"]["id"]
+
+    def win(title: str, router: str = "router-1") -> str:
+        amount = {"amount": "24000.00", "currency": "CNY"}
+        deal = do("openDeal", "deal { id }", router, customerId=customer, title=title, amount=amount)["deal"]["id"]
+        do("closeDealWon", "deal { status }", router, dealId=deal, closedOn="2026-03-10")
+        return deal
+
+    def drafts(deal: str, router: str = "router-1") -> list[str]:
+        seen = ask("query($id: ID!) { deal(id: $id) { invoices { grossTotal { amount } } } }", router, id=deal)
+        return [one["grossTotal"]["amount"] for one in seen["data"]["deal"]["invoices"] or []]
+
+    first = win("S1")
+    until(lambda: drafts(first) == ["27120.00"], 20)
+
+    cluster.kill("invoicing again")
+    cluster.kill("nats-2")
+    second = win("one instance and one server less")
+    until(lambda: drafts(second) == ["27120.00"], 40)
+
+    cluster.kill("invoicing")
+    third = win("S2: nobody to draft it")
+    assert ask("query($id: ID!) { deal(id: $id) { status invoices { id } } }", id=third)["data"] == {
+        "deal": {"status": "WON", "invoices": None}
+    }
+    cluster.run(
+        "invoicing", *cluster.services("serve-module")["invoicing"], "--socket", f"{cluster.folder}/invoicing.sock"
+    )
+    cluster.start_nats("nats-2")
+    cluster.kill("router-1")
+    until(lambda: drafts(third, "router-2") == ["27120.00"], 40)
+    assert drafts(first, "router-2") == drafts(second, "router-2") == ["27120.00"]
