@@ -21,12 +21,11 @@ def check_external_is_used(facts: SubgraphFacts, report: Report) -> None:
     """EXTERNAL_UNUSED: an external field is named by a @key, @requires, @provides, or an interface."""
     if not facts.is_federation_2:
         return
-    for coordinate in facts.external:
-        field = facts.field_at(coordinate)
-        collides = field is not None and field.has("provides")  # told by check_provides
-        if field is not None and coordinate not in facts.used and not collides:
+    for owner, name in sorted(facts.external - facts.used):
+        field = facts.field_at((owner, name))
+        if field is not None and not field.has("provides"):  # @provides on it is told by check_provides
             message = (
-                f'[{facts.name}] "{".".join(coordinate)}" is @external, but no @key, @requires, @provides or interface '
+                f'[{facts.name}] "{owner}.{name}" is @external, but no @key, @requires, @provides or interface '
                 f"here uses it: remove the field, or the mark."
             )
             report.error("EXTERNAL_UNUSED", message, at=[field.location])
