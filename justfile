@@ -67,6 +67,10 @@ migration *args:
 test *args:
     @.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
 
+# Prove that no query reaches another company's data: `prove-isolation --json`, quicker with `--short`
+prove-isolation *args:
+    @.venv/bin/mewayz prove-isolation "$@"
+
 # Lint, types, import contracts, schema up to date
 check:
     .venv/bin/ruff check

@@ -229,6 +229,17 @@ def migration(
     typer.echo(revision if revision else f"Nothing to do: the migrations of {name} lead to its models.")
 
 
+@app.command("prove-isolation")
+def prove_isolation(
+    as_json: AsJson = False,
+    short: Annotated[bool, typer.Option("--short", help="Ids and keys only, without commands and filters")] = False,
+) -> None:
+    """Prove that no query reaches another company's data, on two companies of its own"""
+    from mewayz.prove import prove_isolation as prove
+
+    raise typer.Exit(prove(short=short, as_json=as_json))
+
+
 @app.command("serve-module")
 def serve_module(
     module: Name,

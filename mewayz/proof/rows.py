@@ -128,8 +128,10 @@ def candidates(kind: Any, name: str, seed: Seed) -> Iterator[Any]:
 
 
 def _adapter(facts: FieldInfo) -> TypeAdapter[Any]:
-    marks = tuple(facts.metadata)
-    return TypeAdapter(Annotated[facts.annotation, *marks] if marks else facts.annotation)
+    kind: Any = facts.annotation
+    for mark in facts.metadata:
+        kind = Annotated[kind, mark]
+    return TypeAdapter(kind)
 
 
 def _texts(name: str, side: Side, number: int, label: str) -> Iterator[str]:

@@ -18,9 +18,7 @@ from shared.errors import Defect
 from shared.graph.names import camel, plural
 from shared.wire.token import SigningKey
 
-_BARE_    "tenant.slug_name"
-]  # a company's name in host names and sign-in: taken or free, for all to see
-_TABLES = """
+_BARE_TABLES = """
     select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and c.relkind in ('r', 'p')
       and c.relname <> 'alembic_version' and coalesce(obj_description(c.oid, 'pg_class'), '') not like '%@global_table%'
@@ -32,7 +30,7 @@ _BARE_KEYS = """
     join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
     where n.nspname = $1 and i.indisunique and a.attname <> 'tenant_id' and c.relname || '.' || a.attname <> all($2)
 """
-_OF_THE_PLATFORM = [
+_OF_THE_PLATFORM = ["tenant.slug_name"]  # a company's name in host names and sign-in: taken or free, for all to see
 _TABLES = """
     select table_schema || '.' || table_name from information_schema.columns
     where column_name = 'tenant_id' and table_schema = $1

@@ -25,7 +25,7 @@ class Documents:
         """Build the schema of `module`."""
         self._module = module.slug
         self._strawberry = build_schema(module)
-        self._schema = self._strawberry._schema  # pyright: ignore[reportPrivateUsage]
+        self.schema = self._strawberry._schema  # pyright: ignore[reportPrivateUsage]
         self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
 
     async def execute(
@@ -46,7 +46,7 @@ class Documents:
         if document is None:
             try:
                 document = parse(query)
-                errors = validate(self._schema, document)
+                errors = validate(self.schema, document)
             except GraphQLError as error:
                 errors = [error]
             if errors:
@@ -58,7 +58,7 @@ class Documents:
         else:
             self._kept.move_to_end(query)
         result = _execute(
-            self._schema,
+            self.schema,
             document,
             context_value=context,
             variable_values=dict(variables) if variables else None,
