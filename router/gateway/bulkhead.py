@@ -10,6 +10,7 @@ from router.errors import Overloaded
 from router.gateway.settings import Settings
 
 Turn = asyncio.Future[None]
+_NOBODY = UUID(int=0)
 
 
 class Bulkheads:
@@ -78,12 +79,12 @@ class _Bulkhead:
 
     def _call_next(self) -> None:
         """Give a free place to the tenant whose turn it is, and let that tenant stand behind the others."""
-        for tenant in self._waiting:
-            if self._may_hold(tenant):
-                turn = self._waiting[tenant].popleft()
-                self._queued -= 1
-                self._waiting.move_to_end(tenant)
-                self._forget_empty(tenant)
+        while (tenant := next(filter(self._may_hold, self._waiting), _NOBODY)) is not _NOBODY:
+            turn = self._waiting[tenant].popleft()
+            self._queued -= 1
+            self._waiting.move_to_end(tenant)
+            self._forget_empty(tenant)
+            if not turn.done():  # whoever stopped waiting has not left the queue yet
                 self._take(tenant)
                 turn.set_result(None)
                 return
