@@ -38,6 +38,13 @@ def up(
     modules_from: ModulesFrom = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Load demo data on the first start")] = True,
     demo_scale: Annotated[float, typer.Option(help="How much demo data: 1 is a company's whole history")] = 0.02,
+    eager: Annotated[
+        bool | None, typer.Option("--eager/--lazy", help="Start all modules now; else when needed")
+    ] = None,
+    idle: Annotated[
+        float, typer.Option(envvar="MEWAYZ_IDLE_S", help="Seconds until an idle module sleeps; 0: never")
+    ] = 600,
+    memory: Annotated[int, typer.Option(envvar="MEWAYZ_MEMORY_MB", help="A module's ceiling in MB")] = 1024,
     database_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="A real PostgreSQL")] = None,
     nats_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_NATS_URL", help="A real NATS")] = None,
     clock: Annotated[str | None, typer.Option(envvar="MEWAYZ_CLOCK", help="file:PATH shifts business time")] = None,
@@ -57,6 +64,9 @@ def up(
         modules_from=_paths(modules_from),
         demo=demo,
         demo_scale=demo_scale,
+        eager=eager,
+        idle_s=idle,
+        memory_mb=memory,
         database_url=database_url,
         nats_url=nats_url,
         clock=clock,
@@ -191,6 +201,17 @@ def diff(
         raise typer.BadParameter(error.message) from None
 
 
+@app.command("prove-isolation")
+def prove_isolation(
+    as_json: AsJson = False,
+    short: Annotated[bool, typer.Option("--short", help="Ids and keys only, without commands and filters")] = False,
+) -> None:
+    """Prove that no query reaches another company's data, on two companies of its own"""
+    from mewayz.prove import prove_isolation as prove
+
+    raise typer.Exit(prove(short=short, as_json=as_json))
+
+
 @app.command("new-module")
 def new_module(
     name: Annotated[str, typer.Argument(help="The new module's name: small letters, digits and _, such as loyalty")],
@@ -227,17 +248,6 @@ def migration(
     chosen(slugs(module_folders()), [name])
     revision = anyio.run(draft_migration, name, message)
     typer.echo(revision if revision else f"Nothing to do: the migrations of {name} lead to its models.")
-
-
-@app.command("prove-isolation")
-def prove_isolation(
-    as_json: AsJson = False,
-    short: Annotated[bool, typer.Option("--short", help="Ids and keys only, without commands and filters")] = False,
-) -> None:
-    """Prove that no query reaches another company's data, on two companies of its own"""
-    from mewayz.prove import prove_isolation as prove
-
-    raise typer.Exit(prove(short=short, as_json=as_json))
 
 
 @app.command("serve-module")

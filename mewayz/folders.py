@@ -47,6 +47,11 @@ class Folders:
         return self.data / "log"
 
     @property
+    def modules(self) -> Path:
+        """What is known of each module from the last start."""
+        return self.data / "modules"
+
+    @property
     def control_socket(self) -> Path:
         """The supervisor's control socket."""
         return self.run / "supervisor.sock"
@@ -63,7 +68,7 @@ class Folders:
     def create(self) -> None:
         """Make every folder that is missing, and write the data version. Raises UnusableFolder."""
         try:
-            for folder in (self.data, self.run, self.postgres_socket, self.nats, self.secrets, self.log):
+            for folder in (self.data, self.run, self.postgres_socket, self.nats, self.secrets, self.log, self.modules):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UnusableFolder(

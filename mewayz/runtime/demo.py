@@ -17,18 +17,29 @@ from mewayz.settings import Settings
 from shared.wire.control import DemoTenant
 
 AS_OF = date(2026, 6, 30)  # the last day of the demo's story (demo.md, "Determinism")
+_AT_ONCE = 8
 _LOGINS = "demo-logins.json"
 
 
 class DemoPlanting:
     """Plants what is missing; a data folder whose logins are kept has its demo data already."""
 
-    def __init__(self, settings: Settings, folders: Folders, forks: Forks, preparation: Preparation) -> None:
-        """Take the zygote and what is known of the modules, which run."""
+    def __init__(
+        self,
+        settings: Settings,
+        folders: Folders,
+        forks: Forks,
+        preparation: Preparation,
+        *,
+        wake: Callable[[str], None],
+    ) -> None:
+        """Take the zygote, what is known of the modules, and what wakes one."""
         self._settings = settings
         self._folders = folders
         self._forks = forks
         self._preparation = preparation
+        self._wake = wake
+        self._limit = anyio.CapacityLimiter(_AT_ONCE)
 
     @property
     def is_wanted(self) -> bool:
@@ -45,6 +56,7 @@ class DemoPlanting:
             started = time.monotonic()
             async with anyio.create_task_group() as tasks:
                 for slug in slugs:
+                    self._wake(slug)  # it has to hear of the tenants, and its events have to leave
                     for tenant in (one for one in tenants if one.is_company):
                         tasks.start_soon(self._plant, slug, tenant)
             tell(Step("demo data", time.monotonic() - started, ", ".join(slugs)))
@@ -52,6 +64,7 @@ class DemoPlanting:
         Passwords(self._folders.secrets).keep(_LOGINS, msgspec.json.encode(logins).decode())
 
     async def _found(self) -> list[DemoTenant]:
+        self._wake("identity")
         result = await self._job("found", "identity", self._order("identity"))
         return msgspec.convert(result, list[DemoTenant])
 
@@ -61,7 +74,7 @@ class DemoPlanting:
 
     async def _job(self, kind: str, slug: str, order: Plant) -> object:
         log = self._folders.log / f"{slug}.log"
-        async with self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
+        async with self._limit, self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
             return await fork.result()
 
     def _order(self, slug: str) -> Plant:

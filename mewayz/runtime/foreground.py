@@ -16,7 +16,8 @@ import msgspec
 from mewayz.failures import StartFailure
 from mewayz.folders import Folders, folders_of
 from mewayz.progress import Failed, Report, Screen, Trouble, screen
-from mewayz.settings import Settings
+from mewayz.servers.child import become_reaper, disown, own, reap_strangers
+from mewayz.settings import Charge, Settings
 
 _DEATHS_ALLOWED = 5
 _WINDOW_S = 60
@@ -50,11 +51,14 @@ class Foreground:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._stopping = False
         self._failed = False
+        self._lifeline = os.pipe()
 
     def run(self) -> int:
         """Keep a supervisor running until it is told to stop."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
+        become_reaper()
+        signal.signal(signal.SIGCHLD, lambda *_: reap_strangers())
         deaths: list[float] = []
         while True:
             exit_code = self._run_supervisor()
@@ -74,25 +78,34 @@ class Foreground:
 
     def _run_supervisor(self) -> int:
         """Run one supervisor to its end, showing what it reports; return its exit status."""
+        charge = Charge(
+            settings=self._settings,
+            is_successor=self._supervisor is not None,
+            lifeline=self._lifeline,
+        )
         with open(self._log, "ab") as log:
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-P", "-m", "mewayz.runtime.supervisor"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                pass_fds=[self._lock],
+                pass_fds=[self._lock, *self._lifeline],
                 start_new_session=True,  # a terminal's Ctrl-C reaches us alone
             )
         assert self._supervisor.stdin is not None
         assert self._supervisor.stdout is not None
-        self._supervisor.stdin.write(msgspec.json.encode(self._settings) + b"\n")
+        own(self._supervisor.pid)
+        self._supervisor.stdin.write(msgspec.json.encode(charge) + b"\n")
         self._supervisor.stdin.flush()  # and stays open: when we are gone, its end tells the supervisor
         decoder = msgspec.json.Decoder(Report)
         for line in self._supervisor.stdout:
             report = decoder.decode(line)
             self._failed = isinstance(report, Failed)
             self._screen.show(report)
-        return self._supervisor.wait()
+        try:
+            return self._supervisor.wait()
+        finally:
+            disown(self._supervisor.pid)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         """Stop in order; at the second time, at once."""

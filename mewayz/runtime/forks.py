@@ -14,7 +14,8 @@ import msgspec
 
 from mewayz.runtime.orders import Outcome
 from mewayz.runtime.zygote import Ended, Forked, Job, Message, Ready
-from mewayz.servers.child import Child, process_ended
+from mewayz.servers.child import Child
+from mewayz.servers.leftovers import process_ended
 from shared.errors import Unavailable
 
 _STATUS_S = 1.0
@@ -33,37 +34,31 @@ class ZygoteGone(Unavailable):
 
 
 class Fork:
-    """A forked process of a module."""
+    """A forked process of a module: ours, or one that an earlier supervisor had forked."""
 
-    def __init__(self, pid: int, report: int, heartbeat: int | None, ended: "anyio.Event", status: list[int]) -> None:
-        """Follow process `pid`; `report` and `heartbeat` are the reading ends of its pipes."""
+    def __init__(self, pid: int, report: int | None = None, end: "_End | None" = None) -> None:
+        """Follow process `pid`; `report` is the reading end of its pipe. An earlier supervisor's has neither."""
         self.pid = pid
         self._pidfd = os.pidfd_open(pid)
         self._report = report
-        self._heartbeat = heartbeat
-        self._ended = ended
-        self._status = status
+        self._end = end
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; to one that has ended, nothing."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, number)
 
-    async def heartbeat(self) -> bool:
-        """Wait for the next sign of life; False when there will be none."""
-        assert self._heartbeat is not None, "only a served module has a heartbeat"
-        await anyio.wait_readable(self._heartbeat)
-        return bool(os.read(self._heartbeat, 64))
-
     async def ended(self) -> str:
-        """Wait for its end and return in words why it ended; its descriptors are closed then."""
-        outcome = await self._read_report()
+        """Wait for its end and return in words why it ended."""
+        outcome = await self._read_report() if self._report is not None else None
         await process_ended(self.pid)
-        with anyio.move_on_after(_STATUS_S):
-            await self._ended.wait()
+        if self._end is not None:
+            with anyio.move_on_after(_STATUS_S):
+                await self._end.told.wait()
         if outcome is not None and outcome.error is not None:
             return outcome.error
-        return _in_words(self._status[0] if self._status else _adopted_status(self.pid))
+        status = self._end.value if self._end is not None else None
+        return _in_words(_adopted_status(self.pid) if status is None else status)
 
     async def result(self) -> Any:
         """Wait for its end and return what it reported, as JSON reads it. Raises JobFailed."""
@@ -76,12 +71,13 @@ class Fork:
 
     def close(self) -> None:
         """Close its descriptors."""
-        for fd in (self._pidfd, self._report, self._heartbeat):
+        for fd in (self._pidfd, self._report):
             if fd is not None:
                 os.close(fd)
 
     async def _read_report(self) -> Outcome | None:
         content = b""
+        assert self._report is not None, "an earlier supervisor's process reports to nobody"
         while True:
             await anyio.wait_readable(self._report)
             chunk = os.read(self._report, 65536)
@@ -90,17 +86,30 @@ class Fork:
                 return msgspec.json.decode(content, type=Outcome) if content else None
 
 
+class _End:
+    """A number that is told later: the id or the exit status of a process."""
+
+    def __init__(self) -> None:
+        self.told = anyio.Event()
+        self.value: int | None = None
+
+    def tell(self, value: int) -> None:
+        self.value = value
+        self.told.set()
+
+
 class Forks:
     """The running zygote, started again when it dies; modules it forked live on."""
 
-    def __init__(self, log: Path, module_folders: Sequence[str]) -> None:
-        """Keep where the zygote logs, and the folders of modules beyond `subgraphs/`."""
+    def __init__(self, log: Path, module_folders: Sequence[str], lifeline: int) -> None:
+        """Keep where the zygote logs, the folders of modules beyond `subgraphs/`, and the lifeline's reading end."""
         self._log = log
+        self._lifeline = lifeline
         self._module_folders = module_folders
         self._channel: socket.socket | None = None
         self._ready = anyio.Event()
-        self._waiting: dict[int, tuple[anyio.Event, list[int]]] = {}
-        self._ends: dict[int, tuple[anyio.Event, list[int]]] = {}
+        self._waiting: dict[int, _End] = {}
+        self._ends: dict[int, _End] = {}
         self._last_id = 0
         self.pid: int | None = None
 
@@ -109,8 +118,9 @@ class Forks:
         while True:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.setblocking(False)
-            argv = [sys.executable, "-P", "-m", "mewayz.runtime.zygote", str(its.fileno()), *self._module_folders]
-            child = Child(argv, log=self._log, fds=[its.fileno()])
+            fds = [its.fileno(), self._lifeline]
+            argv = [sys.executable, "-P", "-m", "mewayz.runtime.zygote", *map(str, fds), *self._module_folders]
+            child = Child(argv, log=self._log, fds=fds)
             its.close()
             self._channel, self.pid = ours, child.pid
             try:
@@ -124,12 +134,12 @@ class Forks:
 
     @contextlib.asynccontextmanager
     async def fork(
-        self, kind: str, module: str, order: bytes, log: Path, listener: socket.socket | None = None
+        self, kind: str, module: str, order: bytes, log: Path, given: Sequence[int] = ()
     ) -> AsyncIterator[Fork]:
         """Fork a process for a job; leaving the block closes our ends of its pipes. Raises ZygoteGone.
 
-        `order` is written to a pipe that only the child reads, at most 64 KiB. With a `listener` it also gets a
-        heartbeat pipe.
+        `order` is written to a pipe that only the child reads, at most 64 KiB. `given` are descriptors for the job: to
+        serve, the listening socket and the writing end of the pulse.
         """
         await self._ready.wait()
         order_read, order_write = os.pipe()
@@ -137,40 +147,32 @@ class Forks:
         os.close(order_write)
         report_read, report_write = os.pipe()
         log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        given, kept = [order_read, report_write, log_fd], [report_read]
-        if listener is not None:
-            heartbeat_read, heartbeat_write = os.pipe()
-            given += [listener.fileno(), heartbeat_write]
-            kept.append(heartbeat_read)
         try:
-            pid, end = await self._order(Job(self._next_id(), kind, module), given)
-            fork = Fork(pid, report_read, kept[1] if listener is not None else None, *end)
+            pid, end = await self._order(Job(self._next_id(), kind, module), [order_read, report_write, log_fd, *given])
+            fork = Fork(pid, report_read, end)
         except BaseException:
-            for fd in kept:
-                os.close(fd)
+            os.close(report_read)
             raise
         finally:
-            for fd in given:
-                if listener is None or fd != listener.fileno():
-                    os.close(fd)
+            for fd in (order_read, report_write, log_fd):
+                os.close(fd)
         try:
             yield fork
         finally:
             fork.close()
 
-    async def _order(self, job: Job, fds: list[int]) -> tuple[int, tuple[anyio.Event, list[int]]]:
-        answered, pid = anyio.Event(), list[int]()
-        end = (anyio.Event(), list[int]())
-        self._waiting[job.id], self._ends[job.id] = (answered, pid), end
+    async def _order(self, job: Job, fds: list[int]) -> tuple[int, _End]:
+        answer, end = _End(), _End()
+        self._waiting[job.id], self._ends[job.id] = answer, end
         assert self._channel is not None, "the zygote is ready"
         try:
             socket.send_fds(self._channel, [msgspec.json.encode(job)], fds)
         except OSError as error:
             raise ZygoteGone("The zygote is gone.") from error
-        await answered.wait()
-        if not pid:
+        await answer.told.wait()
+        if answer.value is None:
             raise ZygoteGone("The zygote died while it was asked to fork.")
-        return pid[0], end
+        return answer.value, end
 
     async def _listen(self, channel: socket.socket) -> None:
         decoder = msgspec.json.Decoder(Message)
@@ -187,26 +189,20 @@ class Forks:
                 case Ready():
                     self._ready.set()
                 case Forked(job, pid):
-                    _tell(self._waiting.pop(job), pid)
+                    self._waiting.pop(job).tell(pid)
                 case Ended(job, status):
-                    _tell(self._ends.pop(job), status)
+                    self._ends.pop(job).tell(status)
 
     def _fail_waiting(self) -> None:
         self._ready = anyio.Event()
-        for answered, _ in (*self._waiting.values(), *self._ends.values()):
-            answered.set()
+        for untold in (*self._waiting.values(), *self._ends.values()):
+            untold.told.set()
         self._waiting.clear()
         self._ends.clear()
 
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id
-
-
-def _tell(waiting: tuple[anyio.Event, list[int]], value: int) -> None:
-    event, values = waiting
-    values.append(value)
-    event.set()
 
 
 def _adopted_status(pid: int) -> int | None:

@@ -6,10 +6,12 @@ import anyio
 import msgspec
 
 from mewayz.folders import Folders
+from mewayz.passwords import Passwords
 from mewayz.runtime.forks import Forks
 from mewayz.runtime.orders import Admit, Description, Prepare, Provide
+from mewayz.runtime.records import Record, Records
 from mewayz.servers.external import ExternalNats
-from mewayz.servers.module_database import ModuleDatabase
+from mewayz.servers.module_database import ModuleDatabase, module_database
 from mewayz.servers.nats import Nats, module_user
 from mewayz.settings import Settings
 from shared.wire.bootstrap import ModuleBootstrap
@@ -26,6 +28,7 @@ class Preparation:
         admin_url: str,
         nats: Nats | ExternalNats,
         forks: Forks,
+        records: Records,
         router_keys: dict[str, str],
     ) -> None:
         """Take the running servers and the zygote."""
@@ -34,6 +37,7 @@ class Preparation:
         self._admin_url = admin_url
         self._nats = nats
         self._forks = forks
+        self._records = records
         self._router_keys = router_keys
         self._to_admit: list[Description] = []
         self._admitting = anyio.Lock()
@@ -41,14 +45,22 @@ class Preparation:
         self.demo_orders: dict[str, int | None] = {}
 
     async def __call__(self, slug: str) -> ModuleBootstrap:
-        """Prepare module `slug`. Raises JobFailed where its code or its migration is at fault."""
+        """Prepare module `slug`; one whose code is as it was at the last start needs nothing but its addresses.
+
+        Raises JobFailed where its code or its migration is at fault.
+        """
+        record = self._records.fitting(slug) or await self._prepare(slug)
+        self.bootstraps[slug] = self._bootstrap(slug)
+        self.demo_orders[slug] = record.description.demo_order
+        return self.bootstraps[slug]
+
+    async def _prepare(self, slug: str) -> Record:
+        """Make and migrate its database, and make it known to NATS."""
         provide = Provide(self._admin_url, str(self._folders.secrets))
         database = msgspec.convert(await self._run("provide", slug, provide), ModuleDatabase)
         description = msgspec.convert(await self._run("prepare", slug, Prepare(database.owner_url)), Description)
         await self._admit(description)
-        self.bootstraps[slug] = self._bootstrap(slug, database)
-        self.demo_orders[slug] = description.demo_order
-        return self.bootstraps[slug]
+        return self._records.keep(slug, description, is_new=database.is_new)
 
     async def _admit(self, description: Description) -> None:
         """Make the module known to NATS; modules that come at the same time share one reload of the server."""
@@ -64,7 +76,8 @@ class Preparation:
         async with self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
             return await fork.result()
 
-    def _bootstrap(self, slug: str, database: ModuleDatabase) -> ModuleBootstrap:
+    def _bootstrap(self, slug: str) -> ModuleBootstrap:
+        database = module_database(self._admin_url, slug, Passwords(self._folders.secrets))
         user, password = self._nats.credentials(slug)
         return ModuleBootstrap(
             module=slug,

@@ -8,7 +8,7 @@ import anyio
 import msgspec
 
 from mewayz.runtime.forks import Fork, Forks, ZygoteGone
-from mewayz.runtime.leftovers import end_leftover, note
+from mewayz.servers.leftovers import end_leftover, note, noted
 from shared.wire.bootstrap import RouterBootstrap
 
 _SOON_S = 0.1
@@ -34,8 +34,15 @@ class RouterProcess:
         """Its process id while it runs."""
         return self._fork.pid if self._fork else None
 
+    def adopt(self) -> None:
+        """Take over the router that a supervisor who died had forked."""
+        if (pid := noted(self._pid_file)) is not None:
+            self._fork = Fork(pid)
+
     async def run(self) -> None:
         """Keep a router running until `stop`."""
+        if self._fork is not None:
+            await self._until_end(self._fork)
         await end_leftover(self._pid_file)
         wait_s = _SOON_S
         while not self._stopping:
@@ -76,10 +83,13 @@ class RouterProcess:
     async def _live(self) -> None:
         order = msgspec.json.encode(self._bootstrap())
         async with self._forks.fork("route", "router", order, self._log) as fork:
-            self._fork = fork
             note(self._pid_file, fork.pid)
-            try:
-                await fork.ended()
-            finally:
-                self._fork = None
-                self._pid_file.unlink(missing_ok=True)
+            await self._until_end(fork)
+
+    async def _until_end(self, fork: Fork) -> None:
+        self._fork = fork
+        try:
+            await fork.ended()
+        finally:
+            self._fork = None
+            self._pid_file.unlink(missing_ok=True)

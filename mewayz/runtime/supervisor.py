@@ -1,6 +1,5 @@
 """The supervisor: starts servers, zygote, router and modules, keeps them running, and answers on the control socket."""
 
-import ctypes
 import math
 import os
 import signal
@@ -16,19 +15,21 @@ from mewayz.folders import Folders, folders_of
 from mewayz.modules import REPOSITORY, UnknownModule, chosen, module_folders, slugs
 from mewayz.passwords import Passwords
 from mewayz.progress import Failed, Ready, Report, Step, Stopped, Trouble
+from mewayz.runtime.activation import Activation
 from mewayz.runtime.control import Control
 from mewayz.runtime.demo import DemoPlanting
 from mewayz.runtime.forks import Forks, JobFailed
 from mewayz.runtime.module_process import ModuleProcess
 from mewayz.runtime.orders import Task
 from mewayz.runtime.preparation import Preparation
+from mewayz.runtime.records import Records
 from mewayz.runtime.router_process import RouterProcess
 from mewayz.runtime.sessions import demo_logins, session_token
-from mewayz.servers.child import reap_strangers
+from mewayz.servers.child import become_reaper, reap_strangers
 from mewayz.servers.external import ExternalNats, ExternalPostgres
-from mewayz.servers.nats import GATEWAY, Nats, gateway_user
+from mewayz.servers.nats import GATEWAY, Nats, gateway_user, module_user
 from mewayz.servers.postgres import Postgres
-from mewayz.settings import Settings
+from mewayz.settings import Charge
 from shared.clock import clock_from
 from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.control import (
@@ -52,26 +53,34 @@ from shared.wire.control import (
 )
 from shared.wire.token import public_bytes
 
-_PR_SET_CHILD_SUBREAPER = 36
 _STARTS_AT_ONCE = 8
 _ROUTER_S = 10.0
-_SETTLED = (ModuleState.READY, ModuleState.PARKED, ModuleState.STOPPED)
+_SETTLED = (ModuleState.READY, ModuleState.ASLEEP, ModuleState.PARKED, ModuleState.STOPPED)
 
 
 class Supervisor:
     """One platform on one machine."""
 
-    def __init__(self, settings: Settings, folders: Folders) -> None:
-        """Take settings and folders, which exist; nothing is started."""
-        passwords = Passwords(folders.secrets)
+    def __init__(self, charge: Charge, folders: Folders) -> None:
+        """Take what it is told, and folders, which exist; nothing is started."""
+        settings, passwords, lifeline = charge.settings, Passwords(folders.secrets), charge.lifeline[0]
         self._settings = settings
+        self._is_successor = charge.is_successor
         self._folders = folders
         self._key = passwords.signing_key()
         self._clock = clock_from(settings.clock, test_data=folders.is_test_data)
         database, broker = settings.database_url, settings.nats_url
-        self._postgres = ExternalPostgres(database) if database else Postgres(folders, passwords)
-        self._nats = ExternalNats(broker) if broker else Nats(folders, passwords)
-        self._forks = Forks(folders.log / "zygote.log", settings.modules_from)
+        chosen_slugs = chosen(slugs(module_folders(settings.modules_from)), settings.modules)
+        # Autovacuum visits one database after the other: with 208, a minute for all would be four processes a second.
+        naptime = {"autovacuum_naptime": f"{max(60, 2 * len(chosen_slugs))}s"}
+        self._postgres = (
+            ExternalPostgres(database)
+            if database
+            else Postgres(folders, passwords, lifeline=lifeline, settings=naptime)
+        )
+        self._nats = ExternalNats(broker) if broker else Nats(folders, passwords, lifeline=lifeline)
+        self._records = Records(folders.modules, settings.modules_from, servers=f"{database} {broker}")
+        self._forks = Forks(folders.log / "zygote.log", settings.modules_from, lifeline)
         self._router = RouterProcess(
             self._router_bootstrap,
             forks=self._forks,
@@ -84,11 +93,12 @@ class Supervisor:
                 slug,
                 forks=self._forks,
                 limit=limit,
-                log=folders.log / f"{slug}.log",
-                socket_path=folders.module_socket(slug),
+                folders=folders,
+                records=self._records,
+                memory_mb=settings.memory_mb,
                 changed=self._change,
             )
-            for slug in chosen(slugs(module_folders(settings.modules_from)), settings.modules)
+            for slug in chosen_slugs
         }
         self._next_change = anyio.Event()
         self._stopping = anyio.Event()
@@ -97,6 +107,7 @@ class Supervisor:
         """Run until told to stop; return the exit code."""
         exit_code = 0
         started = stopped = time.monotonic()
+        self._inherit()
         control = Control(
             self._folders.control_socket, answer=self._answer, states=self._states, changed=lambda: self._next_change
         )
@@ -132,22 +143,37 @@ class Supervisor:
             admin_url=self._postgres.admin_url,
             nats=self._nats,
             forks=self._forks,
+            records=self._records,
             router_keys={self._key.kid: public_bytes(self._key.public).hex()},
         )
         for module in self._modules.values():
+            if self._settings.starts_all(len(self._modules)):
+                module.wake()
             tasks.start_soon(module.run, preparation)
-        demo = DemoPlanting(self._settings, self._folders, self._forks, preparation)
+        activation = Activation(
+            self._modules.values(),
+            self._records,
+            clock=self._clock,
+            idle_s=self._settings.idle_s,
+            admin_url=lambda: self._nats.admin_url,
+        )
+        tasks.start_soon(activation.run)
+        demo = DemoPlanting(self._settings, self._folders, self._forks, preparation, wake=self._wake)
         tasks.start_soon(self._report_start, started, demo)
 
     async def _start_postgres(self) -> None:
         started = time.monotonic()
         is_new = await self._postgres.start()
+        if is_new:
+            self._records.forget_all()
         tell(Step("postgres", time.monotonic() - started, "new" if is_new else ""))
 
     async def _start_nats(self) -> None:
         started = time.monotonic()
-        await self._nats.allow(gateway_user())
-        await self._nats.start()
+        known = [record.description for slug in self._modules if (record := self._records.fitting(slug))]
+        await self._nats.allow(gateway_user(), *(module_user(one.slug, one.publishes) for one in known))
+        if await self._nats.start():
+            self._records.forget_all()
         tell(Step("nats", time.monotonic() - started, self._nats.url))
 
     async def _report_start(self, started: float, demo: DemoPlanting) -> None:
@@ -219,7 +245,7 @@ class Supervisor:
             case GetStatus():
                 return await self._status()
             case Wake(module) if module in self._modules:
-                self._modules[module].wake()
+                self._wake(module)
             case Start(module):
                 self._module(module).start()
             case Stop(module, kill):
@@ -270,6 +296,18 @@ class Supervisor:
             nats=ServerStatus(self._nats.pid, self._nats.url),
         )
 
+    def _inherit(self) -> None:
+        """Take over what a supervisor who died had started; a first one only finds marks that mean nothing any more."""
+        if not self._is_successor:
+            for mark in self._folders.run.glob("*.down"):
+                mark.unlink()
+            return
+        for process in (self._postgres, self._nats, self._router, *self._modules.values()):
+            process.adopt()
+
+    def _wake(self, slug: str) -> None:
+        self._modules[slug].wake()
+
     def _module(self, slug: str) -> ModuleProcess:
         if slug not in self._modules:
             raise UnknownModule(slug, list(self._modules))
@@ -316,15 +354,15 @@ def tell(report: Report) -> None:
 
 def main() -> int:
     """Read the settings from the first line of standard input, and run."""
-    settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=Settings)
-    if sys.platform == "linux":  # modules whose zygote died become our children
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    folders = folders_of(settings.data)
-    return anyio.run(_run, settings, folders)
+    charge = msgspec.json.decode(sys.stdin.buffer.readline(), type=Charge)
+    for descriptor in charge.lifeline:
+        os.set_inheritable(descriptor, False)
+    become_reaper()  # of modules whose zygote died
+    return anyio.run(_run, charge, folders_of(charge.settings.data))
 
 
-async def _run(settings: Settings, folders: Folders) -> int:
-    return await Supervisor(settings, folders).run()
+async def _run(charge: Charge, folders: Folders) -> int:
+    return await Supervisor(charge, folders).run()
 
 
 def _tell_failure(error: BaseException) -> int:

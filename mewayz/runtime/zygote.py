@@ -1,7 +1,8 @@
 """The zygote: imports the libraries once, opens nothing, runs no thread and no loop, and forks a process for every job.
 
 It holds no secret: a job's order goes past it, through a pipe of which it only hands the reading end on. It talks with
-the supervisor over a socket of packets: a Job in, with its descriptors; Forked and Ended out.
+the supervisor over a socket of packets: a Job in, with its descriptors; Forked and Ended out. It ends with the
+supervisor; modules and router go on, and end with the lifeline.
 """
 
 import faulthandler
@@ -12,12 +13,13 @@ import select
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Never
 
 import msgspec
 import setproctitle
+
+from mewayz.servers.lifeline import end_with, open_lifeline
 
 LIBRARIES = (
     "shared.module",
@@ -30,7 +32,7 @@ LIBRARIES = (
 )
 _MAX_PACKET = 4096
 _MAX_FDS = 5
-_GRACE_S = 15
+_LASTING = ("serve", "route")
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -65,14 +67,14 @@ Message = Forked | Ended | Ready
 def main() -> None:
     """Import, freeze, then fork on request until the supervisor is gone.
 
-    The arguments are the channel's descriptor, and folders of modules beyond `subgraphs/`.
+    The arguments are the channel's and the lifeline's descriptors, and folders of modules beyond `subgraphs/`.
     """
     channel = socket.socket(fileno=int(sys.argv[1]))
     setproctitle.setproctitle("mewayz: zygote")
-    import_libraries([Path(folder) for folder in sys.argv[2:]])
+    import_libraries([Path(folder) for folder in sys.argv[3:]])
     gc.collect()
     gc.freeze()  # so that the collector of a child doesn't touch, and thereby copy, the shared pages
-    Zygote(channel).serve()
+    Zygote(channel, int(sys.argv[2])).serve()
 
 
 def import_libraries(folders: list[Path]) -> None:
@@ -90,10 +92,11 @@ def import_libraries(folders: list[Path]) -> None:
 class Zygote:
     """The forking loop."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        """Take the channel to the supervisor."""
+    def __init__(self, channel: socket.socket, lifeline: int) -> None:
+        """Take the channel to the supervisor, and what tells that it and `up` are gone."""
         self._channel = channel
-        self._jobs: dict[int, int] = {}  # pid -> job
+        self._lifeline = lifeline
+        self._jobs: dict[int, Job] = {}  # by process id
         self._woken, waker = socket.socketpair()
         self._waker = waker
         waker.setblocking(False)
@@ -102,7 +105,7 @@ class Zygote:
         signal.set_wakeup_fd(waker.fileno())
 
     def serve(self) -> None:
-        """Fork on request; when the supervisor is gone, or says so by SIGTERM, end the children and return."""
+        """Fork on request; when the supervisor is gone, or says so by SIGTERM, end what won't last, and return."""
         self._send(Ready())
         while True:
             readable, _, _ = select.select([self._channel, self._woken], [], [])
@@ -112,7 +115,7 @@ class Zygote:
                 self._reap()
             if self._channel in readable and not self._take_job():
                 break
-        self._end_children()
+        self._end_jobs()
 
     def _take_job(self) -> bool:
         packet, fds, _, _ = socket.recv_fds(self._channel, _MAX_PACKET, _MAX_FDS)
@@ -124,7 +127,7 @@ class Zygote:
             self._become(job, fds)
         for fd in fds:
             os.close(fd)
-        self._jobs[pid] = job.id
+        self._jobs[pid] = job
         self._send(Forked(job.id, pid))
         return True
 
@@ -135,8 +138,11 @@ class Zygote:
         status = 1
         try:
             order, report, log, *served = fds
+            lasting = job.kind in _LASTING
             self._leave_zygote(log)
-            lasting = job.kind in ("serve", "route")
+            if lasting:
+                end_with(open_lifeline(self._lifeline), signal.SIGTERM)
+            os.close(self._lifeline)
             setproctitle.setproctitle(f"mewayz: {job.module}" if lasting else f"mewayz: {job.module} ({job.kind})")
             with os.fdopen(order, "rb") as pipe:
                 told = pipe.read()
@@ -166,17 +172,12 @@ class Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._send(Ended(self._jobs.pop(pid), os.waitstatus_to_exitcode(status)))
+            self._send(Ended(self._jobs.pop(pid).id, os.waitstatus_to_exitcode(status)))
 
-    def _end_children(self) -> None:
-        for pid in self._jobs:
-            os.kill(pid, signal.SIGTERM)
-        give_up = time.monotonic() + _GRACE_S
-        while self._jobs and time.monotonic() < give_up:
-            self._reap()
-            time.sleep(0.02)
-        for pid in self._jobs:
-            os.kill(pid, signal.SIGKILL)
+    def _end_jobs(self) -> None:
+        for pid, job in self._jobs.items():
+            if job.kind not in _LASTING:
+                os.kill(pid, signal.SIGKILL)
 
     def _send(self, message: Message) -> None:
         try:

@@ -1,4 +1,4 @@
-"""A child process of ours: its output goes to a log, and it dies when we die."""
+"""A child process of ours, whose output goes to a log, and one that our predecessor had started."""
 
 import contextlib
 import ctypes
@@ -11,9 +11,11 @@ from pathlib import Path
 
 import anyio
 
-_PR_SET_PDEATHSIG = 1
+from mewayz.servers.leftovers import process_ended, start_time
+from mewayz.servers.lifeline import end_with, open_lifeline
+
+_PR_SET_CHILD_SUBREAPER = 36
 _ours: set[int] = set()  # children whose end is awaited by their Child
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Child:
@@ -24,6 +26,7 @@ class Child:
         argv: Sequence[str],
         *,
         log: Path,
+        lifeline: int | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
         uid: int | None = None,
         env: Mapping[str, str] | None = None,
@@ -32,9 +35,10 @@ class Child:
     ) -> None:
         """Start `argv` in a session of its own, so that a terminal's Ctrl-C reaches us alone.
 
-        `death_signal` is sent to it when we die, however we die (Linux). `fds` are the descriptors it inherits.
-        `order` is what it reads from its standard input, at most 64 KiB: secrets go there, never into `argv` or `env`.
+        `death_signal` is sent to it when the `lifeline` ends. `fds` are the descriptors it inherits. `order` is what it
+        reads from its standard input, at most 64 KiB: secrets go there, never into `argv` or `env`.
         """
+        line = open_lifeline(lifeline) if lifeline is not None else None
         stdin, write = os.pipe()
         os.write(write, order)
         os.close(write)
@@ -48,12 +52,14 @@ class Child:
                 group=uid,
                 extra_groups=() if uid is not None else None,
                 env=env,
-                pass_fds=fds,
+                pass_fds=fds if line is None else [*fds, line],
                 start_new_session=True,
-                preexec_fn=lambda: die_with_parent(death_signal),
+                preexec_fn=None if line is None else lambda: end_with(line, death_signal),
             )
+        if line is not None:
+            os.close(line)
         self.pid = self._process.pid
-        _ours.add(self.pid)
+        own(self.pid)
         self.log = log
 
     @property
@@ -68,7 +74,7 @@ class Child:
     async def ended(self) -> int:
         """Wait for its end and return the exit status, negative for a signal."""
         await process_ended(self.pid)
-        _ours.discard(self.pid)
+        disown(self.pid)
         return self._process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, *, grace_s: float = 15) -> None:
@@ -86,26 +92,49 @@ class Child:
         return lines[-1] if lines else ""
 
 
+class Adopted(Child):
+    """A process that our predecessor started, by the same log: it is followed by its id, and has no exit status."""
+
+    def __init__(self, pid: int, log: Path) -> None:
+        """Follow process `pid`, which runs."""
+        self.pid = pid
+        self.log = log
+        self._born = start_time(pid)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it lives."""
+        return start_time(self.pid) == self._born != ""
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; to one that has ended, nothing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    async def ended(self) -> int:
+        """Wait for its end."""
+        await process_ended(self.pid)
+        return 0
+
+
+def become_reaper() -> None:
+    """Have processes become our children when their parent dies (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def own(pid: int) -> None:
+    """Leave the end of child `pid` to whoever waits for it."""
+    _ours.add(pid)
+
+
+def disown(pid: int) -> None:
+    """Forget a child that has ended."""
+    _ours.discard(pid)
+
+
 def reap_strangers() -> None:
     """Take note of the end of processes that became ours when their parent died, so that none stays a zombie."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid not in _ours:
             os.waitpid(ended.si_pid, os.WNOHANG)
-
-
-async def process_ended(pid: int) -> None:
-    """Wait until process `pid` has ended, whoever its parent is."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        await anyio.wait_readable(fd)
-    finally:
-        os.close(fd)
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send `number` to this process when its parent's thread ends (Linux; elsewhere nothing)."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, int(number))

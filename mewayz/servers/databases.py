@@ -1,13 +1,11 @@
 """One database and its roles a module, made with the administrator's rights (contracts.md, "Databases")."""
 
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from dataclasses import replace
 
 import asyncpg
 
 from mewayz.passwords import Passwords
-from mewayz.servers.module_database import ModuleDatabase
-
-_EXTRA_ROLES = {"identity": ("identity_login",)}  # contracts.md, "Sign-in": identity alone has tables outside tenancy
+from mewayz.servers.module_database import ModuleDatabase, logins, module_database
 
 
 async def make_database(admin_url: str, slug: str, passwords: Passwords) -> ModuleDatabase:
@@ -17,26 +15,20 @@ async def make_database(admin_url: str, slug: str, passwords: Passwords) -> Modu
     """
     database = f"mewayz_{slug}"
     owner = f"{database}_owner"
-    logins = [f"{slug}_app", f"{slug}_relay", *_EXTRA_ROLES.get(slug, ())]
+    names = logins(slug)
     connection = await asyncpg.connect(admin_url, server_settings={"createrole_self_grant": "set"})
     try:
-        await _make_roles(connection, owner, logins, passwords)
+        await _make_roles(connection, owner, names, passwords)
         is_new = not await connection.fetchval("select true from pg_database where datname = $1", database)
         if is_new:
             await connection.execute(
                 f"create database {_quoted(database)} owner {_quoted(owner)} template template0 encoding 'UTF8' "
                 "locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
             )
-            await _grant_connect(connection, database, owner, logins)
+            await _grant_connect(connection, database, owner, names)
     finally:
         await connection.close()
-    urls = [_url(admin_url, database, f"mewayz_{login}", passwords.of(f"role-{login}")) for login in logins]
-    return ModuleDatabase(
-        owner_url=_url(admin_url, database, role=owner),
-        app_url=urls[0],
-        relay_url=urls[1],
-        extra_urls=dict(zip(logins[2:], urls[2:], strict=True)),
-    )
+    return replace(module_database(admin_url, slug, passwords), is_new=is_new)
 
 
 async def _make_roles(connection: asyncpg.Connection, owner: str, logins: list[str], passwords: Passwords) -> None:
@@ -60,16 +52,6 @@ async def _grant_connect(connection: asyncpg.Connection, database: str, owner: s
         await connection.execute(f"revoke all on database {_quoted(database)} from public")
         roles = ["session_user", *(_quoted(f"mewayz_{login}") for login in logins)]
         await connection.execute(f"grant connect on database {_quoted(database)} to {', '.join(roles)}")
-
-
-def _url(admin_url: str, database: str, user: str | None = None, password: str | None = None, **more: str) -> str:
-    """Return `admin_url` with another database, and another user and parameters where given."""
-    parts = urlsplit(admin_url)
-    credentials, _, host = parts.netloc.rpartition("@")
-    if user is not None:
-        credentials = f"{quote(user)}:{quote(password or '')}"
-    query = urlencode([*parse_qsl(parts.query), *more.items()], safe="/")
-    return urlunsplit((parts.scheme, f"{credentials}@{host}", f"/{database}", query, ""))
 
 
 def _quoted(name: str) -> str:

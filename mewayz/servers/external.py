@@ -17,6 +17,9 @@ class ExternalPostgres:
         self.admin_url = admin_url
         self.url = without_user(admin_url)
 
+    def adopt(self) -> None:
+        """Do nothing: it runs."""
+
     async def start(self) -> bool:
         """Do nothing: it runs."""
         return False
@@ -49,8 +52,12 @@ class ExternalNats:
     async def allow(self, *users: NatsUser) -> None:
         """Do nothing: the users are the cluster's own matter."""
 
-    async def start(self) -> None:
+    def adopt(self) -> None:
         """Do nothing: it runs."""
+
+    async def start(self) -> bool:
+        """Do nothing: it runs."""
+        return False
 
     async def stop(self) -> None:
         """Do nothing: it isn't ours to stop."""

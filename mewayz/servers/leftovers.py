@@ -7,19 +7,17 @@ from pathlib import Path
 
 import anyio
 
-from mewayz.servers.child import process_ended
-
 _GRACE_S = 15.0
 
 
 def note(path: Path, pid: int) -> None:
     """Note process `pid` in the file `path`, with its start time: a process id alone may be used again."""
-    path.write_text(f"{pid} {_start_time(pid)}")
+    path.write_text(f"{pid} {start_time(pid)}")
 
 
 async def end_leftover(path: Path) -> None:
     """End the process that `path` notes, if it still runs: in order, after 15 s by force."""
-    pid = _noted(path)
+    pid = noted(path)
     if pid is None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -30,18 +28,31 @@ async def end_leftover(path: Path) -> None:
         await process_ended(pid)
 
 
-def _noted(path: Path) -> int | None:
+def noted(path: Path) -> int | None:
     """Return the process that `path` notes, if that one, and not a later one of the same id, runs."""
     if not path.exists():
         return None
-    pid, _, start_time = path.read_text().partition(" ")
-    return int(pid) if start_time and _start_time(int(pid)) == start_time else None
+    pid, _, born = path.read_text().partition(" ")
+    return int(pid) if born and start_time(int(pid)) == born else None
 
 
-def _start_time(pid: int) -> str:
-    """Return when a process started, in ticks since boot; empty where there is none (proc(5), stat, field 22)."""
+def start_time(pid: int) -> str:
+    """Return when a running process started, in ticks since boot; empty for one that has ended (proc(5), stat)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]
+
+
+async def process_ended(pid: int) -> None:
+    """Wait until process `pid` has ended, whoever its parent is."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        await anyio.wait_readable(fd)
+    finally:
+        os.close(fd)

@@ -13,7 +13,8 @@ import anyio
 from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
-from mewayz.servers.child import Child
+from mewayz.servers.child import Adopted, Child
+from mewayz.servers.leftovers import end_leftover, note, noted
 from shared.wire.receipt import permit_subject
 
 ADMIN = "mewayz_admin"
@@ -66,10 +67,11 @@ def gateway_user() -> NatsUser:
 class Nats:
     """The embedded server of one data folder. It listens on a port of 127.0.0.1 that the kernel chose, and keeps it."""
 
-    def __init__(self, folders: Folders, passwords: Passwords) -> None:
-        """Take the folders, which exist; nothing is started."""
+    def __init__(self, folders: Folders, passwords: Passwords, *, lifeline: int | None = None) -> None:
+        """Take the folders, which exist; nothing is started. It ends with the `lifeline`."""
         self._folders = folders
         self._passwords = passwords
+        self._lifeline = lifeline
         self._users: dict[str, NatsUser] = {}
         self._child: Child | None = None
         self._port = -1
@@ -108,18 +110,33 @@ class Nats:
             return
         raise ServerFailed("NATS", log=self._child.log, last_line=self._child.last_line())
 
-    async def start(self) -> None:
-        """Start the server and wait until it answers; after a crash it keeps its port. Raises ServerFailed."""
+    def adopt(self) -> None:
+        """Take over the server that a supervisor who died had started, with its users."""
+        pid = noted(self._pid_file)
+        address = _address(self._ports(pid)) if pid is not None else None
+        if pid is not None and address:
+            self._port, self._child = urlsplit(address).port or -1, Adopted(pid, self._log)
+
+    async def start(self) -> bool:
+        """Start the server and wait until it answers; after a crash it keeps its port. Raises ServerFailed.
+
+        Returns whether its store is new. One that was adopted is left alone.
+        """
+        if self.pid is not None:
+            return False
+        await end_leftover(self._pid_file)
+        is_new = not (self._folders.nats / "jetstream").exists()
         self._write_configuration()
         for leftover in self._folders.run.glob("*.ports"):
             leftover.unlink()
-        child = Child([str(_program()), "-c", str(self._configuration)], log=self._folders.log / "nats.log")
-        ports = self._folders.run / f"{_program().name}_{child.pid}.ports"
+        child = Child([str(_program()), "-c", str(self._configuration)], log=self._log, lifeline=self._lifeline)
+        note(self._pid_file, child.pid)
+        ports = self._ports(child.pid)
         with anyio.move_on_after(_START_S):
             while child.is_running:
                 if (address := _address(ports)) and await _answers(address):
                     self._port, self._child = urlsplit(address).port or -1, child
-                    return
+                    return is_new
                 await anyio.sleep(0.02)
         last_line = child.last_line()
         await child.stop(signal.SIGKILL)
@@ -134,6 +151,17 @@ class Nats:
         """Wait for the server's end and return its exit status."""
         assert self._child is not None, "start comes first"
         return await self._child.ended()
+
+    @property
+    def _log(self) -> Path:
+        return self._folders.log / "nats.log"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folders.run / "nats.pid"
+
+    def _ports(self, pid: int) -> Path:
+        return self._folders.run / f"{_program().name}_{pid}.ports"
 
     @property
     def _configuration(self) -> Path:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -13,7 +14,8 @@ import anyio
 from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
-from mewayz.servers.child import Child, process_ended
+from mewayz.servers.child import Adopted, Child
+from mewayz.servers.leftovers import process_ended
 from mewayz.servers.unprivileged import RunAs, not_root
 
 ADMIN = "mewayz_admin"
@@ -44,10 +46,14 @@ _SETTINGS = {
 class Postgres:
     """The embedded server of one data folder, on a private socket."""
 
-    def __init__(self, folders: Folders, passwords: Passwords) -> None:
-        """Take the folders, which exist; nothing is started."""
+    def __init__(
+        self, folders: Folders, passwords: Passwords, *, lifeline: int | None = None, settings: Mapping[str, str] = {}
+    ) -> None:
+        """Take the folders, which exist; nothing is started. `settings` add to our own; it ends with the `lifeline`."""
         self._folders = folders
         self._passwords = passwords
+        self._lifeline = lifeline
+        self._settings = {**_SETTINGS, **settings}
         self._child: Child | None = None
         self._run_as: RunAs | None = None
 
@@ -67,23 +73,32 @@ class Postgres:
         host = urlencode({"host": str(self._folders.postgres_socket)}, safe="/")
         return f"postgresql://{ADMIN}:{self._passwords.of(_PASSWORD)}@/postgres?{host}"
 
+    def adopt(self) -> None:
+        """Take over the server that a supervisor who died had started, if it takes sessions."""
+        lines = _pid_file(self._folders.postgres)
+        if len(lines) >= 8 and lines[7].strip() == "ready" and _is_postgres(int(lines[0])):
+            self._child = Adopted(int(lines[0]), self._log)
+
     async def start(self) -> bool:
         """Start the server, making its cluster at the first time; return whether it was made.
 
-        A server that a dead supervisor left behind is waited for: the kernel told it to end.
+        One that was adopted is left alone; another that still runs is told to end, and waited for.
         Raises ServerFailed, NoUser.
         """
+        if self.pid is not None:
+            return False
         run_as = self._run_as = self._run_as or not_root(self._folders.data)
         await self._wait_for_predecessor()
         is_new = not (self._folders.postgres / "PG_VERSION").exists()
         if is_new:
             await anyio.to_thread.run_sync(self._make_cluster, run_as)
         run_as.give(self._folders.postgres_socket)
-        options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in self._settings.items()]
         socket_folder = f"--unix_socket_directories={self._folders.postgres_socket}"
         self._child = Child(
             [*run_as.prefix, str(binaries() / "postgres"), "-D", str(self._folders.postgres), *options, socket_folder],
-            log=self._folders.log / "postgres.log",
+            log=self._log,
+            lifeline=self._lifeline,
             death_signal=signal.SIGINT,
             uid=run_as.uid,
             env=_environment(),
@@ -100,6 +115,10 @@ class Postgres:
         """Wait for the server's end and return its exit status."""
         assert self._child is not None, "start comes first"
         return await self._child.ended()
+
+    @property
+    def _log(self) -> Path:
+        return self._folders.log / "postgres.log"
 
     def _make_cluster(self, run_as: RunAs) -> None:
         # Made beside its place and renamed, so that an interrupted initdb leaves nothing half-done.

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import os
+import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import asyncpg
 import msgspec
@@ -54,9 +55,13 @@ class _Process:
         self._module: Module = load(bootstrap.module)
         self._clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
         self._activity = Activity()
+        self._server: uvicorn.Server | None = None
+        self._is_ending = False
 
     async def run(self) -> None:
         bootstrap, module = self._bootstrap, self._module
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._end)
         client = await connect(
             bootstrap.nats_url, user=bootstrap.nats_user, password=bootstrap.nats_password, name=module.slug
         )
@@ -81,6 +86,8 @@ class _Process:
             delivering = tasks.create_task(delivery.run())
             beating = tasks.create_task(self._beat(server, scheduler))
             leaning = tasks.create_task(database.keep_lean())
+            self._server = server
+            server.should_exit = self._is_ending
             await server.serve(sockets=[self._listener])
             await delivery.drain()
             leaning.cancel()
@@ -92,6 +99,11 @@ class _Process:
         await database.close()
         for engine in extras.values():
             await engine.dispose()
+
+    def _end(self) -> None:
+        self._is_ending = True
+        if self._server is not None:
+            self._server.should_exit = True
 
     async def _beat(self, server: uvicorn.Server, scheduler: Scheduler | None) -> None:
         while not server.started:  # noqa: ASYNC110
@@ -192,8 +204,15 @@ def _keys(bootstrap: ModuleBootstrap) -> Mapping[str, Ed25519PublicKey]:
     return {kid: Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw)) for kid, raw in bootstrap.router_keys.items()}
 
 
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals to us: uvicorn would raise them again when it is done, and delivery isn't done then."""
+        yield
+
+
 def _server(endpoint: CountedEndpoint) -> uvicorn.Server:
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             endpoint,
             loop="none",

@@ -132,18 +132,31 @@ def test_a_killed_server_is_started_again(platform: Platform, server: str) -> No
     assert platform.status()[server]["url"] == before["url"]
 
 
-def test_a_killed_supervisor_is_started_again_by_up(platform: Platform) -> None:
+def test_a_killed_supervisor_is_started_again_and_takes_over_what_runs(platform: Platform) -> None:
     _wait_until(lambda: {platform.module(slug)["state"] for slug in ("alpha", "beta", "broken")} == {"ready"})
-    supervisor = psutil.Process(platform.pid).children()[0]
-    modules = [process for process in supervisor.children(recursive=True) if "mewayz: " in _command(process)]
+    platform.run("stop", "broken")
+    before = platform.status()
 
-    supervisor.kill()
+    _supervisor(platform).kill()
 
     platform.wait_for("! Starting again")
     platform.wait_for("step=modules")
-    assert platform.module("alpha")["state"] == "ready"
-    assert len(modules) > 2
-    _wait_until(lambda: all(_is_gone(process) for process in modules))  # also those that an earlier zygote had forked
+    after = platform.status()
+    for server in ("router", "postgres", "nats"):
+        assert (server, after[server]["pid"]) == (server, before[server]["pid"])
+    assert [(one["name"], one["state"], one["pid"]) for one in after["modules"]] == [
+        (one["name"], one["state"], one["pid"]) for one in before["modules"]
+    ]
+    platform.run("start", "broken")
+
+
+def test_an_adopted_module_that_dies_is_started_again(platform: Platform) -> None:
+    before = platform.module("alpha")["pid"]
+
+    os.kill(before, signal.SIGKILL)
+
+    _wait_until(lambda: platform.module("alpha")["pid"] not in (None, before), timeout_s=4)
+    _wait_until(lambda: platform.module("alpha")["state"] == "ready", timeout_s=4)
 
 
 def test_a_second_up_on_the_same_data_says_so(platform: Platform) -> None:
@@ -186,6 +199,22 @@ def test_when_up_is_killed_nothing_stays_behind(tmp_path: Path, folder_of_module
     _wait_until(lambda: all(_is_gone(process) for process in family), timeout_s=30)
 
 
+def test_when_up_and_supervisor_are_killed_at_once_nothing_stays_behind(
+    tmp_path: Path, folder_of_modules: Path
+) -> None:
+    running = Platform(tmp_path, "--modules", "beta", modules_from=[folder_of_modules])
+    running.start(until="step=modules")
+    family = psutil.Process(running.pid).children(recursive=True)
+
+    for process in (psutil.Process(running.pid), _supervisor(running)):
+        process.suspend()  # so that neither sees the other die
+    for process in (_supervisor(running), psutil.Process(running.pid)):
+        process.kill()
+
+    assert running.exit_code() == -signal.SIGKILL
+    _wait_until(lambda: all(_is_gone(process) for process in family), timeout_s=30)
+
+
 def _wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
     give_up = time.monotonic() + timeout_s
     while not condition():
@@ -200,6 +229,11 @@ def _connects(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def _supervisor(platform: Platform) -> psutil.Process:
+    children = psutil.Process(platform.pid).children()
+    return next(process for process in children if "mewayz.runtime.supervisor" in _command(process))
 
 
 def _child_named(platform: Platform, name: str) -> psutil.Process:

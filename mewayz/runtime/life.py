@@ -1,0 +1,106 @@
+"""One process of a module, from its birth to its end: its signs of life, its memory, its drain."""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import anyio
+
+from mewayz.runtime.forks import Fork
+from mewayz.runtime.pulse import Pulse
+from mewayz.runtime.records import Rest
+
+_FIRST_BEAT_S = 60.0
+_BEAT_S = 5.0
+_ABORT_S = 2.0
+_DRAIN_S = 15.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Life:
+    """A module's process while it runs; `watch` follows it to its end."""
+
+    def __init__(self, fork: Fork, pulse: Pulse, *, memory_mb: int) -> None:
+        """Take the process, its signs of life, and how much memory of its own it may hold."""
+        self.pid = fork.pid
+        self._fork = fork
+        self._pulse = pulse
+        self._memory_mb = memory_mb
+        self._verdict: str | None = None
+        self._over = anyio.Event()
+
+    @property
+    def idle_s(self) -> float:
+        """How many seconds it has had nothing in hand."""
+        return self._pulse.last.idle_s
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When its next scheduled work is due; None where it has none."""
+        return self._pulse.last.due_at
+
+    @property
+    def rest(self) -> Rest | None:
+        """How it rests, once it has ended in order with nothing left to send."""
+        return Rest(self.due_at) if self._pulse.last.settled else None
+
+    async def watch(self, is_up: Callable[[], None]) -> str:
+        """Follow it to its end and return why it ended; `is_up` is called at its first sign of life."""
+        reason = ""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow, is_up)
+            reason = await self._fork.ended()
+            tasks.cancel_scope.cancel()
+        self._pulse.read()  # its last words
+        self._over.set()
+        return self._verdict or reason
+
+    async def drain(self, *, kill: bool = False) -> None:
+        """End it: in order, after 15 s by force, or by force at once; return when it is gone."""
+        if not kill:
+            self._fork.send(signal.SIGTERM)
+            with anyio.move_on_after(_DRAIN_S):
+                await self._over.wait()
+                return
+        self._fork.send(signal.SIGKILL)
+        await self._over.wait()
+
+    async def _follow(self, is_up: Callable[[], None]) -> None:
+        allowance = _FIRST_BEAT_S
+        while True:
+            with anyio.move_on_after(allowance):
+                if not await self._pulse.beats():
+                    return
+                if allowance == _FIRST_BEAT_S:
+                    is_up()
+                    allowance = _BEAT_S
+                await self._check_memory()
+                continue
+            await self._end_hung()
+            return
+
+    async def _end_hung(self) -> None:
+        """Kill a process that gives no sign of life; SIGABRT first: its stacks go to the log."""
+        self._verdict = f"it gave no sign of life for {_BEAT_S:.0f} s"
+        self._fork.send(signal.SIGABRT)
+        await anyio.sleep(_ABORT_S)
+        self._fork.send(signal.SIGKILL)
+
+    async def _check_memory(self) -> None:
+        held_mb = _private_mb(self.pid)
+        if held_mb <= self._memory_mb:
+            return
+        self._verdict = f"it held {held_mb} MB of memory; its ceiling is {self._memory_mb} MB"
+        with anyio.CancelScope(shield=True):
+            await self.drain()
+
+
+def _private_mb(pid: int) -> int:
+    """Return how many MB of memory a process doesn't share with the file system; 0 for one that is gone."""
+    try:
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return (int(resident) - int(shared)) * _PAGE_BYTES // 1_000_000

@@ -1,0 +1,118 @@
+"""Modules sleep until they are needed (architecture.md, "One command"): woken by requests, events and due work."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.services import Platform
+
+pytestmark = [pytest.mark.timeout(60), pytest.mark.xdist_group("activation")]
+
+_MODULE = """
+from shared.module import Module
+from subgraphs.{slug} import part
+
+module = Module({slug!r}, name={slug!r}, area="Test", parts=(part,))
+"""
+_PARTS = {
+    "plain": "",
+    "clocked": """
+from shared.database.transaction import Transaction
+from shared.events.schedule import every
+
+
+@every("1h")
+async def work(tx: Transaction) -> None:
+    pass
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A lazy platform whose modules sleep after a second: one that does nothing, one with scheduled work."""
+    folder = tmp_path_factory.mktemp("modules")
+    for slug, part in _PARTS.items():
+        (folder / slug / "migrations").mkdir(parents=True)
+        (folder / slug / "__init__.py").write_text(_MODULE.format(slug=slug))
+        (folder / slug / "part.py").write_text(part)
+    data = tmp_path_factory.mktemp("data")
+    running = Platform(data, "--modules", "plain,clocked", "--lazy", "--idle", "1", modules_from=[folder])
+    running.start(until="step=modules")
+    yield running
+    assert running.stop() == 0
+
+
+def test_modules_without_anything_to_do_sleep_after_the_first_start(platform: Platform) -> None:
+    _wait_until(lambda: _states(platform) == {"asleep"})
+
+    assert [module["pid"] for module in platform.status()["modules"]] == [None, None]
+
+
+def test_a_request_wakes_a_sleeping_module_and_is_answered(platform: Platform) -> None:
+    _wait_until(lambda: _states(platform) == {"asleep"})
+
+    answer = _request(platform, "plain")
+
+    assert answer.startswith(b"HTTP/1.1 401")  # it has no token
+
+
+def test_a_woken_module_sleeps_again_once_it_is_idle(platform: Platform) -> None:
+    _request(platform, "plain")
+    assert platform.module("plain")["state"] == "ready"
+
+    _wait_until(lambda: platform.module("plain")["state"] == "asleep")
+
+    assert platform.module("plain")["restarts"] == 0
+
+
+def test_a_stopped_module_is_not_woken(platform: Platform) -> None:
+    platform.run("stop", "plain")
+
+    with pytest.raises(OSError):  # noqa: PT011 refused, or no socket there
+        _request(platform, "plain")
+
+    assert platform.module("plain")["state"] == "stopped"
+    platform.run("start", "plain")
+
+
+def test_a_start_with_unchanged_code_wakes_nobody(platform: Platform) -> None:
+    _wait_until(lambda: _states(platform) == {"asleep"})
+    assert platform.stop() == 0
+
+    platform.start(until="step=modules")
+
+    assert _states(platform) == {"asleep"}
+
+
+def test_a_module_that_was_killed_is_woken_at_the_next_start(platform: Platform) -> None:
+    _request(platform, "plain")
+    platform.run("stop", "plain", "--kill")
+    platform.stop()
+
+    platform.start(until="step=modules")
+
+    _wait_until(lambda: platform.module("plain")["state"] == "ready")
+    assert platform.module("clocked")["state"] == "asleep"
+
+
+def _states(platform: Platform) -> set[Any]:
+    return {module["state"] for module in platform.status()["modules"]}
+
+
+def _request(platform: Platform, slug: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(platform.data / "run" / f"{slug}.sock"))
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+        return connection.recv(4096)
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.1)
