@@ -1,13 +1,14 @@
 """Which subgraph serves each wanted field, with the fewest fetches: unit propagation, then branch and bound.
 
 What is paid for is an *entry*: a subgraph entered at a place. Most fields have one resolver, which decides nearly all
-entries; what is left is searched exactly, until `NODES` steps are used up. A key's fields, and those of @requires, are
+entries; what is left is searched exactly, until `NODES` steps or `SECONDS` are used up. A key's fields, and those of @requires, are
 wants like the client's own. Choices are memoised by (selection, arrived subgraphs, what they provide, candidates).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from time import perf_counter
 
 from router.planning.choices import Arrival, Choice, SiteChoice
 from router.planning.normalize import Selection, Want
@@ -16,6 +17,7 @@ from router.supergraph.model import Kind, bits
 from router.supergraph.reach import Reach
 
 NODES = 20_000
+SECONDS = 0.5  # a hostile operation's steps can be dear: the search ends then, too
 
 
 class Chooser:
@@ -27,6 +29,7 @@ class Chooser:
         self._roots = set(reach.supergraph.roots.values()) | {root}
         self._sites: dict[tuple[Selection, Arrival], SiteChoice | None] = {}
         self._nodes = 0
+        self._until = perf_counter() + SECONDS
         self.is_optimal = True
 
     def site(self, selection: Selection, arrival: Arrival) -> SiteChoice | None:
@@ -55,8 +58,15 @@ class Chooser:
         return below or arrival
 
     def _site(self, selection: Selection, arrival: Arrival) -> SiteChoice | None:
+        """Choose for an interface object as such; where that can't be, for its concrete types, which are asked for."""
+        found = self._chosen(self._asked(selection, arrival), arrival)
+        if found is None and self._is_untyped(selection, arrival):
+            found = self._chosen(self._by_type(selection, arrival), arrival)
+        return found
+
+    def _chosen(self, asked: Iterable[tuple[str, tuple[Want, ...]]], arrival: Arrival) -> SiteChoice | None:
         by_type: dict[str, Choice] = {}
-        for name, wants in self._asked(selection, arrival):
+        for name, wants in asked:
             choice = self._choose(name, wants, arrival)
             if choice is None:
                 return None
@@ -70,19 +80,24 @@ class Chooser:
         return SiteChoice(by_type, fetches, max((one.depth for one in by_type.values()), default=0))
 
     def _asked(self, selection: Selection, arrival: Arrival) -> Iterator[tuple[str, tuple[Want, ...]]]:
-        reach = self._reach
-        one = reach.types[selection.type]
-        possible = reach.possible(selection.type)
-        if one.kind not in (Kind.INTERFACE, Kind.UNION):
+        if self._reach.types[selection.type].kind not in (Kind.INTERFACE, Kind.UNION):
             yield selection.type, selection.wants[selection.type]
-            return
-        real = arrival.mask & ~one.interface_objects
-        typed = all(want.name != "__typename" for want in selection.common) and selection.is_uniform
-        if not possible or (not real and typed):
+        elif not self._reach.possible(selection.type) or self._is_untyped(selection, arrival):
             yield selection.type, selection.common
-            return
-        for name in possible:
-            if not real:
+        else:
+            yield from self._by_type(selection, arrival)
+
+    def _is_untyped(self, selection: Selection, arrival: Arrival) -> bool:
+        """Whether objects came as an interface object, and nothing is wanted that depends on their type."""
+        one = self._reach.types[selection.type]
+        if one.kind not in (Kind.INTERFACE, Kind.UNION) or arrival.mask & ~one.interface_objects:
+            return False
+        return selection.is_uniform and all(want.name != "__typename" for want in selection.common)
+
+    def _by_type(self, selection: Selection, arrival: Arrival) -> Iterator[tuple[str, tuple[Want, ...]]]:
+        one = self._reach.types[selection.type]
+        for name in self._reach.possible(selection.type):
+            if not arrival.mask & ~one.interface_objects:
                 typename = Want("__typename", (), "String!", None, None)
                 yield name, (*selection.wants[name], typename)
             elif self._is_asked(selection.type, name, arrival, one.subgraphs & ~one.interface_objects):
@@ -101,6 +116,6 @@ class Chooser:
     def step(self) -> bool:
         """Count a step of the search; False when there are none left and the first way must do."""
         self._nodes += 1
-        if self._nodes > NODES:
+        if self._nodes > NODES or (self._nodes % 64 == 0 and perf_counter() > self._until):
             self.is_optimal = False
         return self.is_optimal

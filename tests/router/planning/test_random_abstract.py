@@ -1,6 +1,7 @@
 """Random supergraphs with interfaces, unions, interface objects, @provides and deep @requires against the monolith."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import Unplannable
+from router.execution.prepared import Graph
+from router.supergraph.model import Kind, Supergraph
 from tests.router.planning.test_random import check
 from tests.router.planning.world import Row, World
 
@@ -207,3 +210,38 @@ async def test_the_answer_is_the_monoliths(seed: int) -> None:
     assert answer.errors == []
     assert answer.data == world.truth(query), query
     check(world.prepare(query).compiled.plan)
+
+
+def narrowed(supergraph: Supergraph, dice: random.Random) -> Supergraph:
+    """Return a supergraph in which each shared field has one resolver, chosen by lot."""
+    types = dict(supergraph.types)
+    for name, one in types.items():
+        fields = dict(one.fields)
+        for field in fields.values():
+            able = [number for number, source in field.sources.items() if not source.external]
+            if one.kind is Kind.OBJECT and len(able) > 1 and field.name != "id":
+                lost = set(able) - {dice.choice(able)}
+                sources = {n: replace(s, external=s.external or n in lost) for n, s in field.sources.items()}
+                fields[field.name] = replace(field, sources=sources)
+        types[name] = replace(one, fields=fields)
+    return replace(supergraph, types=types)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**9))
+def test_no_other_choice_of_resolvers_needs_fewer_fetches(seed: int) -> None:
+    """I7: what any fixed choice of one resolver for each field costs, the planner's own choice never exceeds."""
+    found = made(seed)
+    if found is None:
+        return
+    world, query = found
+    plan = world.prepare(query).compiled.plan
+    dice = random.Random(seed)
+
+    for _ in range(6):
+        other = Graph(narrowed(world.graph.supergraph, dice))
+        try:
+            fixed = other.prepare(query).compiled.plan
+        except Unplannable:
+            continue
+        assert not plan.is_optimal or len(plan.fetches) <= len(fixed.fetches), query
