@@ -79,6 +79,10 @@ check:
     .venv/bin/lint-imports
     .venv/bin/mewayz compose --check
 
+# Build web/graphiql again, with Node from a wheel (nobody needs it to run the platform)
+graphiql:
+    @.venv/bin/python web/graphiql/build.py
+
 # Measure: `bench startup --json`
 bench name *args:
     @shift; .venv/bin/python -m benchmarks.{{ name }} "$@"

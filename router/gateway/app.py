@@ -36,6 +36,7 @@ from router.gateway.protocol.asgi import (
     respond,
     respond_in_pieces,
 )
+from router.gateway.protocol.graphiql import GraphiQL
 from router.gateway.protocol.http import refusal
 from router.gateway.protocol.websocket import WebSockets
 from router.gateway.served import ServedGraph, module_destination
@@ -148,8 +149,11 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     pipeline = Pipeline(
         served=served, identity=identity, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
     )
+    graphiql = GraphiQL(served=served, identity=identity, settings=settings)
     paths: dict[str, Handler] = {
         "/graphql": pipeline.respond,
+        "/graphiql": graphiql.respond,
+        "/graphiql/": graphiql.respond,
         "/auth/": sign_in.respond,
         JWKS_PATH: _getting(identity.published),
         "/health/live": _getting(live),
