@@ -1,8 +1,8 @@
 """Which subgraph serves each wanted field, with the fewest fetches: unit propagation, then branch and bound.
 
 What is paid for is an *entry*: a subgraph entered at a place. Most fields have one resolver, which decides nearly all
-entries; what is left is searched exactly, until `NODES` steps or `SECONDS` are used up. A key's fields, and those of @requires, are
-wants like the client's own. Choices are memoised by (selection, arrived subgraphs, what they provide, candidates).
+entries; what is left is searched exactly, until `NODES` steps or `SECONDS` are used up. A key's fields, and those of
+@requires, are wants like the client's own. Choices are memoised by (selection, arrived subgraphs, what they provide, candidates).
 """
 
 from __future__ import annotations
