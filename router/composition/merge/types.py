@@ -83,11 +83,14 @@ def _remembered(merging: Merging, name: str, sources: Sources, memory: Memory) -
         surroundings += (merging.inputs.get(name), merging.outputs.get(name))
     elif facts[0].kind != "INPUT_OBJECT":
         surroundings += tuple(merging.by_interface_object.get(name, ()))
-        surroundings += tuple(interface for one in facts for interface in one.interfaces if interface in merging.types)
+        for one in facts:
+            if one.interfaces:
+                surroundings += tuple(interface for interface in one.interfaces if interface in merging.types)
     known = memory.merged.get(name)
     if known is None or known.sources != facts or known.surroundings != surroundings:
         known = memory.merged[name] = _merge_anew(merging, name, sources, surroundings, memory=memory)
-    replay(merging.report, known.errors, known.hints)
+    if known.errors or known.hints:
+        replay(merging.report, known.errors, known.hints)
     for used, at in known.inputs.items():
         merging.inputs.setdefault(used, at)
     for used, at in known.outputs.items():
