@@ -1,0 +1,179 @@
+"""The clients of the chaos run: they post until they are answered, and one reads what nobody changes."""
+
+import asyncio
+import time
+from typing import Any
+
+import orjson
+
+from tests.services import Platform
+
+_CLIENTS = 16
+_TIMEOUT_S = 12.0
+_TOKEN_S = 240.0
+_OPEN = "mutation($input: OpenAccountInput!) { openAccount(input: $input) { account { id } userErrors { code } } }"
+_POST = "mutation($input: PostInput!) { post(input: $input) { account { id } userErrors { code } receipt { status } } }"
+_READ = "{ dashboard { id } }"
+_TOUCHED = ("router", "postgres", "supervisor")  # what the reader's query goes through
+
+
+class Unanswered(Exception):
+    """No whole answer came."""
+
+
+class Token:
+    """One access token for all, taken anew before it ends."""
+
+    def __init__(self, platform: Platform) -> None:
+        """Ask the supervisor of `platform`."""
+        self._platform = platform
+        self._token, self._made_at = "", -_TOKEN_S
+        self._turn = asyncio.Lock()
+
+    async def fresh(self) -> str:
+        """Return a token of lumen's owner; the old one where none is to be had now."""
+        async with self._turn:
+            if time.monotonic() - self._made_at > _TOKEN_S:
+                done = await asyncio.to_thread(self._platform.run, "token", "--tenant", "lumen")
+                if done.returncode == 0:
+                    self._token, self._made_at = done.stdout.strip(), time.monotonic()
+        return self._token
+
+
+class Connection:
+    """One client's connection, made anew after any trouble."""
+
+    def __init__(self, platform: Platform, token: Token) -> None:
+        """Ask the router of `platform`."""
+        self._platform = platform
+        self._token = token
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Return the answer to an operation. Raises Unanswered."""
+        body = orjson.dumps({"query": query, "variables": variables})
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                token = await self._token.fresh()
+                return await self._exchange(body, token)
+        except (OSError, TimeoutError, EOFError, ValueError, IndexError) as error:
+            self.close()
+            raise Unanswered(f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """Forget the connection."""
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+    async def _exchange(self, body: bytes, token: str) -> dict[str, Any]:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._platform.port)
+        reader, writer = self._streams
+        head = (
+            f"POST /graphql HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body)
+        lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+        length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
+        answer = orjson.loads(await reader.readexactly(length))
+        if b" 200 " not in lines[0]:
+            raise ValueError(f"{lines[0].decode()} {answer}")
+        return answer
+
+
+class Clients:
+    """Post on accounts of their own, one after the other, each until it is acknowledged; keep the ledger."""
+
+    def __init__(self, platform: Platform, token: Token) -> None:
+        """Post at the router of `platform`."""
+        self._connections = [Connection(platform, token) for _ in range(_CLIENTS)]
+        self._accounts: list[str] = []
+        self._running = True
+        self.acked: dict[str, str] = {}  # label -> account
+        self.acked_at: list[float] = []
+        self.repeats = 0
+
+    async def open_accounts(self) -> None:
+        """Open an account for each client, before anything dies."""
+        for number, connection in enumerate(self._connections):
+            answer = await connection.ask(_OPEN, input={"name": f"Client {number}"})
+            self._accounts.append(answer["data"]["openAccount"]["account"]["id"])
+
+    def stop(self) -> None:
+        """Let each client finish what it has begun."""
+        self._running = False
+
+    async def run(self) -> None:
+        """Post until stopped."""
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(_CLIENTS):
+                tasks.create_task(self._client(number))
+
+    async def _client(self, number: int) -> None:
+        posted = 0
+        while self._running:
+            posted += 1
+            label = f"{number}-{posted}"
+            given = {"accountId": self._accounts[number], "label": label, "idempotencyKey": label}
+            begun = time.monotonic()
+            while not await self._is_acked(self._connections[number], given):
+                self.repeats += 1
+                begun = time.monotonic()
+                await asyncio.sleep(0.1)
+            self.acked[label] = self._accounts[number]
+            self.acked_at.append(begun)
+
+    async def _is_acked(self, connection: Connection, given: dict[str, Any]) -> bool:
+        try:
+            answer = await connection.ask(_POST, input=given)
+        except Unanswered:
+            return False
+        payload = (answer.get("data") or {}).get("post")
+        if answer.get("errors") or payload is None:
+            return False
+        assert not payload["userErrors"], payload
+        return payload["receipt"]["status"] == "DONE"
+
+
+class Reader:
+    """Asks one thing again and again that Identity alone answers, and judges the answers."""
+
+    def __init__(self, platform: Platform, token: Token) -> None:
+        """Ask the router of `platform`."""
+        self._connection = Connection(platform, token)
+        self._running = True
+        self._troubled_at: float | None = None  # since something that the query goes through was killed
+        self.judged = 0
+        self.wrong: list[Any] = []
+
+    def expect_trouble(self, kind: str) -> None:
+        """Judge no refusal from now on, until the first right answer, if the query goes through what is killed."""
+        if kind in _TOUCHED:
+            self._troubled_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._running = False
+
+    async def run(self) -> None:
+        """Ask until stopped; the first answer, given before anything dies, is the right one."""
+        right = await self._connection.ask(_READ)
+        assert "errors" not in right, right
+        while self._running:
+            await asyncio.sleep(0.02)
+            begun = time.monotonic()
+            try:
+                answer: Any = await self._connection.ask(_READ)
+            except Unanswered as error:
+                answer = str(error)
+            self._judge(answer, right, begun)
+
+    def _judge(self, answer: Any, right: Any, begun: float) -> None:
+        self.judged += 1
+        if answer == right:
+            if self._troubled_at is not None and begun > self._troubled_at + 0.5:
+                self._troubled_at = None
+        elif self._troubled_at is None or (isinstance(answer, dict) and "errors" not in answer):
+            self.wrong.append(answer)
