@@ -1,6 +1,6 @@
-"""Supergraph SDL <-> model: join v0.3 to v0.5 in, join v0.5 out, as other routers read it."""
+"""Supergraph SDL <-> model: join v0.1 to v0.5 in, join v0.5 out, as other routers read it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from graphql import (
@@ -28,6 +28,7 @@ from graphql import (
 
 from router.errors import InvalidSupergraph
 from router.supergraph.field_set import FieldSet, parse_field_set
+from router.supergraph.legacy import modernised, with_members
 from router.supergraph.model import (
     PLAIN,
     Applied,
@@ -92,19 +93,25 @@ class _Reader:
     def __init__(self, numbers: Mapping[str, int]) -> None:
         self._numbers = numbers
 
-    def read(self, subgraphs: tuple[Subgraph, ...], definitions: Iterable[object]) -> Supergraph:
+    def read(self, subgraphs: tuple[Subgraph, ...], definitions: Sequence[object]) -> Supergraph:
         types: dict[str, Type] = {}
         directives: dict[str, Directive] = {}
         schema: SchemaDefinitionNode | None = None
+        names: set[str] = set()
         for node in definitions:
             if isinstance(node, SchemaDefinitionNode):
                 schema = node
             elif isinstance(node, DirectiveDefinitionNode):
                 name = node.name.value
+                names.add(name)
                 if name not in _OWN_DIRECTIVES and not name.startswith(_HIDDEN):
                     directives[name] = self._directive(node)
             elif isinstance(node, TypeDefinitionNode) and not node.name.value.startswith(_HIDDEN):
                 types[node.name.value] = self._type(node)
+        if owners := self._owners(definitions):
+            types = modernised(types, owners, (1 << len(subgraphs)) - 1)
+        elif "join__unionMember" not in names:
+            types = {name: with_members(one, types) for name, one in types.items()}
         roots = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
         if schema is not None:
             roots = {one.operation.value: one.type.name.value for one in schema.operation_types}
@@ -117,6 +124,15 @@ class _Reader:
             description=_text(schema.description) if schema else None,
             applied=self._applied(schema.directives if schema else ()),
         )
+
+    def _owners(self, definitions: Iterable[object]) -> dict[str, int]:
+        """Return the owner of each entity where a supergraph of join v0.1 names them."""
+        return {
+            node.name.value: self._number(_arguments(use))
+            for node in definitions
+            if isinstance(node, TypeDefinitionNode)
+            for use in _uses(node.directives, "join__owner")
+        }
 
     def _type(self, node: TypeDefinitionNode) -> Type:
         keys: list[Key] = []
