@@ -5,7 +5,8 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from shared.errors import Defect, MewayzError
+from shared.errors import Defect, MewayzError, Unavailable
+from shared.events.consumer import is_transient
 
 log = structlog.get_logger()
 
@@ -21,7 +22,10 @@ def shown(error: MewayzError, module: str) -> dict[str, Any]:
 
 
 def shown_in_answer(error: GraphQLError, module: str) -> dict[str, Any]:
-    """Return an error of an execution with its path; a cause that isn't ours is masked and logged."""
+    """Return an error of an execution with its path; a cause that isn't ours is masked and logged.
+
+    A database that is away is no defect: its caller hears that he may repeat the request.
+    """
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -32,6 +36,9 @@ def shown_in_answer(error: GraphQLError, module: str) -> dict[str, Any]:
         }
     elif isinstance(cause, MewayzError):
         answer = shown(cause, module)
+    elif is_transient(cause):
+        log.warning("database_away", module=module, error=str(cause))
+        answer = shown(Unavailable(f"The database of {module} doesn't answer: repeat this in a moment."), module)
     else:
         answer = masked(cause, module)
     return {**answer, "path": error.path} if error.path else answer
