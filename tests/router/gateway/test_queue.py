@@ -1,0 +1,282 @@
+"""The gateway's side of queued commands, over a real JetStream; the module is the test itself (events.md, D)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio
+import msgspec
+import orjson
+import pytest
+from nats.aio.client import Client
+
+from mewayz.servers.nats import GATEWAY, gateway_user
+from mewayz.servers.streams import connect as connect_admin
+from router.composition.compose import compose
+from router.composition.subgraph import Subgraph
+from router.gateway.commands.subgraph import SDL
+from router.gateway.settings import Settings
+from shared.clock import SystemClock
+from shared.wire.bootstrap import RouterBootstrap
+from shared.wire.control import ModuleState
+from shared.wire.jetstream import connect, last_message
+from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Status, command_subject
+from shared.wire.token import verify_internal
+from tests.router.gateway.world import TENANT, USER, Module, World, until, world
+from tests.services import NatsServer
+
+pytestmark = pytest.mark.anyio
+SHOP = """
+extend schema
+  @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@key", "@shareable", "@composeDirective"])
+  @link(url: "https://mewayz.dev/specs/queueable/v1.0", import: ["@queueable"])
+  @composeDirective(name: "@queueable")
+directive @queueable(ttl: String!) on FIELD_DEFINITION
+type Query { shop: String }
+type Mutation {
+  place(input: PlaceInput!): PlacePayload! @queueable(ttl: "1h")
+  hurry(input: PlaceInput!): PlacePayload! @queueable(ttl: "1s")
+  burn(input: PlaceInput!): PlacePayload!
+}
+input PlaceInput { what: String! idempotencyKey: String }
+type PlacePayload { order: Order userErrors: [UserError!]! receipt: Receipt! }
+type Order @key(fields: "id") { id: ID! what: String }
+type UserError @shareable { code: String! message: String! field: [String!] }
+type Receipt @key(fields: "id", resolvable: false) { id: ID! status: ReceiptStatus! @shareable }
+enum ReceiptStatus { DONE QUEUED FAILED REJECTED EXPIRED CANCELLED }
+"""
+PLACE = "mutation($what: String!, $key: String) { %s(input: {what: $what, idempotencyKey: $key}) { %s } }"
+OUTCOME = "order { id } userErrors { code } receipt { id status }"
+
+
+class Shop:
+    """A gateway with a queue, and the NATS user of module `shop`."""
+
+    def __init__(self, made: World, client: Client, admin: Client) -> None:
+        self.world = made
+        self.client = client
+        self.admin = admin
+
+    async def place(self, what: str, key: str | None = None, *, field: str = "place", selection: str = OUTCOME) -> Any:
+        _, body = await self.world.graphql(PLACE % (field, selection), {"what": what, "key": key})
+        return body
+
+    async def queued(self, what: str, key: str | None = None, **more: Any) -> str:
+        body = await self.place(what, key, **more)
+        (payload,) = body["data"].values()
+        assert payload["receipt"]["status"] == "QUEUED", body
+        return payload["receipt"]["id"]
+
+    async def receipt(self, receipt: str) -> Any:
+        query = "query($id: ID!) { receipt(id: $id) { id status userErrors { code } } }"
+        _, body = await self.world.graphql(query, {"id": receipt})
+        assert "errors" not in body, body
+        return body["data"]["receipt"]
+
+    async def command(self, receipt: str) -> tuple[QueuedCommand, bytes]:
+        """Return a command that waits, and its message."""
+        body = await last_message(self.admin, "COMMANDS", command_subject("shop", TENANT, receipt))
+        assert body is not None
+        return msgspec.json.decode(body, type=QueuedCommand), body
+
+    async def permit(self, receipt: str) -> Permit:
+        wanted = msgspec.json.encode(PermitWanted(TENANT, UUID(receipt)))
+        reply = await self.client.request("ask.permit.shop", wanted, timeout=5)
+        return msgspec.json.decode(reply.data, type=Permit)
+
+
+@asynccontextmanager
+async def shop(tmp_path: Path, nats_server: NatsServer, settings: Settings | None = None) -> AsyncIterator[Shop]:
+    """A gateway whose module `shop` is stopped, and whose identity says that everybody still may."""
+    await nats_server.nats.allow(gateway_user())
+    user, password = await nats_server.add_module("shop")
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(world(tmp_path))
+        made.settings = settings or made.settings
+        plain = made.bootstrap()
+        gateway, secret = nats_server.nats.credentials(GATEWAY)
+        told = msgspec.structs.replace(plain, nats_url=nats_server.url, nats_user=gateway, nats_password=secret)
+        made.bootstrap = lambda: told  # pyright: ignore[reportAttributeAccessIssue]
+        made.write_supergraph = lambda: _write(tmp_path)  # pyright: ignore[reportAttributeAccessIssue]
+        made.supervisor.states["shop"] = ModuleState.STOPPED
+        standing = {"tenant": str(TENANT), "user": str(USER), "permissions": ["shop.order.write"]}
+        made.identity.routes["/auth/standing"] = lambda _: (200, [], orjson.dumps(standing))
+        await made.start(made.identity)
+        client = await connect(nats_server.url, user=user, password=password, name="shop")
+        stack.push_async_callback(client.close)
+        admin = await connect_admin(nats_server.admin_url)
+        stack.push_async_callback(admin.close)
+        for stream in ("COMMANDS", "CMDRES"):
+            await admin.request(f"$JS.API.STREAM.PURGE.{stream}", b"")
+        with anyio.fail_after(8):
+            while "errors" in (await made.graphql("{ receipts { id } }"))[1]:  # noqa: ASYNC110 until it is connected
+                await anyio.sleep(0.01)
+        yield Shop(made, client, admin)
+
+
+def _write(folder: Path) -> None:
+    composed = compose([Subgraph("shop", "module:shop", SHOP), Subgraph(GATEWAY, "module:gateway", SDL)])
+    assert composed.sdl, composed.errors
+    (folder / "supergraph.graphql").write_text(composed.sdl)
+
+
+async def test_a_command_that_waits_has_its_operation_and_its_callers_signed_claims(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea")
+        command, _ = await made.command(receipt)
+
+        assert " ".join(command.operation.split()) == (
+            "mutation ($what: String!, $key: String) { place(input: { what: $what, idempotencyKey: $key }) "
+            "{ userErrors { code message field } receipt { id status } } }"
+        )
+        assert command.variables == {"what": "tea", "key": None}
+        assert command.user == USER
+        assert "Bearer" not in command.actor
+        assert made.world.token() not in command.actor
+
+
+async def test_the_answer_has_the_shape_that_was_asked_for(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        body = await made.place("tea", selection="__typename o: order { what } r: receipt { __typename s: status }")
+
+        assert body == {
+            "data": {"place": {"__typename": "PlacePayload", "o": None, "r": {"__typename": "Receipt", "s": "QUEUED"}}}
+        }
+
+
+async def test_two_fields_of_one_operation_wait_each_with_its_own_receipt(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        query = """mutation {
+          a: place(input: {what: "tea"}) { receipt { id status } }
+          b: place(input: {what: "milk"}) { receipt { id status } }
+        }"""
+        _, body = await made.world.graphql(query)
+
+        first, second = body["data"]["a"]["receipt"], body["data"]["b"]["receipt"]
+        assert first["status"] == second["status"] == "QUEUED"
+        assert (await made.command(first["id"]))[0].input_hash != (await made.command(second["id"]))[0].input_hash
+
+
+async def test_a_field_that_may_not_wait_is_unavailable(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        body = await made.place("letters", field="burn")
+
+        assert body["errors"][0]["extensions"]["code"] == "MODULE_UNAVAILABLE"
+
+
+async def test_the_same_key_is_the_same_receipt_and_with_other_input_an_error(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea", "K")
+
+        assert await made.queued("tea", "K") == receipt
+        body = await made.place("milk", "K")
+        assert body["data"]["place"]["userErrors"] == [{"code": "IDEMPOTENCY_KEY_REUSED"}]
+        assert body["data"]["place"]["receipt"]["status"] == "FAILED"
+
+
+async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server, Settings(queued_per_tenant=2)) as made:
+        await made.queued("tea")
+        await made.queued("milk")
+
+        body = await made.place("sugar")
+
+        assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
+
+
+async def test_a_permit_is_a_token_for_this_command_with_the_rights_of_now(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea")
+        permit = await made.permit(receipt)
+
+        assert permit.token is not None
+        _, body = await made.command(receipt)
+        keys = {made.world.router_key.kid: made.world.router_key.public}
+        token = verify_internal(permit.token, keys, audience="shop", body=body, clock=SystemClock())
+        assert token.principal.permissions == ("shop.order.write",)
+        assert (await made.permit(receipt)).token is not None  # a module that died asks again
+
+
+async def test_without_rights_there_is_no_permit(tmp_path: Path, nats_server: NatsServer) -> None:
+    """Threat 27"""
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea")
+        made.world.identity.routes["/auth/standing"] = lambda _: (403, [], b"")
+
+        assert await made.permit(receipt) == Permit(status=Status.REJECTED)
+        assert await made.receipt(receipt) == {"id": receipt, "status": "REJECTED", "userErrors": [{"code": "FORBIDDEN"}]}
+
+
+async def test_a_module_gets_no_permit_for_what_does_not_wait_for_it(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        assert await made.permit(str(USER)) == Permit()
+
+
+async def test_a_command_that_waited_too_long_expires(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        unseen, seen = await made.queued("tea", field="hurry"), await made.queued("milk", field="hurry")
+        await anyio.sleep(1.1)
+
+        assert await made.permit(unseen) == Permit(status=Status.EXPIRED)
+        assert await made.receipt(unseen) == {"id": unseen, "status": "EXPIRED", "userErrors": [{"code": "EXPIRED"}]}
+        assert (await made.receipt(seen))["status"] == "EXPIRED"
+        assert await made.permit(seen) == Permit(status=Status.EXPIRED)
+
+
+async def test_of_taking_back_and_beginning_the_first_wins(tmp_path: Path, nats_server: NatsServer) -> None:
+    cancel = "mutation($id: ID!) { cancelReceipt(id: $id) { receipt { status } userErrors { code } } }"
+    async with shop(tmp_path, nats_server) as made:
+        first, second = await made.queued("tea"), await made.queued("milk")
+        await made.permit(second)
+
+        _, taken_back = await made.world.graphql(cancel, {"id": first})
+        _, too_late = await made.world.graphql(cancel, {"id": second})
+
+        assert taken_back["data"]["cancelReceipt"] == {"receipt": {"status": "CANCELLED"}, "userErrors": []}
+        assert await made.permit(first) == Permit(status=Status.CANCELLED)
+        assert too_late["data"]["cancelReceipt"]["userErrors"] == [{"code": "ILLEGAL_STATE"}]
+
+
+async def test_a_subscription_tells_what_became_of_a_command(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea", field="hurry")
+        body = orjson.dumps({"query": 'subscription { receiptChanged(id: "%s") { id status } }' % receipt})
+
+        reply = await made.world.post(body, headers={"accept": "text/event-stream"})
+
+        lines = [line.removeprefix(b"data: ") for line in reply.body.splitlines() if line.startswith(b"data: {")]
+        assert [orjson.loads(line)["data"]["receiptChanged"]["status"] for line in lines] == ["QUEUED", "EXPIRED"]
+
+
+async def test_while_commands_wait_for_a_module_that_came_back_later_ones_wait_behind_them(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        await made.queued("tea")
+        await made.world.start_module(Module("shop", "type Query { shop: String }", made.world.router_key))
+        await made.world.supervisor.set("shop", ModuleState.READY)
+        await anyio.sleep(0.1)
+
+        await made.queued("milk")
+
+
+async def test_the_gateways_user_may_not_read_or_delete_what_is_not_its_own(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with shop(tmp_path, nats_server):
+        user, password = nats_server.nats.credentials(GATEWAY)
+        client = await connect(nats_server.url, user=user, password=password, name=GATEWAY)
+        for subject in ("$JS.API.STREAM.DELETE.COMMANDS", "$JS.API.DIRECT.GET.EVENTS.evt.x", "evt.x.deal.close.won"):
+            with pytest.raises(TimeoutError):
+                await client.request(subject, b"", timeout=0.3)
+        await client.close()
