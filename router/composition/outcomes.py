@@ -153,7 +153,7 @@ def forget_outcomes(supergraph: Supergraph, memory: Memory) -> dict[frozenset[st
 def _stale(types: Mapping[str, Type], changed: set[str], memory: Memory) -> set[str]:
     """Return the types that depend on a changed one, be it through others."""
     stale = set(changed)
-    dependencies = [(name, _dependencies(types, name, memory)) for name in types]
+    dependencies = [(name, found) for name in types if len(found := _dependencies(types, name, memory)) > 1]
     grown = True
     while grown:
         more = [name for name, names in dependencies if name not in stale and not names.isdisjoint(stale)]

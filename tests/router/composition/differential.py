@@ -109,8 +109,14 @@ def share(compared: list[Compared], which: str, what: str) -> str:
 
 
 def report(compared: list[Compared]) -> str:
-    """Return a Markdown table with a row per breakage."""
+    """Return a Markdown page: a table with a row per breakage."""
     lines = [
+        "# Composition, breakage by breakage",
+        "",
+        "Printed by `python -m tests.router.composition.differential NODE_MODULES --report FILE`: in how many sets with a",
+        "breakage a composer gives the verdict, and exactly the codes, of `@apollo/composition`. What it says is in",
+        "[federation.md](federation.md); what each breakage is, in `tests/router/composition/broken.py`.",
+        "",
         "| Breakage | sets | our verdicts | our codes | The Guild's verdicts | The Guild's codes |",
         "|---|---:|---:|---:|---:|---:|",
     ]
