@@ -41,6 +41,7 @@ from router.gateway.protocol.http import refusal
 from router.gateway.protocol.websocket import WebSockets
 from router.gateway.served import ServedGraph, module_destination
 from router.gateway.settings import Settings
+from router.gateway.shedding import Door
 from router.gateway.streaming import Streamer
 from router.gateway.subscriptions import Subscriptions
 from shared.clock import clock_from
@@ -150,11 +151,12 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         served=served, identity=identity, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
     )
     graphiql = GraphiQL(served=served, identity=identity, settings=settings)
+    door = Door(settings)
     paths: dict[str, Handler] = {
-        "/graphql": pipeline.respond,
+        "/graphql": door.bounded(pipeline.respond),
         "/graphiql": graphiql.respond,
         "/graphiql/": graphiql.respond,
-        "/auth/": sign_in.respond,
+        "/auth/": door.bounded(sign_in.respond),
         JWKS_PATH: _getting(identity.published),
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
@@ -184,8 +186,9 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
     pipeline = Pipeline(
         served=served, identity=None, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
     )
+    door = Door(settings)
     paths: dict[str, Handler] = {
-        "/graphql": pipeline.respond,
+        "/graphql": door.bounded(pipeline.respond),
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,

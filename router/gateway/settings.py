@@ -12,6 +12,7 @@ class Settings:
     request_deadline_s: float = 10.0
     module_timeout_s: float = 5.0
     deadline_margin_s: float = 0.05  # kept back from what is left, so that the answer still gets out
+    requests_in_hand: int = 1_000  # by this router; more are refused with 503
     module_concurrency: int = 64  # requests in flight to one module
     tenant_concurrency: int = 32  # of them, one tenant's
     module_queue: int = 128  # requests that wait for a place; more are OVERLOADED
