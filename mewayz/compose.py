@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from mewayz.events_schema import breaking_changes, read_events
 from mewayz.modules import REPOSITORY, module_folders, slugs
 from router.composition import Composition, HintLevel, Subgraph, compose
 from router.gateway.commands.connection import GATEWAY
@@ -37,7 +38,11 @@ def compose_modules(
         return 1
     files = {into / "subgraphs" / f"{slug}.graphql": sdl for slug, sdl in sdls.items()}
     files[into / "supergraph.graphql"] = composition.sdl
-    files[into / "events.json"] = _as_json(events(modules))
+    published = events(modules)
+    if broken := breaking_changes(read_events(into / "events.json"), published):
+        print(*broken, "Raise the event's version, or keep what is there.", sep="\n", file=sys.stderr)
+        return 1
+    files[into / "events.json"] = _as_json(published)
     files = {path: content.rstrip() + "\n" for path, content in files.items()}
     stale = [path for path in into.glob("subgraphs/*.graphql") if path not in files]
     differing = [path for path, content in files.items() if not path.exists() or path.read_text() != content]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.services import Platform
-from tests.stories.world import F0, World
+from tests.stories.world import CLOCK, F0, World
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,7 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The platform with the tenants `lumen` and `harbour` and the least demo data."""
-    platform = Platform(tmp_path_factory.mktemp("stories"), "--demo-scale", "0", demo=True)
+    data = tmp_path_factory.mktemp("stories")
+    (data / CLOCK).write_text("0")
+    platform = Platform(data, "--demo-scale", "0", "--clock", f"file:{data / CLOCK}", demo=True)
     platform.start(timeout_s=150)
     yield World(platform)
     assert platform.stop() == 0

@@ -14,6 +14,7 @@ from mewayz.servers.streams import connect
 from shared.clock import SystemClock, new_id
 from tests.services import Platform
 
+CLOCK = "clock"  # in the data folder: seconds added to real time (MEWAYZ_CLOCK)
 MODULES = ("crm", "hr", "identity", "invoicing", "projects", "support")
 
 
@@ -83,6 +84,12 @@ class World:
                 statement = f"select count(*), max(updated_at) from {module}.{table['name']} where tenant_id = $1"  # noqa: S608
                 found[f"{module}.{table['name']}"] = self.rows(module, tenant, statement, tenant)
         return found
+
+    def move_clock(self, seconds: float) -> None:
+        """Move the platform's business time on; it never goes back. Tokens of before may have run out."""
+        clock = self.platform.data / CLOCK
+        clock.write_text(str(float(clock.read_text()) + seconds))
+        self._tokens.clear()
 
     def events(self, tenant: UUID, event_type: str) -> list[dict[str, Any]]:
         """Return a tenant's events of a type from the stream, in order."""

@@ -1,0 +1,93 @@
+"""What a change of events breaks for those who hear them (contracts.md, "Events", on `schemaversion`)."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+
+def breaking_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return what breaks from one `schema/events.json` to the next, a sentence each.
+
+    A type may vanish when nobody hears it. With a higher `version` its payload may change as it likes: readers of the old
+    one park it until they are upgraded. With the same one it may only grow: every field stays, stays required, and holds
+    nothing that it didn't hold before.
+    """
+    found: list[str] = []
+    for event_type, old in before.items():
+        new = after.get(event_type)
+        if new is None:
+            if old["consumers"]:
+                found.append(f"{event_type} is no longer published, and {', '.join(old['consumers'])} hear it.")
+        elif new["version"] < old["version"]:
+            found.append(f"{event_type} goes back from version {old['version']} to {new['version']}.")
+        elif new["version"] == old["version"]:
+            if new["aggregate"] != old["aggregate"]:
+                found.append(f"{event_type} is ordered by {new['aggregate']}, before by {old['aggregate']}.")
+            found += [f"{event_type}: {change}" for change in _payload_changes(old["payload"], new["payload"])]
+    return found
+
+
+def read_events(path: Path) -> dict[str, Any]:
+    """Return the events of a printed file; nothing where there is none yet."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _payload_changes(before: Schema, after: Schema) -> Iterator[str]:
+    return _Comparison(before, after).changes(before, after, "")
+
+
+class _Comparison:
+    """Compares two payloads, each with definitions of its own."""
+
+    def __init__(self, before: Schema, after: Schema) -> None:
+        self._before = before.get("$defs", {})
+        self._after = after.get("$defs", {})
+
+    def changes(self, before: Schema, after: Schema, path: str) -> Iterator[str]:
+        old, new = _branches(before, self._before), _branches(after, self._after)
+        for branch in new:
+            reasons = [list(self._branch(known, branch, path)) for known in old]
+            if all(reasons):
+                same_kind = (why for known, why in zip(old, reasons, strict=True) if _kind(known) == _kind(branch))
+                yield from next(same_kind, reasons[0])
+
+    def _branch(self, before: Schema, after: Schema, path: str) -> Iterator[str]:
+        if _kind(before) != _kind(after):
+            yield f"{path} may now be {_kind(after)}"
+            return
+        if "enum" in before and (more := set(after.get("enum", ["anything"])) - set(before["enum"])):
+            yield f"{path} may now be {', '.join(sorted(map(str, more)))}"
+        yield from self._object(before, after, path)
+        for inner in ("items", "additionalProperties"):
+            if isinstance(before.get(inner), Mapping) and isinstance(after.get(inner), Mapping):
+                yield from self.changes(before[inner], after[inner], f"{path}[]")
+
+    def _object(self, before: Schema, after: Schema, path: str) -> Iterator[str]:
+        known, now = before.get("properties", {}), after.get("properties", {})
+        for name, schema in known.items():
+            where = f"{path}.{name}".lstrip(".")
+            if name not in now:
+                yield f"{where} is gone"
+                continue
+            if name in before.get("required", ()) and name not in after.get("required", ()):
+                yield f"{where} may be missing now"
+            yield from self.changes(schema, now[name], where)
+
+
+def _branches(schema: Schema, definitions: Schema) -> list[Schema]:
+    """Return what a schema allows, one by one: the alternatives, with references followed."""
+    if "$ref" in schema:
+        return _branches(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    alternatives = schema.get("anyOf") or schema.get("oneOf")
+    if alternatives:
+        return [branch for one in alternatives for branch in _branches(one, definitions)]
+    return [schema]
+
+
+def _kind(schema: Schema) -> str:
+    """Return a schema's type and format in words."""
+    kind = str(schema.get("type", "anything"))
+    return f"{kind} ({schema['format']})" if "format" in schema else kind

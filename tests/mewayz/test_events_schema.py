@@ -1,0 +1,54 @@
+"""Which changes of an event break those who hear it."""
+
+from typing import Any
+
+import pytest
+from pydantic import create_model
+
+from mewayz.events_schema import breaking_changes
+from shared.values import Money
+from shared.wire.envelope import Event
+
+
+def printed(version: int = 1, consumers: tuple[str, ...] = ("hr",), **fields: Any) -> dict[str, Any]:
+    given = {name: (kind, ...) if not isinstance(kind, tuple) else kind for name, kind in fields.items()}
+    payload = create_model("Payload", __base__=Event, **given).model_json_schema(by_alias=True, mode="serialization")
+    event = {"module": "crm", "aggregate": "Deal", "version": version, "payload": payload, "consumers": list(consumers)}
+    return {"deal.close.won": event}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ({"title": str}, {}, "title is gone"),
+        ({"title": str}, {"title": int}, "title may now be integer"),
+        ({"title": str}, {"title": str | None}, "title may now be null"),
+        ({"amount": Money}, {"amount": Money | None}, "amount may now be null"),
+        ({"lines": list[int]}, {"lines": list[str]}, "lines[] may now be string"),
+    ],
+)
+def test_what_readers_of_today_could_not_read_is_a_break(before: Any, after: Any, why: str) -> None:
+    assert breaking_changes(printed(**before), printed(**after)) == [f"deal.close.won: {why}"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"title": str}, {"title": str, "note": str}),
+        ({"title": str | None}, {"title": str}),
+        ({"amount": Money | None}, {"amount": Money | None}),
+    ],
+)
+def test_what_they_can_read_is_none(before: Any, after: Any) -> None:
+    assert breaking_changes(printed(**before), printed(**after)) == []
+
+
+def test_a_new_version_may_change_anything_and_an_old_one_never_comes_back() -> None:
+    """contracts.md, "Events": a higher version than known is parked"""
+    assert breaking_changes(printed(title=str), printed(version=2, name=str)) == []
+    assert "goes back from version 2 to 1" in breaking_changes(printed(version=2, name=str), printed(title=str))[0]
+
+
+def test_an_event_may_vanish_when_nobody_hears_it() -> None:
+    assert breaking_changes(printed(consumers=(), title=str), {}) == []
+    assert breaking_changes(printed(title=str), {}) == ["deal.close.won is no longer published, and hr hear it."]
