@@ -10,6 +10,7 @@ from graphql import (
     DirectiveNode,
     EnumTypeDefinitionNode,
     EnumTypeExtensionNode,
+    EnumValueDefinitionNode,
     FieldDefinitionNode,
     InputObjectTypeDefinitionNode,
     InputObjectTypeExtensionNode,
@@ -45,7 +46,7 @@ from router.composition.facts import (
 )
 from router.composition.federation import BUILT_IN, FEDERATION, KNOWN_SPECS, TYPES_SINCE, known_directives
 from router.composition.report import Location, Report
-from router.composition.values import read_value
+from router.composition.values import Value, read_value
 
 _KINDS: dict[type, tuple[Kind, bool]] = {
     ScalarTypeDefinitionNode: ("SCALAR", False),
@@ -61,9 +62,7 @@ _KINDS: dict[type, tuple[Kind, bool]] = {
     InputObjectTypeDefinitionNode: ("INPUT_OBJECT", False),
     InputObjectTypeExtensionNode: ("INPUT_OBJECT", True),
 }
-_FieldedNode: TypeAlias = (
-    ObjectTypeDefinitionNode | ObjectTypeExtensionNode | InterfaceTypeDefinitionNode | InterfaceTypeExtensionNode
-)
+_NamedNode: TypeAlias = FieldDefinitionNode | InputValueDefinitionNode | EnumValueDefinitionNode
 MACHINERY_TYPES = frozenset({"_Any", "_Entity", "_Service", "_FieldSet"})
 MACHINERY_FIELDS = frozenset({"_entities", "_service"})
 
@@ -178,52 +177,32 @@ class Reader:
         elif isinstance(node, EnumTypeDefinitionNode | EnumTypeExtensionNode):
             for value in node.values or ():
                 self._once(owner.values, value.name.value, f"Enum value {owner.name}.", value)
-                applied = self._applied(value.directives, block)
-                description = value.description.value if value.description else None
-                owner.values[value.name.value] = EnumValue(value.name.value, self.place(value), description, applied)
+                owner.values[value.name.value] = EnumValue(*self._named(value, block))
 
     def _once(self, seen: Iterable[str], name: str, what: str, node: Node) -> None:
         if name in seen:
             self.error(f"{what}{name} is given twice: keep one.", node)
 
     def _field(self, node: FieldDefinitionNode, block: int) -> Field:
-        return Field(
-            node.name.value,
-            self.place(node),
-            node.description.value if node.description else None,
-            self._applied(node.directives, block),
-            self._reference(node.type),
-            self._arguments(node.arguments, node.name.value),
-            block=block,
-        )
+        arguments = self._arguments(node.arguments, node.name.value)
+        return Field(*self._named(node, block), self._reference(node.type), arguments, block=block)
 
     def _input_field(self, node: InputValueDefinitionNode, block: int) -> Field:
-        return Field(
-            node.name.value,
-            self.place(node),
-            node.description.value if node.description else None,
-            self._applied(node.directives, block),
-            self._reference(node.type),
-            {},
-            default=read_value(node.default_value) if node.default_value else None,
-            has_default=node.default_value is not None,
-            block=block,
-        )
+        default, has_default = _default(node)
+        reference = self._reference(node.type)
+        return Field(*self._named(node, block), reference, {}, default=default, has_default=has_default, block=block)
 
     def _arguments(self, nodes: Iterable[InputValueDefinitionNode] | None, owner: str) -> dict[str, Argument]:
         arguments: dict[str, Argument] = {}
         for node in nodes or ():
             self._once(arguments, node.name.value, f"Argument {owner}.", node)
-            arguments[node.name.value] = Argument(
-                node.name.value,
-                self.place(node),
-                node.description.value if node.description else None,
-                self._applied(node.directives, 0),
-                self._reference(node.type),
-                default=read_value(node.default_value) if node.default_value else None,
-                has_default=node.default_value is not None,
-            )
+            arguments[node.name.value] = Argument(*self._named(node, 0), self._reference(node.type), *_default(node))
         return arguments
+
+    def _named(self, node: _NamedNode, block: int) -> tuple[str, Location, str | None, list[Applied]]:
+        """Return what every named thing has, in the order of `Element`."""
+        description = node.description.value if node.description else None
+        return node.name.value, self.place(node), description, self._applied(node.directives, block)
 
     def _reference(self, node: TypeNode) -> str:
         if isinstance(node, NonNullTypeNode):
@@ -267,6 +246,11 @@ class Reader:
             tuple(location.value for location in node.locations),
             node.repeatable,
         )
+
+
+def _default(node: InputValueDefinitionNode) -> tuple[Value, bool]:
+    """Return the default, and whether there is one."""
+    return (read_value(node.default_value), True) if node.default_value else (None, False)
 
 
 def canonical_directive(facts: SubgraphFacts, allowed: frozenset[str], written: str) -> str:
