@@ -10,7 +10,7 @@ from mewayz.proof.ids import Side
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _INSTANT = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z|[+-]\d\d:?\d\d)?")
-_REFERENCE = re.compile(rb"Reference: [0-9a-f]+|mwz_[\w-]+")
+_REFERENCE = re.compile(rb'Reference: [0-9a-f]+|mwz_[\w-]+|"retryAfterMs":\d+')
 
 
 @dataclass
@@ -58,7 +58,9 @@ class Report:
     def compare(self, where: str, foreign: bytes, absent: bytes) -> None:
         """Note a leak where a foreign id answers other than an absent one."""
         if foreign != absent:
-            self.leak(where, f"foreign {foreign[:200].decode()} is not absent {absent[:200].decode()}")
+            place = next((n for n, (one, other) in enumerate(zip(foreign, absent, strict=False)) if one != other), 0)
+            shown = [body[max(0, place - 60) : place + 120].decode(errors="replace") for body in (foreign, absent)]
+            self.leak(where, f"foreign ...{shown[0]} is not absent ...{shown[1]}")
 
 
 def _excerpt(body: bytes, mark: str) -> str:

@@ -13,8 +13,10 @@ import structlog
 import uvicorn
 
 from router.errors import Defect, RouterError
+from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.access.modules import AlwaysReady, SupervisedModules
+from router.gateway.access.origins import Origins
 from router.gateway.access.sign_in import JWKS_PATH, SignIn
 from router.gateway.commands.assembly import Commands
 from router.gateway.commands.connection import GATEWAY
@@ -35,6 +37,7 @@ from router.gateway.protocol.asgi import (
     Streamed,
     respond,
     respond_in_pieces,
+    with_headers,
 )
 from router.gateway.protocol.graphiql import GraphiQL
 from router.gateway.protocol.http import refusal
@@ -63,12 +66,14 @@ class Gateway:
         served: ServedGraph,
         fetcher: Fetcher,
         sockets: WebSockets,
+        origins: Origins,
         paths: dict[str, Handler],
         tasks: list[Task],
     ) -> None:
         """Take the parts. A path that ends in `/` answers for all below it."""
         self.served = served
         self._sockets = sockets
+        self._origins = origins
         self._fetcher = fetcher
         self._paths = paths
         self._tasks = tasks
@@ -85,8 +90,10 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _answer(self, request: Request, send: SendMessage) -> None:
+        send = with_headers(send, self._origins.headers(request))
         try:
-            response = await self._handler(request.path)(request)
+            self._origins.check_host(request)
+            response = self._origins.preflight(request) or await self._handler(request.path)(request)
             if isinstance(response, Streamed):
                 await respond_in_pieces(request, send, response)
                 return
@@ -146,9 +153,16 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         )
     local = {GATEWAY: commands.subgraph.events} if commands else {}
     streamer = Streamer(modules=modules, signer=signer, settings=settings, local=local)
-    streams = Subscriptions(served=served, fetcher=fetcher, streamer=streamer, settings=settings)
+    gate = Gate(settings)
+    streams = Subscriptions(served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings)
     pipeline = Pipeline(
-        served=served, identity=identity, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
+        served=served,
+        gate=gate,
+        identity=identity,
+        fetcher=fetcher,
+        streams=streams,
+        metrics=metrics,
+        settings=settings,
     )
     graphiql = GraphiQL(served=served, identity=identity, settings=settings)
     door = Door(settings)
@@ -168,7 +182,8 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     if commands is not None:
         tasks.append(commands.follow)
     sockets = WebSockets(streams.answers, identity.session)
-    return Gateway(served=served, fetcher=fetcher, sockets=sockets, paths=paths, tasks=tasks)
+    origins = Origins(settings)
+    return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=tasks)
 
 
 def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gateway:
@@ -182,9 +197,10 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
     modules = AlwaysReady()
     fetcher = Fetcher(modules=modules, signer=None, metrics=metrics, settings=settings)
     streamer = Streamer(modules=modules, signer=None, settings=settings)
-    streams = Subscriptions(served=served, fetcher=fetcher, streamer=streamer, settings=settings)
+    gate = Gate(settings)
+    streams = Subscriptions(served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings)
     pipeline = Pipeline(
-        served=served, identity=None, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
+        served=served, gate=gate, identity=None, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
     )
     door = Door(settings)
     paths: dict[str, Handler] = {
@@ -194,7 +210,8 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
         "/metrics": metrics.respond,
     }
     sockets = WebSockets(streams.answers, None)
-    return Gateway(served=served, fetcher=fetcher, sockets=sockets, paths=paths, tasks=[served.follow])
+    origins = Origins(settings)
+    return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=[served.follow])
 
 
 def serve(bootstrap: RouterBootstrap) -> None:

@@ -89,6 +89,27 @@ class QueueFull(Unavailable):
     sentence = "{module} does not answer at the moment, and no further command can wait for it."
 
 
+class UnknownHost(InvalidInput):
+    """The request names a host that isn't ours."""
+
+    code = "UNKNOWN_HOST"
+
+    def __init__(self) -> None:
+        """Write the sentence."""
+        super().__init__("Nothing answers under this name.")
+
+
+class RateExceeded(InvalidInput):
+    """One user, or one tenant, asked too often or too much in this minute."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, *, retry_after_ms: int) -> None:
+        """Say when it is worth asking again."""
+        super().__init__("Too much was asked in a minute: go on a little later.", retry_after_ms=retry_after_ms)
+        self.retry_after_ms = retry_after_ms
+
+
 class LimitExceeded(InvalidInput):
     """The operation holds more than is allowed. The code names the limit: DEPTH_LIMIT, ALIASES_LIMIT, ..."""
 

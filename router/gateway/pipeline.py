@@ -7,8 +7,8 @@ import structlog
 from router.errors import BadRequest, Defect, RouterError
 from router.execution.prepared import Prepared
 from router.execution.run import Answer, execute
+from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
-from router.gateway.access.limits import LimitCheck
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
@@ -32,6 +32,7 @@ class Pipeline:
         self,
         *,
         served: ServedGraph,
+        gate: Gate,
         identity: Identity | None,
         fetcher: Fetcher,
         streams: Subscriptions,
@@ -45,7 +46,7 @@ class Pipeline:
         self._streams = streams
         self._metrics = metrics
         self._settings = settings
-        self._limits = LimitCheck(settings.limits)
+        self._gate = gate
 
     async def respond(self, request: Request) -> Response | Streamed:
         """Return the answer or the refusal. Raises ClientGone where nobody waits any more."""
@@ -79,9 +80,10 @@ class Pipeline:
     async def _answer(self, request: Request, trace: Trace) -> Answer:
         principal = await self._principal(request)
         operation = await self._operation(request)
-        self._limits.check(operation.query)
         serving = self._served.now
-        prepared = serving.graph.prepare(operation.query, operation.operation_name, operation.variables)
+        prepared = self._gate.admit(
+            operation.query, operation.operation_name, operation.variables, principal=principal, serving=serving
+        )
         _check_kind(prepared, request.method)
         sender = Sender(
             self._fetcher, serving.destinations, Caller(principal, trace, may_repeat=prepared.operation == "query")
@@ -114,7 +116,7 @@ class Pipeline:
         if request.method == "GET":
             return read_get(request.query)
         check_post(request)
-        return read_post(await request.body(self._settings.body_bytes))
+        return read_post(await request.body(self._settings.body_bytes), variables_bytes=self._settings.variables_bytes)
 
 
 def _check_kind(prepared: Prepared, method: str) -> None:

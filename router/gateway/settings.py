@@ -23,5 +23,12 @@ class Settings:
     drain_s: float = 15.0  # how long requests in flight may take to finish at shutdown
     key_refresh_s: float = 300.0
     unknown_key_pause_s: float = 2.0  # how long unknown key ids are refused before identity is asked again
+    variables_bytes: int = 64 * 1024
+    cost: int = 5_000  # of one operation, as access.cost estimates it
+    user_requests_per_minute: int = 120_000  # high: one machine serves a company; a shared platform sets them lower
+    tenant_requests_per_minute: int = 300_000
+    tenant_cost_per_minute: int = 5_000_000
+    origins: tuple[str, ...] = ()  # of pages that may call from a browser: https://app.example.com
+    hosts: tuple[str, ...] = ()  # names it answers under; none named: under every name
     limits: Limits = field(default_factory=Limits)
     mask_errors: bool = True

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from router.execution.prepared import Prepared
 from router.execution.run import Answer, execute
 from router.execution.subscribe import subscribe
-from router.gateway.access.limits import LimitCheck
+from router.gateway.access.gate import Gate
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask
@@ -21,13 +21,15 @@ from shared.wire.principal import Principal
 class Subscriptions:
     """Answers any operation as a stream of answers; a query or mutation gives one."""
 
-    def __init__(self, *, served: ServedGraph, fetcher: Fetcher, streamer: Streamer, settings: Settings) -> None:
+    def __init__(
+        self, *, served: ServedGraph, gate: Gate, fetcher: Fetcher, streamer: Streamer, settings: Settings
+    ) -> None:
         """Keep the parts; none is changed here."""
+        self._gate = gate
         self._served = served
         self._fetcher = fetcher
         self._streamer = streamer
         self._settings = settings
-        self._limits = LimitCheck(settings.limits)
 
     def answers(
         self, operation: Operation, principal: Principal | None, trace: Trace, *, is_safe: bool = False
@@ -36,9 +38,10 @@ class Subscriptions:
 
         Raises what is wrong with the operation before anything is sent.
         """
-        self._limits.check(operation.query)
         serving = self._served.now
-        prepared = serving.graph.prepare(operation.query, operation.operation_name, operation.variables)
+        prepared = self._gate.admit(
+            operation.query, operation.operation_name, operation.variables, principal=principal, serving=serving
+        )
         if is_safe and prepared.operation == "mutation":
             raise MethodNotAllowed("POST")
         caller = Caller(principal, trace, may_repeat=prepared.operation != "mutation")

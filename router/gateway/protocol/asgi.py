@@ -22,7 +22,12 @@ Headers = Iterable[tuple[bytes, bytes]]
 T = TypeVar("T")
 
 _BODY_S = 10.0
-_ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
 
 
 class ClientGone(Exception):
@@ -111,6 +116,17 @@ class Request:
                 raise BodyTooLarge(limit)
             more = message.get("more_body", False)
         return body
+
+
+def with_headers(send: SendMessage, headers: tuple[tuple[bytes, bytes], ...]) -> SendMessage:
+    """Return a `send` that adds headers to whatever answer begins."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *headers]}
+        await send(message)
+
+    return sending if headers else send
 
 
 async def respond_in_pieces(request: Request, send: SendMessage, response: Streamed) -> None:

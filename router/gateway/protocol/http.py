@@ -12,7 +12,14 @@ from urllib.parse import parse_qs
 import msgspec
 
 from router.errors import BadRequest, DocumentError, RouterError, Unauthenticated, Unavailable, UnknownOperation
-from router.gateway.errors import BatchRefused, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
+from router.gateway.errors import (
+    BatchRefused,
+    LimitExceeded,
+    MethodNotAllowed,
+    NotAcceptable,
+    RateExceeded,
+    UnsupportedMediaType,
+)
 from router.gateway.protocol.asgi import Request, Response
 
 JSON = b"application/json"
@@ -28,6 +35,8 @@ _STATUS = {
     "REQUEST_TIMEOUT": 408,
     "PAYLOAD_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
+    "UNKNOWN_HOST": 421,
+    "RATE_LIMITED": 429,
     "INTERNAL": 500,
     "MODULE_UNAVAILABLE": 503,
     "OVERLOADED": 503,
@@ -53,14 +62,20 @@ def check_post(request: Request) -> None:
         raise UnsupportedMediaType
 
 
-def read_post(body: bytes) -> Operation:
-    """Return the operation in a JSON body. Raises BadRequest, or BatchRefused for an array."""
+def read_post(body: bytes, *, variables_bytes: int = 64 * 1024) -> Operation:
+    """Return the operation in a JSON body.
+
+    Raises BadRequest, BatchRefused for an array, LimitExceeded where the variables have more than `variables_bytes`.
+    """
     try:
-        return _decoder.decode(body)
+        operation = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         if body.lstrip()[:1] == b"[":
             raise BatchRefused from error
         raise BadRequest(f"The body is not a GraphQL request: {_sentence(error)}") from error
+    if len(body) > variables_bytes and len(msgspec.json.encode(operation.variables)) > variables_bytes:
+        raise LimitExceeded("variables bytes", variables_bytes)
+    return operation
 
 
 def read_get(query: bytes) -> Operation:
@@ -125,7 +140,7 @@ def _refusal_headers(error: RouterError, request_id: bytes | None) -> Iterator[t
         yield b"allow", ", ".join(error.allowed).encode()
     if isinstance(error, Unauthenticated):
         yield b"www-authenticate", b"Bearer"
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | RateExceeded):
         yield b"retry-after", str(-(-(error.retry_after_ms or 1000) // 1000)).encode()
 
 

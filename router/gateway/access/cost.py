@@ -1,0 +1,167 @@
+"""What an operation costs at most, estimated before anything is fetched (security.md F; threat 22).
+
+Each object that may come back counts its field's weight: 1, or what @cost says; a scalar counts nothing unless @cost
+does. A list counts as many times as it may have items: its `first` or `last`, the arguments and sizes that @listSize
+names, else ten. Source: IBM's cost directives.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLCompositeType,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    is_composite_type,
+    parse,
+)
+
+from router.gateway.errors import LimitExceeded
+from router.supergraph.model import Applied, Supergraph
+
+_SIZES = ("first", "last")
+_PASSED_DOWN = ("edges", "nodes")  # whose size the connection's own `first` tells
+_ASSUMED: Mapping[str, int] = {"edges": 20, "nodes": 20}  # pages that name no size; other lists have ten
+_NONE: Mapping[str, str] = {}
+_KEPT = 1000
+_KEPT_CHARACTERS = 8192
+
+
+class CostCheck:
+    """Estimates operations and refuses the too dear ones; documents that come again are parsed once."""
+
+    def __init__(self, limit: int) -> None:
+        """Refuse what costs more than `limit`."""
+        self._limit = limit
+        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    def check(
+        self,
+        query: str,
+        operation: OperationDefinitionNode,
+        *,
+        schema: GraphQLSchema,
+        supergraph: Supergraph,
+        variables: Mapping[str, object],
+    ) -> int:
+        """Return the estimate of a valid operation. Raises LimitExceeded (COST_LIMIT)."""
+        fragments = {
+            one.name.value: one for one in self._document(query).definitions if isinstance(one, FragmentDefinitionNode)
+        }
+        root = schema.get_root_type(operation.operation)
+        cost = _Estimate(schema, supergraph, variables, fragments, self._limit).of(operation.selection_set, root, None)
+        if cost > self._limit:
+            raise LimitExceeded("cost", self._limit)
+        return cost
+
+    def _document(self, query: str) -> DocumentNode:
+        found = self._documents.get(query)
+        if found is None:
+            found = parse(query, no_location=True)
+            if len(query) <= _KEPT_CHARACTERS:
+                self._documents[query] = found
+            if len(self._documents) > _KEPT:
+                self._documents.popitem(last=False)
+        return found
+
+
+@dataclass(slots=True)
+class _Estimate:
+    schema: GraphQLSchema
+    supergraph: Supergraph
+    variables: Mapping[str, object]
+    fragments: Mapping[str, FragmentDefinitionNode]
+    limit: int
+
+    def of(self, selection: SelectionSetNode | None, kind: GraphQLCompositeType | None, sized: "_Sized | None") -> int:
+        """Return what a selection on one object costs, its fragments written out; stops where the limit is passed."""
+        cost = 0
+        for node in selection.selections if selection else ():
+            if cost > self.limit:
+                break
+            if isinstance(node, FieldNode):
+                cost += self._of_field(node, kind, sized)
+                continue
+            inner, on = self._fragment(node)
+            cost += self.of(inner, _type(self.schema, on) or kind, sized)
+        return cost
+
+    def _fragment(self, node: object) -> tuple[SelectionSetNode | None, str | None]:
+        if isinstance(node, FragmentSpreadNode):
+            found = self.fragments[node.name.value]
+            return found.selection_set, found.type_condition.name.value
+        assert isinstance(node, InlineFragmentNode)
+        return node.selection_set, node.type_condition.name.value if node.type_condition else None
+
+    def _of_field(self, node: FieldNode, kind: GraphQLCompositeType | None, sized: "_Sized | None") -> int:
+        name = node.name.value
+        fields: Mapping[str, Any] = getattr(kind, "fields", {})  # a union has none
+        field = fields.get(name)
+        if kind is None or field is None:
+            return 0  # __typename, __schema: answered here
+        marks = _marks(self.supergraph, kind.name, name)
+        size = self._size(node, marks)
+        inner_type: GraphQLNamedType = get_named_type(field.type)
+        times = 1
+        if str(field.type).startswith("["):
+            times = sized.items if sized and name in sized.fields else size.items if size else _ASSUMED.get(name, 10)
+        weight = _weight(marks, default=1 if is_composite_type(inner_type) else 0)
+        inner = self.of(node.selection_set, inner_type, size) if is_composite_type(inner_type) else 0
+        return times * (weight + inner)
+
+    def _size(self, node: FieldNode, marks: Mapping[str, Applied]) -> "_Sized | None":
+        """Return how many items a field asks for, and whose size that is."""
+        list_size: Mapping[str, str] = marks["listSize"].arguments if "listSize" in marks else _NONE
+        slicing = tuple(_texts(list_size.get("slicingArguments"))) or _SIZES
+        fields = tuple(_texts(list_size.get("sizedFields"))) or _PASSED_DOWN
+        for argument in node.arguments or ():
+            if argument.name.value in slicing:
+                value = argument.value
+                count: object = int(value.value) if isinstance(value, IntValueNode) else None
+                if isinstance(value, VariableNode):
+                    count = self.variables.get(value.name.value)
+                if isinstance(count, int):
+                    return _Sized(max(0, count), fields)
+        assumed = list_size.get("assumedSize")
+        return _Sized(int(assumed), fields) if assumed is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    items: int
+    fields: tuple[str, ...]
+
+
+def _marks(supergraph: Supergraph, owner: str, name: str) -> dict[str, Applied]:
+    kind = supergraph.types.get(owner)
+    field = kind.fields.get(name) if kind else None
+    return {one.name: one for one in field.applied} if field else {}
+
+
+def _weight(marks: Mapping[str, Applied], *, default: int) -> int:
+    weight = marks["cost"].arguments.get("weight") if "cost" in marks else None
+    return default if weight is None else int(weight.strip('"'))
+
+
+def _type(schema: GraphQLSchema, name: str | None) -> GraphQLCompositeType | None:
+    found = schema.type_map.get(name) if name else None
+    return found if found is not None and is_composite_type(found) else None
+
+
+def _texts(value: str | None) -> Iterator[str]:
+    """Yield the strings of a list as the supergraph writes it: `["first", "last"]`."""
+    for part in (value or "").strip("[]").replace('"', "").split(","):
+        if part.strip():
+            yield part.strip()

@@ -1,0 +1,46 @@
+"""Whose pages may call the API from a browser, and under which host names it answers (security.md F; threats 18 and 19)."""
+
+from router.gateway.errors import UnknownHost
+from router.gateway.protocol.asgi import Request, Response
+from router.gateway.settings import Settings
+
+_ALLOWED = (
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, traceparent"),
+    (b"access-control-max-age", b"600"),
+)
+_EXPOSED = (b"access-control-expose-headers", b"mewayz-request-id, retry-after")
+_VARY = (b"vary", b"origin")
+
+
+class Origins:
+    """Answers preflights, and marks answers for the origins that are allowed. A page of no list sees nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Allow the settings' origins and hosts."""
+        self._origins = frozenset(origin.encode() for origin in settings.origins)
+        self._hosts = frozenset(host.encode() for host in settings.hosts)
+
+    def check_host(self, request: Request) -> None:
+        """Raise UnknownHost for a name that isn't ours: what answers it would be a page of somebody else's DNS."""
+        name = request.headers.get(b"host", b"").lower()
+        bare = name[: name.find(b"]") + 1] if name.startswith(b"[") else name.partition(b":")[0]
+        if self._hosts and bare not in self._hosts:
+            raise UnknownHost
+
+    def preflight(self, request: Request) -> Response | None:
+        """Return the answer to a browser's question whether it may ask, None for every other request."""
+        if request.method != "OPTIONS" or b"access-control-request-method" not in request.headers:
+            return None
+        granted = self.headers(request)
+        is_allowed = any(name == b"access-control-allow-origin" for name, _ in granted)
+        return Response(status=204, headers=(*granted, *(_ALLOWED if is_allowed else ())))
+
+    def headers(self, request: Request) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the headers that let the asking page read the answer; never with credentials: tokens are no cookies."""
+        origin = request.headers.get(b"origin")
+        if origin is None:
+            return ()
+        if origin not in self._origins:
+            return (_VARY,)
+        return (_VARY, (b"access-control-allow-origin", origin), _EXPOSED)

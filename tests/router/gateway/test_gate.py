@@ -1,0 +1,146 @@
+"""What stands before every operation: cost, rates, origins, host names (security.md F; threats 18, 19, 22, 30)."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from graphql import OperationDefinitionNode, parse
+
+from router.composition.compose import compose
+from router.composition.subgraph import Subgraph
+from router.execution.prepared import Graph
+from router.gateway.access.cost import CostCheck
+from router.gateway.errors import LimitExceeded
+from tests.router.gateway.world import OTHER_TENANT, world
+
+pytestmark = pytest.mark.anyio
+SDL = """
+extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@cost", "@listSize"])
+type Query {
+  deals(first: Int): DealConnection
+  related(first: Int): [Deal]
+  searched(limit: Int): [Deal] @listSize(slicingArguments: ["limit"], assumedSize: 3)
+  report: Deal @cost(weight: 50)
+}
+type DealConnection { nodes: [Deal] totalCount: Int }
+type Deal { id: ID! related(first: Int): [Deal] sum: Int @cost(weight: 7) }
+"""
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    """A graph whose fields say what they cost."""
+    composed = compose([Subgraph("crm", "http://crm", SDL)])
+    assert composed.sdl, composed.errors
+    return Graph.from_sdl(composed.sdl)
+
+
+def _cost(graph: Graph, query: str, limit: int = 1_000_000, **variables: object) -> int:
+    (node,) = [one for one in parse(query).definitions if isinstance(one, OperationDefinitionNode)]
+    return CostCheck(limit).check(query, node, schema=graph.schema, supergraph=graph.supergraph, variables=variables)
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{ related { id } }", 10),
+        ("{ related(first: 3) { id } }", 3),
+        ("{ deals(first: 5) { totalCount nodes { id } } }", 6),
+        ("{ deals { nodes { id } } }", 21),
+        ("{ deals(first: 5) { nodes { related(first: 4) { id } } } }", 1 + 5 * (1 + 4)),
+        ("{ searched { id } }", 3),
+        ("{ searched(limit: 8) { id } }", 8),
+        ("{ report { sum } }", 57),
+        ("{ deals(first: 5) { ...f } } fragment f on DealConnection { nodes { id } }", 6),
+        ("{ __typename }", 0),
+    ],
+)
+def test_a_list_costs_what_it_may_hold(graph: Graph, query: str, cost: int) -> None:
+    assert _cost(graph, query) == cost
+
+
+def test_sizes_in_variables_count_as_sent(graph: Graph) -> None:
+    query = "query($n: Int) { related(first: $n) { id } }"
+
+    assert _cost(graph, query, n=40) == 40
+    assert _cost(graph, query, n=2) == 2
+
+
+def test_a_hundred_of_a_hundred_of_a_hundred_is_refused(graph: Graph) -> None:
+    """security.md, threat 22"""
+    query = "{ related(first: 100) { related(first: 100) { related(first: 100) { id } } } }"
+
+    with pytest.raises(LimitExceeded) as refused:
+        _cost(graph, query, limit=5_000)
+
+    assert refused.value.code == "COST_LIMIT"
+
+
+async def test_one_tenant_that_asks_too_often_is_told_when_to_come_back_and_no_other_is(tmp_path: Path) -> None:
+    """security.md, threat 30"""
+    async with world(tmp_path, user_requests_per_minute=2) as here:
+        await here.start()
+        asked = [await here.graphql("{ tenant }") for _ in range(3)]
+        limited = await here.post(orjson.dumps({"query": "{ tenant }"}))
+        other = await here.graphql("{ tenant }", token=here.token(OTHER_TENANT))
+
+    assert [status for status, _ in asked][:2] == [200, 200]
+    assert limited.status == 429
+    assert orjson.loads(limited.body)["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert 0 < int(limited.headers[b"retry-after"]) <= 60
+    assert other[0] == 200
+
+
+async def test_variables_above_their_limit_are_refused(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.start()
+        status, answer = await here.graphql("query($id: ID!) { deal(id: $id) { id } }", {"id": "x" * 70_000})
+
+    assert status == 400
+    assert answer["errors"][0]["extensions"]["code"] == "VARIABLES_BYTES_LIMIT"
+
+
+async def test_only_pages_of_the_list_may_read_answers(tmp_path: Path) -> None:
+    """security.md, threats 18 and 19: without the header a browser shows a foreign page nothing"""
+    body = orjson.dumps({"query": "{ tenant }"})
+    async with world(tmp_path, origins=("https://app.example.com",)) as here:
+        await here.start()
+        ours = await here.post(body, headers={"origin": "https://app.example.com"})
+        foreign = await here.post(body, headers={"origin": "https://evil.example.com"})
+
+    assert ours.headers[b"access-control-allow-origin"] == b"https://app.example.com"
+    assert b"access-control-allow-credentials" not in ours.headers
+    assert b"access-control-allow-origin" not in foreign.headers
+    assert foreign.headers[b"vary"] == b"origin"
+    assert ours.headers[b"x-content-type-options"] == b"nosniff"
+    assert ours.headers[b"x-frame-options"] == b"DENY"
+
+
+async def test_a_preflight_is_answered_for_pages_of_the_list_alone(tmp_path: Path) -> None:
+    asking = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    async with world(tmp_path, origins=("https://app.example.com",)) as here:
+        await here.start()
+        ours, foreign = [
+            await here.client.request(
+                here.url,
+                target="/graphql",
+                method="OPTIONS",
+                headers=tuple({**asking, "origin": origin}.items()),
+                timeout_s=5,
+            )
+            for origin in ("https://app.example.com", "https://evil.example.com")
+        ]
+
+    assert (ours.status, foreign.status) == (204, 204)
+    assert b"authorization" in ours.headers[b"access-control-allow-headers"]
+    assert b"access-control-allow-methods" not in foreign.headers
+
+
+async def test_under_a_foreign_name_nothing_answers(tmp_path: Path) -> None:
+    async with world(tmp_path, hosts=("api.example.com",)) as here:
+        here.write_supergraph()
+        await here.start_gateway(wait=False)
+        reply = await here.get("/health/live")
+        named = await here.get("/health/live", host="api.example.com:8000")
+
+    assert (reply.status, named.status) == (421, 200)
