@@ -167,7 +167,7 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
 
 
 def _condition_names(document: DocumentNode) -> frozenset[str]:
-    """Return the variables that @skip and @include name anywhere in a document."""
+    """Return the variables that @skip, @include and @defer name anywhere in a document."""
     found: set[str] = set()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
@@ -178,8 +178,8 @@ def _condition_names(document: DocumentNode) -> frozenset[str]:
 def _collect_conditions(selections: SelectionSetNode, found: set[str]) -> None:
     for node in selections.selections:
         for use in node.directives or ():
-            if use.name.value in ("skip", "include"):
-                values = [one.value for one in use.arguments or ()]
+            if use.name.value in ("skip", "include", "defer"):
+                values = [one.value for one in use.arguments or () if one.name.value == "if"]
                 found.update(one.name.value for one in values if isinstance(one, VariableNode))
         if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set is not None:
             _collect_conditions(node.selection_set, found)

@@ -48,19 +48,26 @@ class Projection:
         found = self._object(shape, data, ())
         return None if isinstance(found, _Forbidden) else found
 
+    def part(self, shape: Shape, data: dict[str, Json], path: Path) -> dict[str, Json] | None:
+        """Return one object of the response that stands at `path`: None when a null went up to it."""
+        found = self._object(shape, data, path)
+        return None if isinstance(found, _Forbidden) else found
+
     def _object(self, shape: Shape, data: dict[str, Json], path: Path) -> dict[str, Json] | _Forbidden | None:
-        fields = self._fields(shape, data)
+        fields = self.fields(shape, data)
         if fields is None:
             return None
         found: dict[str, Json] = {}
         for field in fields:
-            value = self._complete(_wrapped(field.type), field, _value(field, data), (*path, field.response))
+            value = self._complete(_wrapped(field.type), field, value_of(field, data), (*path, field.response))
             if isinstance(value, _Forbidden):
                 return _NO
             found[field.response] = value
         return found
 
-    def _fields(self, shape: Shape, data: dict[str, Json]) -> tuple[FieldShape, ...] | None:
+    @staticmethod
+    def fields(shape: Shape, data: dict[str, Json]) -> tuple[FieldShape, ...] | None:
+        """Return the fields shown of an object, by its type; None for a type that is not visible."""
         name = next((one for one in (_at(data, steps) for steps in shape.typenames) if one is not None), None)
         return shape.by_type.get(name, shape.by_type.get(None))
 
@@ -105,7 +112,8 @@ class Projection:
         self._errors.append({"message": message, "path": list(path), "extensions": {"code": "INTERNAL"}})
 
 
-def _value(field: FieldShape, data: dict[str, Json]) -> Json:
+def value_of(field: FieldShape, data: dict[str, Json]) -> Json:
+    """Return what was fetched for a field of an object."""
     if field.constant is not None:
         return field.constant
     value = _at(data, field.steps) if field.steps else None

@@ -71,7 +71,7 @@ async def _answered(
     prepared: Prepared, variables: Mapping[str, object] | None, send: Send, deadline_s: float, event: bytes | None
 ) -> Answer:
     given = prepared.coerced(variables or {})
-    run = _Run(prepared.compiled, given, send, asyncio.get_running_loop().time() + deadline_s)
+    run = Run(prepared.compiled, given, send, asyncio.get_running_loop().time() + deadline_s)
     await run.fetch(event)
     data = _projected(prepared.compiled, run)
     if data is not None and prepared.compiled.plan.introspection is not None:
@@ -79,7 +79,7 @@ async def _answered(
     return Answer(data, run.errors, run.sent)
 
 
-def _projected(compiled: CompiledPlan, run: "_Run") -> dict[str, Json] | None:
+def _projected(compiled: CompiledPlan, run: "Run") -> dict[str, Json] | None:
     try:
         return compiled.project(run.data)
     except SURPRISES:
@@ -114,13 +114,16 @@ class _Asked:
         return pieces
 
 
-class _Run:
+class Run:
     """One execution: the data so far, the errors so far, what is still to come. Only `fetch` changes them."""
 
     def __init__(self, plan: CompiledPlan, variables: Mapping[str, object], send: Send, until: float) -> None:
         self.data: dict[str, Json] = {}
         self.errors: list[Error] = []
+        self.blamed: dict[int, int] = {}  # id of an error -> id of the fetch that it came from
         self.sent = 0
+        self.finished: set[int] = set()  # fetches that are done
+        self.progress = asyncio.Event()
         self._plan = plan
         self._variables = variables
         self._send = send
@@ -185,6 +188,8 @@ class _Run:
 
     def _done(self, compiled: CompiledFetch) -> list[CompiledFetch]:
         """Count a fetch as done and return those that only waited for it."""
+        self.finished.add(compiled.fetch.id)
+        self.progress.set()
         ready: list[CompiledFetch] = []
         for number in compiled.dependents:
             self._waits[number] -= 1
@@ -293,7 +298,8 @@ class _Run:
             return
         for compiled, targets in one.members:
             fetch = compiled.fetch
-            self.errors += subgraph_errors(fetch, given, self._plan.places, self.data, targets, one.offset)
+            for error in subgraph_errors(fetch, given, self._plan.places, self.data, targets, one.offset):
+                self._blame(fetch, error)
             for path in filter(None, map(_path, given)):
                 taint(path, data, self._tainted)
                 if len(path) == 2 and fetch.is_entity and isinstance(path[1], int):
@@ -304,8 +310,12 @@ class _Run:
         for compiled, _ in one.members:
             for shown in failure(compiled.fetch, error, self._plan.places, self.data):
                 if shown not in self.errors:
-                    self.errors.append(shown)
+                    self._blame(compiled.fetch, shown)
         self._taint_all(one)
+
+    def _blame(self, fetch: Fetch, error: Error) -> None:
+        self.errors.append(error)
+        self.blamed[id(error)] = fetch.id
 
     def _taint_all(self, one: _Asked) -> None:
         for compiled, targets in one.members:

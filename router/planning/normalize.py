@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from graphql import (
     BooleanValueNode,
@@ -14,6 +15,8 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    StringValueNode,
+    ValueNode,
     VariableNode,
     print_ast,
 )
@@ -21,6 +24,32 @@ from graphql import (
 from router.supergraph.field_set import FieldSet, Narrowed, Picked
 from router.supergraph.model import Kind, named
 from router.supergraph.reach import Reach
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Defer:
+    """One use of @defer in the document. `after` are those whose fields it shares, or lies in: they come first."""
+
+    label: str | None
+    after: set[Defer]
+
+
+class Asked(NamedTuple):
+    """Whether something may come later: by which @defer, how many keys above the fragment stands."""
+
+    defer: Defer | None = None
+    depth: int = 0
+
+
+NOW = Asked()
+
+
+class _Set(NamedTuple):
+    node: SelectionSetNode
+    asked: Asked
+
+
+_Fields: TypeAlias = "dict[str, list[tuple[FieldNode, Asked]]]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +61,7 @@ class Want:
     type: str
     child: Selection | None
     response: str | None
+    asked: Asked = NOW
 
     @property
     def identity(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -64,14 +94,15 @@ class Normalizer:
         self._fragments = fragments
         self._values = values
         self._selections: dict[object, Selection] = {}
+        self._defers: dict[tuple[int, Defer | None], Defer] = {}
         self.introspection: list[FieldNode] = []
 
     def operation(self, operation: OperationDefinitionNode, root: str) -> Selection:
         """Return the selection of an operation on its root type."""
-        return self._select(root, (operation.selection_set,))
+        return self._select(root, (_Set(operation.selection_set, NOW),))
 
-    def _select(self, type_name: str, sets: tuple[SelectionSetNode, ...]) -> Selection:
-        asked = (type_name, tuple(map(id, sets)))
+    def _select(self, type_name: str, sets: tuple[_Set, ...]) -> Selection:
+        asked = (type_name, tuple((id(one.node), one.asked) for one in sets))
         found = self._selections.get(asked)
         if found is None:
             reach = self._reach
@@ -86,49 +117,73 @@ class Normalizer:
             )
         return found
 
-    def _wants(self, type_name: str, fields: Mapping[str, list[FieldNode]]) -> Iterator[Want]:
-        for response, nodes in fields.items():
-            node = nodes[0]
+    def _wants(self, type_name: str, fields: _Fields) -> Iterator[Want]:
+        for response, found in fields.items():
+            node = found[0][0]
+            when = _when([asked for _, asked in found])
             name = node.name.value
             if name.startswith("__"):
                 if name != "__typename":
-                    self.introspection += nodes
-                yield Want(name, (), "String!", None, response)
+                    self.introspection += [one for one, _ in found]
+                yield Want(name, (), "String!", None, response, when)
                 continue
             type_text = self._reach.field(type_name, name).type
             arguments = tuple((one.name.value, print_ast(one.value)) for one in node.arguments or ())
-            sets = tuple(one.selection_set for one in nodes if one.selection_set is not None)
+            sets = tuple(
+                _Set(one.selection_set, asked._replace(depth=asked.depth + 1) if asked.defer else NOW)
+                for one, asked in found
+                if one.selection_set is not None
+            )
             child = self._select(named(type_text), sets) if sets else None
-            yield Want(name, arguments, type_text, child, response)
+            yield Want(name, arguments, type_text, child, response, when)
 
-    def _collect(self, type_name: str, sets: tuple[SelectionSetNode, ...]) -> dict[str, list[FieldNode]]:
-        found: dict[str, list[FieldNode]] = {}
-        seen: set[str] = set()
+    def _collect(self, type_name: str, sets: tuple[_Set, ...]) -> _Fields:
+        found: _Fields = {}
+        seen: set[tuple[str, Asked]] = set()
         for one in sets:
             self._collect_into(found, type_name, one, seen)
         return found
 
-    def _collect_into(
-        self, found: dict[str, list[FieldNode]], type_name: str, fields: SelectionSetNode, seen: set[str]
-    ) -> None:
+    def _collect_into(self, found: _Fields, type_name: str, fields: _Set, seen: set[tuple[str, Asked]]) -> None:
         """Collect what counts for a type; `seen` are the fragments spread here before."""
-        for node in fields.selections:
+        for node in fields.node.selections:
             if not self._is_included(node.directives or ()):
                 continue
             if isinstance(node, FieldNode):
                 nodes = found.setdefault(node.alias.value if node.alias else node.name.value, [])
-                if all(one is not node for one in nodes):
-                    nodes.append(node)
+                if all(one is not node or asked != fields.asked for one, asked in nodes):
+                    nodes.append((node, fields.asked))
             elif isinstance(node, InlineFragmentNode):
                 if node.type_condition is None or self._applies(type_name, node.type_condition.name.value):
-                    self._collect_into(found, type_name, node.selection_set, seen)
+                    inner = _Set(node.selection_set, self._asked(node, fields.asked))
+                    self._collect_into(found, type_name, inner, seen)
             elif isinstance(node, FragmentSpreadNode):
-                if node.name.value in seen:
+                asked = self._asked(node, fields.asked)
+                if (node.name.value, asked) in seen:
                     continue
-                seen.add(node.name.value)
+                seen.add((node.name.value, asked))
                 fragment = self._fragments[node.name.value]
                 if self._applies(type_name, fragment.type_condition.name.value):
-                    self._collect_into(found, type_name, fragment.selection_set, seen)
+                    self._collect_into(found, type_name, _Set(fragment.selection_set, asked), seen)
+
+    def _asked(self, node: InlineFragmentNode | FragmentSpreadNode, around: Asked) -> Asked:
+        """Return when the fields of a fragment are to come."""
+        use = next((one for one in node.directives or () if one.name.value == "defer"), None)
+        given = {one.name.value: one.value for one in use.arguments or ()} if use is not None else {}
+        if use is None or not self._is_on(given.get("if")):
+            return around
+        found = self._defers.get((id(node), around.defer))
+        if found is None:
+            label = given.get("label")
+            text = label.value if isinstance(label, StringValueNode) else None
+            found = Defer(text, {around.defer} if around.defer else set())
+            self._defers[id(node), around.defer] = found
+        return Asked(found)
+
+    def _is_on(self, value: ValueNode | None) -> bool:
+        if isinstance(value, VariableNode):
+            return self._values.get(value.name.value) is not False
+        return not isinstance(value, BooleanValueNode) or value.value
 
     def _is_included(self, directives: tuple[DirectiveNode, ...]) -> bool:
         for one in directives:
@@ -189,7 +244,7 @@ def merged(one: Want, other: Want) -> Want:
     child = one.child
     if child is not None and other.child is not None and child is not other.child:
         child = merged_selection(child, other.child)
-    return Want(one.name, one.arguments, one.type, child, one.response)
+    return Want(one.name, one.arguments, one.type, child, one.response, one.asked)
 
 
 def merged_selection(one: Selection, other: Selection) -> Selection:
@@ -209,5 +264,16 @@ def _merged_wants(ones: tuple[Want, ...], others: tuple[Want, ...]) -> tuple[Wan
     return tuple(found)
 
 
-def _ids(fields: Mapping[str, list[FieldNode]]) -> dict[str, list[int]]:
-    return {response: [id(node) for node in nodes] for response, nodes in fields.items()}
+def _when(several: list[Asked]) -> Asked:
+    """Return when a field comes that is asked for several times: as soon as one of them wants it."""
+    if any(one.defer is None for one in several):
+        return NOW
+    first = several[0]
+    for one in several:
+        if one.defer is not None and one.defer is not first.defer and first.defer is not None:
+            one.defer.after.add(first.defer)
+    return first
+
+
+def _ids(fields: _Fields) -> dict[str, list[tuple[int, Asked]]]:
+    return {response: [(id(node), asked) for node, asked in nodes] for response, nodes in fields.items()}

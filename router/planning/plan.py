@@ -90,6 +90,7 @@ class FieldShape:
     """One field of the answer: the client's key, its type, where the value is. `constant` is a known __typename.
 
     Without `steps` and `constant` it is null: nobody can be asked. `values` are an enum's values that a client may see.
+    `deferral`: with which deferred fragment it may come, `depth` keys below that fragment's object.
     """
 
     response: str
@@ -99,6 +100,8 @@ class FieldShape:
     constant: str | None = None
     child: Shape | None = None
     values: frozenset[str] | None = None
+    deferral: int | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferral:
+    """A fragment that may come later: when `fetches` are done and the deferrals in `after` were told."""
+
+    id: int
+    label: str | None
+    fetches: frozenset[int]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPlan:
     """What is fetched and what is answered. `variables` gives the definition of each variable, as GraphQL text."""
 
@@ -120,6 +133,8 @@ class QueryPlan:
     variables: Mapping[str, str]
     is_optimal: bool = True
     introspection: DocumentNode | None = None
+    deferrals: tuple[Deferral, ...] = ()
+    first: frozenset[int] = frozenset()  # the fetches that are not deferred, where there are deferrals
 
     @property
     def levels(self) -> int:

@@ -60,6 +60,8 @@ def plan_operation(reach: Reach, schema: GraphQLSchema, operation: Operation) ->
         variables={one.variable.name.value: _definition(one) for one in operation.node.variable_definitions or ()},
         is_optimal=chooser.is_optimal,
         introspection=_introspection(operation, normalizer.introspection, fragments),
+        deferrals=renderer.deferrals,
+        first=renderer.first,
     )
 
 

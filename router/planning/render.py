@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphql import GraphQLSchema, is_enum_type
 
+from router.planning.defer import deferrals
 from router.planning.normalize import Selection, Want
-from router.planning.plan import Fetch, FieldShape, Names, Read, Representation, Shape, Steps, Template
+from router.planning.plan import Deferral, Fetch, FieldShape, Names, Read, Representation, Shape, Steps, Template
 from router.planning.stage import Group, Node, Place, Stager, find, flat
 from router.supergraph.field_set import FieldSet, Picked
 from router.supergraph.model import Kind, named
@@ -38,6 +39,12 @@ class Renderer:
         self._texts: dict[tuple[Group, Place, str], str] = {}
         self._named: dict[tuple[Group, Place], Names] = {}
         self._shapes: dict[Place, Shape] = {}
+        self.first, self._deferrals = deferrals(stager.groups)
+
+    @property
+    def deferrals(self) -> tuple[Deferral, ...]:
+        """Return the fragments that may come later, each after those it waits for."""
+        return tuple(dict.fromkeys(self._deferrals.values()))
 
     def fetches(self) -> tuple[Fetch, ...]:
         """Return the fetches of all groups."""
@@ -298,15 +305,19 @@ class Renderer:
                 told = self._typenames(place)
                 known = constant or (type_name if not self._reach.is_abstract(type_name) else None)
                 steps = told[0] if told else ("__typename",)
-                found.append(FieldShape(want.response, "String!", steps, told[1:], known))
+                found.append(self._timed(FieldShape(want.response, "String!", steps, told[1:], known), want))
                 continue
             node = by_response.get(want.response)
             child = self.shape(node.child) if node is not None and node.child is not None else None
             steps = self.steps(node) if node is not None else ()
-            found.append(
-                FieldShape(want.response, want.type, steps, (), None, child, self._values(named(want.type)))
-            )  # fmt: skip
+            shape = FieldShape(want.response, want.type, steps, (), None, child, self._values(named(want.type)))
+            found.append(self._timed(shape, want))
         return tuple(found)
+
+    def _timed(self, shape: FieldShape, want: Want) -> FieldShape:
+        defer = want.asked.defer
+        deferral = self._deferrals.get(defer) if defer is not None else None
+        return shape if deferral is None else replace(shape, deferral=deferral.id, depth=want.asked.depth)
 
     def _values(self, type_name: str) -> frozenset[str] | None:
         one = self._schema.type_map.get(type_name)

@@ -1,0 +1,54 @@
+"""Which fetches can wait: @defer, seen from the fetches that a plan makes anyway.
+
+A fetch that any field needs at once is never deferred. So a fragment is only worth deferring if it has a fetch of its
+own; one that hasn't comes with what is around it.
+"""
+
+from collections.abc import Iterable
+
+from router.planning.normalize import Defer
+from router.planning.plan import Deferral
+from router.planning.stage import Group
+
+
+def deferrals(groups: Iterable[Group]) -> tuple[frozenset[int], dict[Defer, Deferral]]:
+    """Return the fetches that come at once, and for each @defer what it waits for; several may share one."""
+    needed: dict[Defer | None, set[int]] = {None: set()}
+    order: dict[Defer, None] = {}
+    for group in groups:
+        for node in group.nodes:
+            if node.want.response is not None:
+                defer = node.want.asked.defer
+                needed.setdefault(defer, set()).update(_all_needs(group))
+                _note(order, defer)
+    first = frozenset(needed[None])
+    told: dict[Defer, Deferral] = {}
+    for defer in order:
+        before = [told[one] for one in defer.after if one in told]
+        fetches = frozenset(needed.get(defer, ())) | {n for one in before for n in one.fetches}
+        if fetches <= first | {n for one in before for n in one.fetches}:
+            if before:
+                told[defer] = before[0]
+        else:
+            told[defer] = Deferral(len(set(told.values())), defer.label, fetches, tuple(one.id for one in before))
+    return first, told
+
+
+def _note(order: dict[Defer, None], defer: Defer | None) -> None:
+    """Put a @defer behind those it comes after."""
+    if defer is not None and defer not in order:
+        for one in defer.after:
+            if one is not defer:
+                _note(order, one)
+        order[defer] = None
+
+
+def _all_needs(group: Group) -> set[int]:
+    found: dict[Group, None] = {}
+    stack = [group]
+    while stack:
+        one = stack.pop()
+        if one not in found:
+            found[one] = None
+            stack.extend(one.needs)
+    return {one.id for one in found}
