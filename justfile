@@ -15,6 +15,10 @@ up *args:
 down *args:
     @.venv/bin/mewayz down "$@"
 
+# Tell what is in the way of a start, and try one in a temporary folder
+doctor *args:
+    @.venv/bin/mewayz doctor "$@"
+
 # Show what runs, what does not, and why
 status *args:
     @.venv/bin/mewayz status "$@"

@@ -90,6 +90,20 @@ def down(data: Data = Path("var")) -> None:
 
 
 @app.command()
+def doctor(
+    data: Data = Path("var"),
+    port: Annotated[int, typer.Option(help="The API's port", envvar="MEWAYZ_PORT")] = 8000,
+    host: Annotated[str, typer.Option(help="The API's address", envvar="MEWAYZ_HOST")] = "127.0.0.1",
+) -> None:
+    """Tell what is in the way of a start, and try one in a temporary folder"""
+    from mewayz.doctor import doctor as examine
+    from mewayz.progress import screen
+    from mewayz.settings import Settings
+
+    raise typer.Exit(examine(Settings(data=str(data.expanduser().resolve()), port=port, host=host), screen()))
+
+
+@app.command()
 def status(data: Data = Path("var"), as_json: AsJson = False) -> None:
     """Show what runs, what does not, and why"""
     from mewayz.runtime.client import ask

@@ -10,14 +10,14 @@ import msgspec
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.progress import Step
-from mewayz.runtime.forks import Forks
+from mewayz.runtime.forks import Forks, JobFailed, ZygoteGone
 from mewayz.runtime.orders import Plant
 from mewayz.runtime.preparation import Preparation
 from mewayz.settings import Settings
 from shared.wire.control import DemoTenant
 
 AS_OF = date(2026, 6, 30)  # the last day of the demo's story (demo.md, "Determinism")
-_AT_ONCE = 8
+_AT_ONCE = 4
 _LOGINS = "demo-logins.json"
 
 
@@ -56,7 +56,6 @@ class DemoPlanting:
             started = time.monotonic()
             async with anyio.create_task_group() as tasks:
                 for slug in slugs:
-                    self._wake(slug)  # it has to hear of the tenants, and its events have to leave
                     for tenant in (one for one in tenants if one.is_company):
                         tasks.start_soon(self._plant, slug, tenant)
             tell(Step("demo data", time.monotonic() - started, ", ".join(slugs)))
@@ -64,7 +63,6 @@ class DemoPlanting:
         Passwords(self._folders.secrets).keep(_LOGINS, msgspec.json.encode(logins).decode())
 
     async def _found(self) -> list[DemoTenant]:
-        self._wake("identity")
         result = await self._job("found", "identity", self._order("identity"))
         return msgspec.convert(result, list[DemoTenant])
 
@@ -74,8 +72,13 @@ class DemoPlanting:
 
     async def _job(self, kind: str, slug: str, order: Plant) -> object:
         log = self._folders.log / f"{slug}.log"
-        async with self._limit, self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
-            return await fork.result()
+        async with self._limit:
+            self._wake(slug)  # it has to hear of the tenants, and its events have to leave
+            try:
+                async with self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
+                    return await fork.result()
+            except ZygoteGone as gone:
+                raise JobFailed(gone.message) from gone
 
     def _order(self, slug: str) -> Plant:
         bootstrap = self._preparation.bootstraps[slug]
