@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.clock import Clock
-from shared.wire.jetstream import COMMANDS, Message, PublishFailed, publish
+from shared.wire.jetstream import COMMANDS, Continuity, Message, PublishFailed, publish
 from shared.wire.receipt import (
     Permit,
     PermitWanted,
@@ -59,7 +59,7 @@ class CommandQueue:
         self._pulling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Execute what waits until cancelled. Only the holder of the module's lease may."""
+        """Execute what waits until cancelled. Only the holder of the module's lease may. Raises StreamLost."""
         self._lanes = [asyncio.Queue() for _ in range(_LANES)]  # bounded by the consumer's max_ack_pending
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
@@ -76,15 +76,16 @@ class CommandQueue:
         stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
         inbox = f"_INBOX.{self._module}.commands.".encode()
         subscription = await stream.pull_subscribe_bind(self._module, COMMANDS, inbox_prefix=inbox)
+        continuity = Continuity(self._client)
         while True:
+            messages: list[Msg] = []
             try:
                 messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-            except TimeoutError:
-                continue
-            except NatsError as error:
-                log.warning("commands_unread", module=self._module, error=str(error) or type(error).__name__)
-                await asyncio.sleep(0.5)
-                continue
+            except (NatsError, TimeoutError) as error:
+                if not isinstance(error, TimeoutError):
+                    log.warning("commands_unread", module=self._module, error=str(error) or type(error).__name__)
+                    await asyncio.sleep(0.5)
+            continuity.check()
             for message in messages:
                 tenant = message.subject.split(".")[2]
                 self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)

@@ -19,7 +19,7 @@ from shared.errors import Defect, NotYet
 from shared.events.inbox import Claim, claim, park, park_behind
 from shared.events.lease import Lease, LeaseLost
 from shared.wire.envelope import MAX_CHAIN, Cause, Envelope, Event
-from shared.wire.jetstream import EVENTS, Message, PublishFailed, publish
+from shared.wire.jetstream import EVENTS, Continuity, Message, PublishFailed, publish
 from shared.wire.principal import system
 
 log = structlog.get_logger()
@@ -71,7 +71,10 @@ class Consumer:
         self._pulling: asyncio.Task[None] | None = None
 
     async def run(self, lease: Lease) -> None:
-        """Consume until cancelled. Raises LeaseLost when another process took over."""
+        """Consume until cancelled.
+
+        Raises LeaseLost when another process took over, StreamLost when the connection broke: reset the consumer then.
+        """
         self._lanes = [asyncio.Queue(_LANE_SIZE) for _ in range(_LANES)]
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
@@ -88,14 +91,16 @@ class Consumer:
         stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
         inbox = f"_INBOX.{lease.consumer}.pull".encode()
         subscription = await stream.pull_subscribe_bind(lease.consumer, EVENTS, inbox_prefix=inbox + b".")
+        continuity = Continuity(self._client)
         while True:
+            messages: list[Msg] = []
             try:
                 messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
             except (NatsError, TimeoutError) as error:
                 if not isinstance(error, TimeoutError):
                     log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
                     await asyncio.sleep(0.5)
-                continue
+            continuity.check()
             for message in messages:
                 await self._lane_of(message).put(message)
 

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from shared.events.lease import Lease
 from shared.wire.envelope import Envelope
-from shared.wire.jetstream import TENANTS
+from shared.wire.jetstream import TENANTS, Continuity
 
 log = structlog.get_logger()
 _FETCH_S = 5.0
@@ -36,10 +36,11 @@ class TenantFeed:
         self.caught_up = asyncio.Event()
 
     async def run(self, lease: Lease) -> None:
-        """Feed until cancelled; `caught_up` is set once all tenants known today have been read."""
+        """Feed until cancelled; `caught_up` is set once all tenants known today have been read. Raises StreamLost."""
         stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
         inbox = f"_INBOX.{lease.consumer}.tenants".encode()
         subscription = await stream.pull_subscribe_bind(lease.consumer, TENANTS, inbox_prefix=inbox + b".")
+        continuity = Continuity(self._client)
         while True:
             try:
                 messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
@@ -50,6 +51,7 @@ class TenantFeed:
                     log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)
                     await asyncio.sleep(0.5)
                 continue
+            continuity.check()
             for message in messages:
                 await _store(lease, message)
                 await message.ack()

@@ -30,7 +30,7 @@ from shared.hosting.queued import QueuedCommands
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.heartbeat import Beat
-from shared.wire.jetstream import COMMANDS, EVENTS, PublishFailed, connect, reset_consumer
+from shared.wire.jetstream import COMMANDS, EVENTS, TENANTS, PublishFailed, connect, reset_consumer
 from shared.wire.log import configure_log
 
 log = structlog.get_logger()
@@ -160,6 +160,7 @@ class Delivery:
     async def _with(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._relay.run(lease))
+            await reset_consumer(self._client, TENANTS, self._slug)
             tasks.create_task(self._tenants.run(lease))
             await self._tenants.caught_up.wait()
             if self._scheduler is not None:

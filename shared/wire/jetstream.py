@@ -27,6 +27,28 @@ class SubjectTaken(Exception):
     """The subject holds a message already."""
 
 
+class StreamLost(ConnectionError):
+    """The connection to NATS broke, and was made anew."""
+
+
+class Continuity:
+    """Whether a consumer's messages still come one after the other.
+
+    What was on its way when the connection broke comes again only after `ack_wait`, behind newer messages: whoever goes on
+    pulling applies an aggregate's events out of order. He throws away what he has, resets the consumer, and begins anew.
+    """
+
+    def __init__(self, client: Client) -> None:
+        """Begin now, on `client`'s connection as it is."""
+        self._client = client
+        self._reconnects = client.stats["reconnects"]
+
+    def check(self) -> None:
+        """Raise StreamLost if the connection broke since; to be asked after each fetch, before its messages are used."""
+        if self._client.stats["reconnects"] != self._reconnects:
+            raise StreamLost("the connection to NATS was made anew")
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message with the id that the stream knows duplicates by."""
