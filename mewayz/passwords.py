@@ -2,9 +2,19 @@
 
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
-from shared.wire.token import SigningKey
+_ROUTER_KEY = "router-signing-key"
+
+
+@dataclass(frozen=True, slots=True)
+class RouterKey:
+    """The key that routers sign internal tokens with, as text: its halves in hexadecimal, and the public one's id."""
+
+    private: str
+    kid: str
+    public: str
 
 
 class Passwords:
@@ -29,12 +39,22 @@ class Passwords:
         """Return whether `of` made the password in this run, so that a server can't know it yet."""
         return name in self._made
 
-    def signing_key(self) -> SigningKey:
-        """Return the key that routers sign with, making it at the first time: what waits in the queue outlives a restart."""
-        path = self._folder / "router-signing-key"
-        if not path.exists():
-            self.keep(path.name, SigningKey.generate().to_bytes().hex())
-        return SigningKey.from_bytes(bytes.fromhex(path.read_text().strip()))
+    def router_key(self) -> RouterKey | None:
+        """Return the key that routers sign with, None before it is made: what waits in the queue outlives a restart."""
+        path = self._folder / _ROUTER_KEY
+        parts = path.read_text().split() if path.exists() else []
+        return RouterKey(*parts) if len(parts) == 3 else None
+
+    def make_router_key(self) -> RouterKey:
+        """Return the key that routers sign with, making it at the first time. It takes the cryptography into memory."""
+        if (kept := self.router_key()) is not None:
+            return kept
+        from shared.wire.token import SigningKey, public_bytes
+
+        key = SigningKey.generate()
+        made = RouterKey(key.to_bytes().hex(), key.kid, public_bytes(key.public).hex())
+        self.keep(_ROUTER_KEY, f"{made.private} {made.kid} {made.public}")
+        return made
 
     def keep(self, name: str, content: str) -> None:
         """Write a secret so that a crash leaves the old one or the new one, whole."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mewayz.modules import REPOSITORY
-from mewayz.passwords import Passwords
+from mewayz.passwords import Passwords, RouterKey
 from mewayz.servers.databases import make_database
 from mewayz.servers.nats import ADMIN, GATEWAY, entry, gateway_user, module_user
 from mewayz.servers.streams import connect, make_consumers, make_streams
@@ -22,9 +22,6 @@ from shared.database.transaction import Database
 from shared.demo import found
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
-from shared.wire.token import SigningKey, public_bytes
-
-_KEY = "router-key"
 
 
 def write_users(slugs: Sequence[str], into: Path) -> Path:
@@ -59,7 +56,7 @@ async def provision(
     access tokens). `replicas` is 3 on three NATS servers. Raises what the servers raise.
     """
     passwords = _passwords(into)
-    key = _signing_key(passwords, into)
+    key = passwords.make_router_key()
     admin = nats_url.replace("nats://", f"nats://{ADMIN}:{passwords.of('nats-admin')}@")
     client = await connect(admin)
     await make_streams(client, replicas=replicas)
@@ -77,7 +74,7 @@ async def provision(
         data=str(into / "router"),
         module_url=module_url,
         supervisor_socket=None,
-        signing_key=key.to_bytes().hex(),
+        signing_key=key.private,
         nats_url=nats_url,
         nats_user=GATEWAY,
         nats_password=passwords.of(f"nats-{GATEWAY}"),
@@ -87,7 +84,7 @@ async def provision(
 
 
 async def _module(
-    module: Module, passwords: Passwords, database_url: str, nats_url: str, key: SigningKey, address: str
+    module: Module, passwords: Passwords, database_url: str, nats_url: str, key: RouterKey, address: str
 ) -> ModuleBootstrap:
     database = await make_database(database_url, module.slug, passwords)
     await migrate(module.slug, module.migrations, database.owner_url)
@@ -99,7 +96,7 @@ async def _module(
         nats_url=nats_url,
         nats_user=module.slug,
         nats_password=passwords.of(f"nats-{module.slug}"),
-        router_keys={key.kid: public_bytes(key.public).hex()},
+        router_keys={key.kid: key.public},
         issuer=address,
     )
 
@@ -123,13 +120,6 @@ def _passwords(into: Path) -> Passwords:
     secrets = into / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
     return Passwords(secrets)
-
-
-def _signing_key(passwords: Passwords, into: Path) -> SigningKey:
-    kept = into / "secrets" / _KEY
-    if not kept.exists():
-        passwords.keep(_KEY, SigningKey.generate().to_bytes().hex())
-    return SigningKey.from_bytes(bytes.fromhex(kept.read_text().strip()))
 
 
 def _write(path: Path, bootstrap: ModuleBootstrap | RouterBootstrap) -> None:

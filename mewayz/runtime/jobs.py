@@ -13,7 +13,7 @@ import anyio
 import msgspec
 
 from mewayz.passwords import Passwords
-from mewayz.runtime.orders import Admit, Outcome, Plant, Prepare, Provide, Task
+from mewayz.runtime.orders import Admit, Key, Outcome, Plant, Prepare, Provide, Session, Task
 from mewayz.servers.databases import make_database
 from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
@@ -117,6 +117,18 @@ def operate(_module: str, order: bytes, _listener: socket.socket | None, _heartb
     return msgspec.to_builtins(anyio.run(run_task, msgspec.json.decode(order, type=Task)))
 
 
+def key(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Make the key that routers sign with, and keep it. Loads no module."""
+    Passwords(Path(msgspec.json.decode(order, type=Key).secrets)).make_router_key()
+
+
+def session(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Ask identity for a session and return the control socket's answer. Loads no module."""
+    from mewayz.runtime.sessions import answer_session
+
+    return anyio.run(answer_session, msgspec.json.decode(order, type=Session))
+
+
 JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] = {
     "admit": admit,
     "provide": provide,
@@ -126,6 +138,8 @@ JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] =
     "found": found,
     "plant": plant,
     "operate": operate,
+    "key": key,
+    "session": session,
 }
 
 

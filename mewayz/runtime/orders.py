@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.wire.control import Operate
+from shared.wire.control import GetToken, Operate
 
 
 class Provide(msgspec.Struct, frozen=True):
@@ -60,6 +60,22 @@ class Task(msgspec.Struct, frozen=True):
     nats_admin_url: str
     secrets: str
     operate: Operate
+    clock: str | None = None
+    test_data: bool = False
+
+
+class Key(msgspec.Struct, frozen=True):
+    """The order for `key`: where secrets are kept."""
+
+    secrets: str
+
+
+class Session(msgspec.Struct, frozen=True):
+    """The order for `session`: for whom, identity's socket, and the routers' key to sign the request with."""
+
+    request: GetToken
+    identity: str
+    signing_key: str
     clock: str | None = None
     test_data: bool = False
 

@@ -1,4 +1,4 @@
-"""Sessions for the command line: identity issues them to the supervisor, over its own socket."""
+"""Sessions for the command line: identity issues them, over its own socket, to a job that the supervisor forks."""
 
 import asyncio
 import time
@@ -7,9 +7,10 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from shared.clock import Clock
+from mewayz.runtime.orders import Session
+from shared.clock import Clock, clock_from
 from shared.errors import Unavailable
-from shared.wire.control import GetToken, Login
+from shared.wire.control import Answer, GetToken
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, sign_internal
 
@@ -26,7 +27,17 @@ class _Session(msgspec.Struct):
     accessToken: str
 
 
-async def session_token(request: GetToken, identity: Path, key: SigningKey, clock: Clock) -> str:
+async def answer_session(order: Session) -> Answer:
+    """Return the token that was asked for, or a sentence on why there is none."""
+    clock = clock_from(order.clock, test_data=order.test_data)
+    key = SigningKey.from_bytes(bytes.fromhex(order.signing_key))
+    try:
+        return Answer(token=await _token(order.request, Path(order.identity), key, clock))
+    except NoSession as error:
+        return Answer(error=error.message)
+
+
+async def _token(request: GetToken, identity: Path, key: SigningKey, clock: Clock) -> str:
     """Return a 10-minute access token for a user of a tenant. `identity` is that module's socket. Raises NoSession."""
     body = msgspec.json.encode({"tenant": request.tenant, **({"user": request.user} if request.user else {})})
     token = sign_internal(
@@ -46,12 +57,6 @@ async def session_token(request: GetToken, identity: Path, key: SigningKey, cloc
     if status != 200:
         raise NoSession(f"Identity knows no such user or tenant ({request.tenant}, {request.user or 'owner'}).")
     return msgspec.json.decode(answer, type=_Session).accessToken
-
-
-def demo_logins(secrets: Path) -> list[Login]:
-    """Return the demo logins that the demo job wrote; none where there is no demo data."""
-    path = secrets / "demo-logins.json"
-    return msgspec.json.decode(path.read_bytes(), type=list[Login]) if path.exists() else []
 
 
 async def _post(path: Path, target: str, body: bytes, token: str) -> tuple[int, bytes]:

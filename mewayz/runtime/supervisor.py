@@ -19,12 +19,12 @@ from mewayz.runtime.activation import Activation
 from mewayz.runtime.control import Control
 from mewayz.runtime.demo import DemoPlanting
 from mewayz.runtime.forks import Forks, JobFailed
+from mewayz.runtime.logins import demo_logins
 from mewayz.runtime.module_process import ModuleProcess
-from mewayz.runtime.orders import Task
+from mewayz.runtime.orders import Key, Session, Task
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.records import Records
 from mewayz.runtime.router_process import RouterProcess
-from mewayz.runtime.sessions import demo_logins, session_token
 from mewayz.servers.child import become_reaper, reap_strangers
 from mewayz.servers.external import ExternalNats, ExternalPostgres
 from mewayz.servers.nats import GATEWAY, Nats, gateway_user, module_user
@@ -51,7 +51,6 @@ from shared.wire.control import (
     Stop,
     Wake,
 )
-from shared.wire.token import public_bytes
 
 _STARTS_AT_ONCE = 8
 _ROUTER_S = 10.0
@@ -67,7 +66,8 @@ class Supervisor:
         self._settings = settings
         self._is_successor = charge.is_successor
         self._folders = folders
-        self._key = passwords.signing_key()
+        self._passwords = passwords
+        self._key = passwords.router_key()
         self._clock = clock_from(settings.clock, test_data=folders.is_test_data)
         database, broker = settings.database_url, settings.nats_url
         chosen_slugs = chosen(slugs(module_folders(settings.modules_from)), settings.modules)
@@ -133,6 +133,8 @@ class Supervisor:
         async with anyio.create_task_group() as servers:
             servers.start_soon(self._start_postgres)
             servers.start_soon(self._start_nats)
+            servers.start_soon(self._make_key)
+        assert self._key is not None
         tasks.start_soon(self._router.run)
         tasks.start_soon(self._reap)
         tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
@@ -144,7 +146,7 @@ class Supervisor:
             nats=self._nats,
             forks=self._forks,
             records=self._records,
-            router_keys={self._key.kid: public_bytes(self._key.public).hex()},
+            router_keys={self._key.kid: self._key.public},
         )
         for module in self._modules.values():
             if self._settings.starts_all(len(self._modules)):
@@ -254,8 +256,7 @@ class Supervisor:
                 await self._module(module).stop()
                 self._module(module).start()
             case GetToken():
-                identity = self._folders.module_socket("identity")
-                return Answer(token=await session_token(request, identity, self._key, self._clock))
+                return await self._session(request)
             case GetBroker():
                 return Answer(url=self._nats.admin_url)
             case Operate(_, slug):
@@ -324,7 +325,25 @@ class Supervisor:
         self._next_change.set()
         self._next_change = anyio.Event()
 
+    async def _make_key(self) -> None:
+        """Have the routers' key made in a process of its own: the supervisor keeps no cryptography in memory."""
+        if self._key is None:
+            await self._job("key", Key(str(self._folders.secrets)))
+            self._key = self._passwords.router_key()
+
+    async def _session(self, request: GetToken) -> Answer:
+        assert self._key is not None
+        settings, socket = self._settings, str(self._folders.module_socket("identity"))
+        order = Session(request, socket, self._key.private, settings.clock, self._folders.is_test_data)
+        return msgspec.convert(await self._job("session", order), Answer)
+
+    async def _job(self, kind: str, order: msgspec.Struct) -> Any:
+        log = self._folders.log / "platform.log"
+        async with self._forks.fork(kind, "platform", msgspec.json.encode(order), log) as fork:
+            return await fork.result()
+
     def _router_bootstrap(self) -> RouterBootstrap:
+        assert self._key is not None
         settings, folders = self._settings, self._folders
         nats_user, nats_password = self._nats.credentials(GATEWAY)
         return RouterBootstrap(
@@ -334,7 +353,7 @@ class Supervisor:
             data=str(folders.data),
             module_url=f"unix:{folders.run}/{{slug}}.sock",
             supervisor_socket=str(folders.control_socket),
-            signing_key=self._key.to_bytes().hex(),
+            signing_key=self._key.private,
             nats_url=self._nats.url,
             nats_user=nats_user,
             nats_password=nats_password,

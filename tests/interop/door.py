@@ -16,7 +16,7 @@ from mewayz.folders import folders_of
 from mewayz.passwords import Passwords
 from shared.clock import SystemClock
 from shared.wire.principal import Principal
-from shared.wire.token import keys_of_jwks, sign_internal, verify_access
+from shared.wire.token import SigningKey, keys_of_jwks, sign_internal, verify_access
 from tests.services import Platform
 
 _TIMEOUT_S = 10
@@ -48,7 +48,7 @@ class Door:
 
 def _handler(data: Path, principal: Principal) -> type[BaseHTTPRequestHandler]:
     folders, clock = folders_of(data), SystemClock()
-    key = Passwords(folders.secrets).signing_key()
+    key = SigningKey.from_bytes(bytes.fromhex(Passwords(folders.secrets).make_router_key().private))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
