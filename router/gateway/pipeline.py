@@ -16,6 +16,7 @@ from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace, trace_of
 from router.gateway.protocol.asgi import ClientGone, Request, Response, Streamed
 from router.gateway.protocol.http import JSON, Operation, answer, answer_type, check_post, read_get, read_post, refusal
+from router.gateway.protocol.multipart import MULTIPART, accepts_parts, in_parts
 from router.gateway.protocol.sse import EVENT_STREAM, event_stream
 from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
@@ -60,8 +61,11 @@ class Pipeline:
             if EVENT_STREAM in accept:
                 code = "STREAM"
                 return await self._events(request, trace)
-            media = answer_type(accept)
-            found = await self._answer(request, trace)
+            media = JSON if accepts_parts(accept) else answer_type(accept)
+            found = await self._answer(request, trace, in_pieces=accepts_parts(accept))
+            if isinstance(found, Streamed):
+                code = "STREAM"
+                return found
             code = "PARTIAL" if found.errors else "OK"
             return answer(found.body(), media=media, request_id=request_id)
         except RouterError as error:
@@ -77,7 +81,7 @@ class Pipeline:
         finally:
             self._metrics.request(code, perf_counter() - began)
 
-    async def _answer(self, request: Request, trace: Trace) -> Answer:
+    async def _answer(self, request: Request, trace: Trace, *, in_pieces: bool) -> Answer | Streamed:
         principal = await self._principal(request)
         operation = await self._operation(request)
         serving = self._served.now
@@ -85,9 +89,12 @@ class Pipeline:
             operation.query, operation.operation_name, operation.variables, principal=principal, serving=serving
         )
         _check_kind(prepared, request.method)
-        sender = Sender(
-            self._fetcher, serving.destinations, Caller(principal, trace, may_repeat=prepared.operation == "query")
-        )
+        caller = Caller(principal, trace, may_repeat=prepared.operation == "query")
+        if in_pieces and prepared.compiled.plan.deferrals:
+            pieces = self._streams.pieces(serving, prepared, operation, caller)
+            headers = ((b"mewayz-request-id", trace.request_id.encode()),)
+            return Streamed(content_type=MULTIPART, chunks=in_parts(pieces), headers=headers)
+        sender = Sender(self._fetcher, serving.destinations, caller)
         work = execute(prepared, operation.variables, sender, self._settings.request_deadline_s)
         # A mutation may have been sent: it runs to its end, whether or not somebody still waits for the answer.
         found = await (work if prepared.operation == "mutation" else request.unless_gone(work))

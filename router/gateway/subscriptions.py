@@ -2,7 +2,11 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
+import orjson
+
+from router.execution.defer import execute_in_pieces
 from router.execution.prepared import Prepared
 from router.execution.run import Answer, execute
 from router.execution.subscribe import subscribe
@@ -45,7 +49,26 @@ class Subscriptions:
         if is_safe and prepared.operation == "mutation":
             raise MethodNotAllowed("POST")
         caller = Caller(principal, trace, may_repeat=prepared.operation != "mutation")
+        if prepared.compiled.plan.deferrals:
+            return self.pieces(serving, prepared, operation, caller)
         return self._masked(self._found(serving, prepared, operation, caller), trace)
+
+    def pieces(
+        self, serving: Serving, prepared: Prepared, operation: Operation, caller: Caller
+    ) -> AsyncGenerator[bytes]:
+        """Return the payloads of an operation with deferred fragments, as JSON, masked. Raises BadVariables."""
+        prepared.coerced(operation.variables or {})
+        sender = Sender(self._fetcher, serving.destinations, caller)
+        payloads = execute_in_pieces(prepared, operation.variables, sender, self._settings.request_deadline_s)
+        return self._masked_pieces(payloads, caller.trace)
+
+    async def _masked_pieces(self, payloads: AsyncGenerator[dict[str, Any]], trace: Trace) -> AsyncGenerator[bytes]:
+        async with aclosing(payloads) as opened:
+            async for payload in opened:
+                for part in (payload, *payload.get("incremental", ()), *payload.get("completed", ())):
+                    if self._settings.mask_errors and part.get("errors"):
+                        mask(part["errors"], reference=trace.request_id)
+                yield orjson.dumps(payload)
 
     def _found(
         self, serving: Serving, prepared: Prepared, operation: Operation, caller: Caller

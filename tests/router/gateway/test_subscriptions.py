@@ -240,3 +240,24 @@ async def test_a_token_is_asked_for_at_connection_init_and_its_end_closes_the_co
         client, heard = await first(made.token(life=timedelta(seconds=2)))
         assert heard == {"type": "connection_ack"}
         assert await client.hear() == 4403
+
+
+QUERY = b'{"query":"{ deal(id: 1) { name ... @defer { invoices } } }"}'
+
+
+async def test_what_is_deferred_comes_as_a_part_of_its_own(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        parts = await made.post(QUERY, headers={"accept": "multipart/mixed, application/json"})
+        whole = await made.post(QUERY, headers={"accept": "multipart/mixed;deferSpec=20220824, application/json"})
+        token = (("authorization", f"Bearer {made.token()}"),)
+        events = [one async for one in server_sent_events(f"{made.url}/graphql", headers=token, body=QUERY)]
+
+    assert parts.headers[b"content-type"] == b'multipart/mixed; boundary="-"'
+    pieces = [orjson.loads(part.partition(b"\r\n\r\n")[2]) for part in parts.body.split(b"\r\n---")[1:-1]]
+    assert pieces == [orjson.loads(one) for one in events]
+    assert pieces == [
+        {"data": {"deal": {"name": "Deal 1"}}, "pending": [{"id": "0", "path": ["deal"]}], "hasNext": True},
+        {"incremental": [{"id": "0", "data": {"invoices": ["INV-1"]}}], "completed": [{"id": "0"}], "hasNext": False},
+    ]
+    assert orjson.loads(whole.body) == {"data": {"deal": {"name": "Deal 1", "invoices": ["INV-1"]}}}
