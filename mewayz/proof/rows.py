@@ -21,8 +21,7 @@ from shared.module import Module
 from shared.values import Money
 from shared.wire.principal import Principal
 
-_LEAST = 4
-_MOST = 9
+ROWS = 6  # of every entity: row n refers to the rows n, in the n-th of its states
 
 
 def entity_name(model: type[Entity]) -> str:
@@ -35,20 +34,13 @@ def models_of(module: Module) -> list[type[Entity]]:
     return [mapper.class_ for mapper in Entity.registry.mappers if module_of(mapper.class_.__module__) == module.slug]
 
 
-def count_of(model: type[Entity]) -> int:
-    """Return how many rows of a model each tenant gets: each state of its longest enum occurs."""
-    kinds = [facts.type for facts in model.__facts__.values()]
-    states = (len(kind) for kind in kinds if isinstance(kind, type) and issubclass(kind, Enum))
-    return min(_MOST, max(_LEAST, *states, _LEAST))
-
-
 async def fill(module: Module, database: Database, side: Side) -> list[str]:
     """Write one tenant's rows; return those that a rule of the database refused."""
     refused: list[str] = []
     principal = Principal(tenant=side.tenant, user=side.row("identity.UserAccount", 1), permissions=("*",))
     async with database.transaction(principal) as tx:
         for model in models_of(module):
-            for number in range(count_of(model)):
+            for number in range(ROWS):
                 try:
                     async with tx.session.begin_nested():
                         await _write(tx, model, side, number)
@@ -72,7 +64,7 @@ def value_of(facts: FieldFacts, model: type[Entity], side: Side, number: int) ->
         target = "identity.UserAccount"
         if facts.ref is not None:
             target = facts.ref.entity if facts.ref.module else f"{module_of(model.__module__)}.{facts.ref.name}"
-        return side.row(target, number % _LEAST)
+        return side.row(target, number % ROWS)
     label = f"{model.__name__}{facts.name}".lower().replace("_", "")
     return _accepted(facts.adapter, facts.type, facts.name, Seed(side, label, number))
 
@@ -160,7 +152,7 @@ def _decimals(name: str, side: Side, number: int, label: str) -> Iterator[Decima
 
 def _ids(name: str, side: Side, number: int, _label: str) -> Iterator[UUID]:
     target = {"employee_id": "hr.Employee", "customer_id": "crm.Customer"}.get(name, "identity.UserAccount")
-    yield side.row(target, number % _LEAST)
+    yield side.row(target, number % ROWS)
 
 
 def _today() -> date:

@@ -10,9 +10,9 @@ from mewayz.proof.ids import ABSENT, A, B, Side
 from mewayz.proof.operations import Filler, Targets, id_paths, is_id, operation, selection
 from mewayz.proof.operations import shown as shown_in
 from mewayz.proof.report import Report, data_of
+from mewayz.proof.rows import ROWS
 
 Ask = Callable[[Side, str, Any], Awaitable[bytes]]
-_ROWS = 9
 _READ_ROWS = 4
 
 
@@ -94,7 +94,7 @@ class Walk:
     async def _own(self, verb: str, name: str, field: GraphQLField) -> int:
         """Ask with the tenant's own rows, one after the other; return the number of one that a command accepts."""
         has_ids = any(is_id(one) for one in field.args.values())
-        for number in range(_ROWS if verb == "mutation" else self._rows if has_ids else 1):
+        for number in range(ROWS if verb == "mutation" else self._rows if has_ids else 1):
             sent = self._sent(field, name, number, optional_ids=verb == "query")
             body = await self._ask(A, operation(verb, name, field, sent), sent)
             self._report.read(f"{self._name} {name}", body, B)

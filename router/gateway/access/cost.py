@@ -8,7 +8,7 @@ names, else ten. Source: IBM's cost directives.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
@@ -113,7 +113,7 @@ class _Estimate:
             return 0  # __typename, __schema: answered here
         marks = _marks(self.supergraph, kind.name, name)
         size = self._size(node, marks)
-        inner_type: GraphQLNamedType = get_named_type(field.type)
+        inner_type = cast("GraphQLNamedType", get_named_type(field.type))
         times = 1
         if str(field.type).startswith("["):
             times = sized.items if sized and name in sized.fields else size.items if size else _ASSUMED.get(name, 10)
