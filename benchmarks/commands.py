@@ -1,10 +1,12 @@
 """Queued commands through outages: each is executed exactly once, in order, or refused with a receipt that says why.
 
 An outage: CRM is killed, commands go on being sent, CRM starts again; in every second outage it is killed once more while
-it executes what waits. `overtook` counts commands that were executed directly before one that waited: allowed where a
-queue takes more than 10 s. Half of the commands have an idempotency key, and are then sent twice. The ledger is what the
-client was told; it is compared with the rows in CRM's database. `drained_per_s` is the rate at which a queue of
-`--backlog` commands of one tenant, which are executed one after the other, is worked off, `direct_per_s` that of commands sent to the running module, one by one.
+it executes what waits. Half of the commands have an idempotency key, and are then sent twice. The ledger is what the
+client was told; it is compared with the rows in CRM's database. `overtook` counts commands that were executed directly
+before one that waited: allowed where a queue takes more than 10 s.
+
+`drained_per_s` is the rate at which a queue of `--backlog` commands of one tenant, executed one after the other, is worked
+off; `direct_per_s` that of commands sent to the running module by one client.
 """
 
 import argparse
