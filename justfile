@@ -55,6 +55,10 @@ demo *args:
 compose *args:
     @.venv/bin/mewayz compose "$@"
 
+# Show which modules an operation asks for what: `explain '{ deals { nodes { id } } }'`
+explain *args:
+    @.venv/bin/mewayz explain "$@"
+
 # Tell what a new supergraph changes for clients: `diff OLD NEW`
 diff *args:
     @.venv/bin/mewayz diff "$@"

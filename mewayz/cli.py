@@ -217,6 +217,27 @@ def diff(
         raise typer.BadParameter(error.message) from None
 
 
+@app.command()
+def explain(
+    query: Annotated[str, typer.Argument(help="A GraphQL document, or @FILE")],
+    supergraph: Annotated[Path, typer.Option(help="The composed schema")] = Path("schema/supergraph.graphql"),
+    variables: Annotated[str, typer.Option(help="JSON; they count where @skip, @include and @defer name them")] = "{}",
+    operation: Annotated[str | None, typer.Option(help="Which operation of the document")] = None,
+    as_json: AsJson = False,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flow chart")] = False,
+) -> None:
+    """Show which modules an operation asks for what, and what is lost without each"""
+    from mewayz.explain import NotExplained
+    from mewayz.explain import explain as explained
+
+    try:
+        text = Path(query[1:]).read_text("utf-8") if query.startswith("@") else query
+        form = "json" if as_json else "mermaid" if mermaid else "text"
+        typer.echo(explained(text, supergraph, variables=variables, operation=operation, form=form))
+    except (NotExplained, OSError) as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 @app.command("prove-isolation")
 def prove_isolation(
     as_json: AsJson = False,

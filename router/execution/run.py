@@ -31,16 +31,20 @@ log = structlog.get_logger()
 class Answer:
     """What goes back to the client. `fetches` counts the requests that were sent to subgraphs."""
 
-    __slots__ = ("data", "errors", "fetches")
+    __slots__ = ("data", "errors", "extensions", "fetches")
 
     def __init__(self, data: dict[str, Any] | None, errors: list[Error], fetches: int) -> None:
         """Take the data in the client's shape, and the errors with their paths."""
         self.data = data
         self.errors = errors
         self.fetches = fetches
+        self.extensions: dict[str, Any] | None = None
 
     def body(self) -> bytes:
-        """Return the response as JSON: `data`, and `errors` if there are any."""
+        """Return the response as JSON: `data`, and `errors` and `extensions` if there are any."""
+        if self.extensions:
+            errors = {"errors": self.errors} if self.errors else {}
+            return orjson.dumps({"data": self.data, **errors, "extensions": self.extensions})
         if self.errors:
             return orjson.dumps({"data": self.data, "errors": self.errors})
         return orjson.dumps({"data": self.data})

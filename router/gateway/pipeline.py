@@ -21,7 +21,10 @@ from router.gateway.protocol.sse import EVENT_STREAM, event_stream
 from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
 from router.gateway.subscriptions import Subscriptions
+from router.planning.explain import explain_json
 from shared.wire.principal import Principal
+
+PLAN_PERMISSION = "gateway.plan.read"
 
 log = structlog.get_logger()
 
@@ -100,6 +103,8 @@ class Pipeline:
         found = await (work if prepared.operation == "mutation" else request.unless_gone(work))
         if self._settings.mask_errors and found.errors:
             mask(found.errors, reference=trace.request_id)
+        if operation.extensions and operation.extensions.get("plan") is True and _may_see_plans(principal):
+            found.extensions = {"plan": explain_json(prepared.compiled.plan)}
         return found
 
     async def _events(self, request: Request, trace: Trace) -> Streamed:
@@ -124,6 +129,11 @@ class Pipeline:
             return read_get(request.query)
         check_post(request)
         return read_post(await request.body(self._settings.body_bytes), variables_bytes=self._settings.variables_bytes)
+
+
+def _may_see_plans(principal: Principal | None) -> bool:
+    """Whether a caller may be shown plans: anybody of a plain router, else who has the permission."""
+    return principal is None or principal.scope(PLAN_PERMISSION) is not None
 
 
 def _check_kind(prepared: Prepared, method: str) -> None:

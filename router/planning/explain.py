@@ -16,6 +16,9 @@ def explain_text(plan: QueryPlan) -> str:
         after = f" after {', '.join(f'#{number}' for number in fetch.needs)}" if fetch.needs else ""
         where = f" for each {_where(fetch)}" if fetch.steps else ""
         lines.append(f"  {fetch.level}. #{fetch.id} {fetch.subgraph}{where}{after}: {{{fetch.selection}}}")
+    for one in plan.deferrals:
+        waits = ", ".join(f"#{number}" for number in sorted(one.fetches - plan.first))
+        lines.append(f"deferred{f' {one.label!r}' if one.label is not None else ''}: comes after {waits}")
     for module, paths in losses(plan).items():
         lines.append(f"without {module}: {', '.join(paths)} would be null")
     return "\n".join(lines) + "\n"
@@ -38,6 +41,7 @@ def explain_json(plan: QueryPlan) -> dict[str, Any]:
         ],
         "levels": plan.levels,
         "optimal": plan.is_optimal,
+        "deferred": [{"label": one.label, "fetches": sorted(one.fetches - plan.first)} for one in plan.deferrals],
         "lostWithout": losses(plan),
     }
 

@@ -135,3 +135,15 @@ async def test_introspection_is_answered_to_whoever_is_signed_in(tmp_path: Path)
         names = {field["name"] for field in body["data"]["__type"]["fields"]}
         assert (status, body["data"]["__typename"], names) == (200, "Query", {"id", "name", "invoices"})
         assert made.crm.tokens == []
+
+
+async def test_who_may_is_shown_the_plan(tmp_path: Path) -> None:
+    body = b'{"query":"{ deal(id: 1) { invoices } }","extensions":{"plan":true}}'
+    async with world(tmp_path) as made:
+        await made.start()
+        told = orjson.loads((await made.post(body)).body)
+        kept = orjson.loads((await made.post(body, token=made.token(permissions=("crm.*",)))).body)
+
+    assert [one["module"] for one in told["extensions"]["plan"]["fetches"]] == ["crm", "invoicing"]
+    assert "extensions" not in kept
+    assert kept["data"] == told["data"]

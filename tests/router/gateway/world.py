@@ -280,8 +280,15 @@ class World:
     def jwks(self) -> bytes:
         return orjson.dumps({"keys": [jwk(self.identity_key.public)]})
 
-    def token(self, tenant: UUID | None = TENANT, *, key: SigningKey | None = None, **options: Any) -> str:
-        principal = Principal(tenant=tenant, user=USER, permissions=("*",))
+    def token(
+        self,
+        tenant: UUID | None = TENANT,
+        *,
+        key: SigningKey | None = None,
+        permissions: tuple[str, ...] = ("*",),
+        **options: Any,
+    ) -> str:
+        principal = Principal(tenant=tenant, user=USER, permissions=permissions)
         key = key or self.identity_key
         return sign_access(key, principal, issuer=ISSUER, roles=(), plan="free", clock=SystemClock(), **options)
 
