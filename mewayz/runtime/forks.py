@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import anyio
 import msgspec
 
 from mewayz.runtime.orders import Outcome
-from mewayz.runtime.zygote import Ended, Forked, Job, Message, Ready
+from mewayz.runtime.zygote import LOAD, Ended, Forked, Job, Message, Ready
 from mewayz.servers.child import Child
 from mewayz.servers.leftovers import process_ended
 from shared.errors import Unavailable
 
 _STATUS_S = 1.0
+_LOOK_S = 1.0
 
 
 class JobFailed(Unavailable):
@@ -111,6 +112,9 @@ class Forks:
         self._waiting: dict[int, _End] = {}
         self._ends: dict[int, _End] = {}
         self._last_id = 0
+        self._loaded: set[str] = set()
+        self._deadly: set[str] = set()  # modules whose code ended a zygote that loaded it
+        self._child: Child | None = None
         self.pid: int | None = None
 
     async def run(self) -> None:
@@ -122,7 +126,7 @@ class Forks:
             argv = [sys.executable, "-P", "-m", "mewayz.runtime.zygote", *map(str, fds), *self._module_folders]
             child = Child(argv, log=self._log, fds=fds)
             its.close()
-            self._channel, self.pid = ours, child.pid
+            self._channel, self._child, self.pid = ours, child, child.pid
             try:
                 await self._listen(ours)
             finally:
@@ -161,6 +165,27 @@ class Forks:
         finally:
             fork.close()
 
+    async def keep_loaded(self, slugs: Callable[[], Sequence[str]]) -> None:
+        """Have the zygote load the modules `slugs`, one after the other, and again each time that there is a new one."""
+        while True:
+            await self._ready.wait()
+            left = [slug for slug in slugs() if slug not in self._loaded | self._deadly]
+            if not left:
+                await anyio.sleep(_LOOK_S)
+                continue
+            try:
+                await self._order(Job(self._next_id(), LOAD, left[0]), [])
+                self._loaded.add(left[0])
+            except ZygoteGone:
+                self._deadly.add(left[0])
+
+    def reload(self, slug: str) -> None:
+        """Have a module's code read anew: a zygote that has loaded it is replaced; processes it forked live on."""
+        self._deadly.discard(slug)
+        if slug in self._loaded and self._child is not None:
+            self._ready = anyio.Event()
+            self._child.send(signal.SIGTERM)
+
     async def _order(self, job: Job, fds: list[int]) -> tuple[int, _End]:
         answer, end = _End(), _End()
         self._waiting[job.id], self._ends[job.id] = answer, end
@@ -190,11 +215,15 @@ class Forks:
                     self._ready.set()
                 case Forked(job, pid):
                     self._waiting.pop(job).tell(pid)
+                    if not pid:
+                        self._ends.pop(job)
                 case Ended(job, status):
                     self._ends.pop(job).tell(status)
 
     def _fail_waiting(self) -> None:
-        self._ready = anyio.Event()
+        self._loaded.clear()
+        if self._ready.is_set():
+            self._ready = anyio.Event()
         for untold in (*self._waiting.values(), *self._ends.values()):
             untold.told.set()
         self._waiting.clear()

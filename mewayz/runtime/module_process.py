@@ -125,6 +125,8 @@ class ModuleProcess:
         """Let it run again; its code is read, and its database migrated, anew."""
         self._down_file.unlink(missing_ok=True)
         self._backoff.forget()
+        if self._records.fitting(self.slug) is None:
+            self._forks.reload(self.slug)
         self._prepare_anew()
         self._stirred.set()
         self._wanted.set()

@@ -54,6 +54,7 @@ from shared.wire.control import (
 
 _STARTS_AT_ONCE = 8
 _ROUTER_S = 10.0
+_TELL_S = 5.0
 _SETTLED = (ModuleState.READY, ModuleState.ASLEEP, ModuleState.PARKED, ModuleState.STOPPED)
 
 
@@ -161,7 +162,7 @@ class Supervisor:
         )
         tasks.start_soon(activation.run)
         demo = DemoPlanting(self._settings, self._folders, self._forks, preparation, wake=self._wake)
-        tasks.start_soon(self._report_start, started, demo)
+        tasks.start_soon(self._report_start, tasks, started, demo)
 
     async def _start_postgres(self) -> None:
         started = time.monotonic()
@@ -178,12 +179,17 @@ class Supervisor:
             self._records.forget_all()
         tell(Step("nats", time.monotonic() - started, self._nats.url))
 
-    async def _report_start(self, started: float, demo: DemoPlanting) -> None:
+    async def _report_start(self, tasks: anyio.abc.TaskGroup, started: float, demo: DemoPlanting) -> None:
         """Tell how the start went, once no module is on its way and the API answers."""
-        while not all(module.state in _SETTLED for module in self._modules.values()):
+        told = time.monotonic()
+        while (settled := sum(module.state in _SETTLED for module in self._modules.values())) < len(self._modules):
             await self._next_change.wait()
+            if time.monotonic() > told + _TELL_S:
+                told = time.monotonic()
+                tell(Step("modules so far", told - started, f"{settled} of {len(self._modules)}"))
         ready = [slug for slug, module in self._modules.items() if module.state is ModuleState.READY]
-        tell(Step("modules", time.monotonic() - started, f"{len(ready)} of {len(self._modules)} ready"))
+        asleep = f", {len(self._asleep())} asleep" if self._asleep() else ""
+        tell(Step("modules", time.monotonic() - started, f"{len(ready)} of {len(self._modules)} ready{asleep}"))
         for slug, module in self._modules.items():
             if module.state is ModuleState.PARKED:
                 others = f"{len(ready)} other modules run"
@@ -197,6 +203,7 @@ class Supervisor:
                 patience = math.inf
             await anyio.sleep(0.05)
         tell(Step("router", time.monotonic() - started, self._settings.address))
+        tasks.start_soon(self._forks.keep_loaded, self._asleep)  # so that waking one is quick
         if demo.is_wanted:
             try:
                 await demo.run(tell)
@@ -305,6 +312,9 @@ class Supervisor:
             return
         for process in (self._postgres, self._nats, self._router, *self._modules.values()):
             process.adopt()
+
+    def _asleep(self) -> list[str]:
+        return [slug for slug, module in self._modules.items() if module.state is ModuleState.ASLEEP]
 
     def _wake(self, slug: str) -> None:
         self._modules[slug].wake()

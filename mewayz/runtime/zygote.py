@@ -1,10 +1,14 @@
 """The zygote: imports the libraries once, opens nothing, runs no thread and no loop, and forks a process for every job.
 
+It also loads the modules' code, one at a time when it is told to, so that a module forked later shares that memory and is
+up at once. A module that does not load is left to its own process, which tells why.
+
 It holds no secret: a job's order goes past it, through a pipe of which it only hands the reading end on. It talks with
 the supervisor over a socket of packets: a Job in, with its descriptors; Forked and Ended out. It ends with the
 supervisor; modules and router go on, and end with the lifeline.
 """
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -33,6 +37,7 @@ LIBRARIES = (
 _MAX_PACKET = 4096
 _MAX_FDS = 5
 _LASTING = ("serve", "route")
+LOAD = "load"  # the one kind of job that is done here
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -44,7 +49,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Forked(msgspec.Struct, frozen=True, tag="forked"):
-    """The job runs as this process."""
+    """The job runs as this process; 0: it was done here."""
 
     id: int
     pid: int
@@ -89,6 +94,16 @@ def import_libraries(folders: list[Path]) -> None:
     del sys.modules["rich"]
 
 
+def load_module(slug: str) -> None:
+    """Load a module's code and build its schema, if that goes well."""
+    from shared.hosting.documents import schema_of
+    from shared.module import load
+
+    with contextlib.suppress(Exception):
+        schema_of(load(slug))
+    gc.freeze()
+
+
 class Zygote:
     """The forking loop."""
 
@@ -122,6 +137,10 @@ class Zygote:
         if not packet:
             return False
         job = msgspec.json.decode(packet, type=Job)
+        if job.kind == LOAD:
+            load_module(job.module)
+            self._send(Forked(job.id, 0))
+            return True
         pid = os.fork()
         if pid == 0:
             self._become(job, fds)

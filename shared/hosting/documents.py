@@ -1,5 +1,6 @@
 """Executes documents on a module's schema; parsing and validation are done once a document."""
 
+import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,13 +19,19 @@ _KEPT = 1000
 _execute: Any = graphql.execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
+@functools.cache
+def schema_of(module: Module) -> Any:
+    """Return the Strawberry schema of a module, built once a process, or before it in the process it is forked from."""
+    return build_schema(module)
+
+
 class Documents:
     """A module's schema with its cache of validated documents (the router sends the same few again and again)."""
 
     def __init__(self, module: Module) -> None:
         """Build the schema of `module`."""
         self._module = module.slug
-        self._strawberry = build_schema(module)
+        self._strawberry = schema_of(module)
         self.schema = self._strawberry._schema  # pyright: ignore[reportPrivateUsage]
         self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
 
