@@ -16,7 +16,7 @@ from graphql import (
 from router.errors import Unplannable
 from router.planning.choices import Arrival
 from router.planning.choose import Chooser
-from router.planning.normalize import Normalizer, Selection
+from router.planning.normalize import Normalizer, Selection, Want
 from router.planning.plan import QueryPlan
 from router.planning.render import Renderer
 from router.planning.stage import Place, Stager
@@ -89,16 +89,32 @@ def _introspection(
 
 def _places(chooser: Chooser, stager: Stager, asked: Selection, reach: Reach, *, is_serial: bool) -> list[Place]:
     """Choose the root's fields together; those of a mutation one after the other, as the specification wants."""
-    wants = asked.wants[asked.type]
-    parts = [Selection(asked.type, {asked.type: (want,)}, (), True) for want in wants] if is_serial else [asked]
     places: list[Place] = []
-    for turn, part in enumerate(parts):
-        arrival = Arrival(0, reach.everywhere)
+    arrival = Arrival(0, reach.everywhere)
+    for turn, part in enumerate(_turns(chooser, asked, arrival) if is_serial else [asked]):
         choice = chooser.site(part, arrival)
         if choice is None:
             raise unplannable(chooser, reach, part, arrival, ())
         places.append(stager.place(part, choice, arrival, turn=turn))
     return places
+
+
+def _turns(chooser: Chooser, asked: Selection, arrival: Arrival) -> list[Selection]:
+    """Part a mutation's fields: those in a row that one subgraph answers whole share a request, which it runs in order.
+
+    The last of them may need other subgraphs: nothing comes after it.
+    """
+    turns: list[list[Want]] = []
+    before: object = None  # the subgraph that answered all of the turn so far, and alone
+    for want in asked.wants[asked.type]:
+        choice = chooser.site(Selection(asked.type, {asked.type: (want,)}, (), True), arrival)
+        subgraphs = choice.by_type[asked.type].picks[0].subgraphs if choice is not None else None
+        if turns and before is not None and subgraphs == before:
+            turns[-1].append(want)
+        else:
+            turns.append([want])
+        before = subgraphs if choice is not None and choice.fetches == 1 else None
+    return [Selection(asked.type, {asked.type: tuple(wants)}, (), True) for wants in turns]
 
 
 def unplannable(

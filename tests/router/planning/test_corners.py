@@ -292,6 +292,15 @@ async def test_mutations_run_in_the_documents_order() -> None:
     assert list(answer.data) == ["x", "d", "y", "z"]
 
 
+async def test_mutations_in_a_row_that_one_subgraph_answers_whole_share_a_request() -> None:
+    world = counters()
+    await world.ask("mutation { x: add(by: 1) d: double { value unit } y: add(by: 2) z: add(by: 3) }")
+    assert [name for name, _ in world.sent] == ["a", "b", "a", "a"]
+
+    await world.ask("mutation { d: double { value unit } e: double { value } f: double { value } }")
+    assert [name for name, _ in world.sent] == ["b", "a", "b"]
+
+
 async def test_a_failed_mutation_does_not_stop_the_next() -> None:
     world = counters()
     world.down["b"] = ModuleUnavailable("b")
