@@ -84,7 +84,7 @@ class Gateway:
             await self._answer(Request(scope, receive), send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["path"] == "/graphql":
+        elif scope["path"] == "/graphql" and self._origins.may_connect(scope):
             await self._sockets.respond(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})

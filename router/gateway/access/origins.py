@@ -1,7 +1,7 @@
 """Whose pages may call the API from a browser, and under which host names it answers (security.md F; threats 18 and 19)."""
 
 from router.gateway.errors import UnknownHost
-from router.gateway.protocol.asgi import Request, Response
+from router.gateway.protocol.asgi import Request, Response, Scope
 from router.gateway.settings import Settings
 
 _ALLOWED = (
@@ -35,6 +35,15 @@ class Origins:
         granted = self.headers(request)
         is_allowed = any(name == b"access-control-allow-origin" for name, _ in granted)
         return Response(status=204, headers=(*granted, *(_ALLOWED if is_allowed else ())))
+
+    def may_connect(self, scope: Scope) -> bool:
+        """Whether a WebSocket may be opened: by a program, by our own pages, by those of the list.
+
+        A browser asks no preflight for it, so a foreign page would come as far as `connection_init` (threat 18).
+        """
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        origin = headers.get(b"origin")
+        return origin is None or origin in self._origins or origin.partition(b"://")[2] == headers.get(b"host")
 
     def headers(self, request: Request) -> tuple[tuple[bytes, bytes], ...]:
         """Return the headers that let the asking page read the answer; never with credentials: tokens are no cookies."""

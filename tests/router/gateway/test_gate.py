@@ -10,7 +10,9 @@ from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.execution.prepared import Graph
 from router.gateway.access.cost import CostCheck
+from router.gateway.access.origins import Origins
 from router.gateway.errors import LimitExceeded
+from router.gateway.settings import Settings
 from tests.router.gateway.world import OTHER_TENANT, world
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +136,23 @@ async def test_a_preflight_is_answered_for_pages_of_the_list_alone(tmp_path: Pat
     assert (ours.status, foreign.status) == (204, 204)
     assert b"authorization" in ours.headers[b"access-control-allow-headers"]
     assert b"access-control-allow-methods" not in foreign.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [
+        (b"https://evil.example.com", False),
+        (b"null", False),
+        (b"http://api.local:8000", True),
+        (b"https://app.example.com", True),
+    ],
+)
+def test_a_foreign_page_opens_no_websocket(origin: bytes, may: bool) -> None:
+    """security.md, threat 18"""
+    origins = Origins(Settings(origins=("https://app.example.com",)))
+
+    assert origins.may_connect({"headers": [(b"host", b"api.local:8000"), (b"origin", origin)]}) is may
+    assert origins.may_connect({"headers": [(b"host", b"api.local:8000")]})
 
 
 async def test_under_a_foreign_name_nothing_answers(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.router.gateway.world import world
 
 pytestmark = [pytest.mark.anyio, needs_node]
 SCRIPT = Path(__file__).with_name("http_audit.mjs")
+MODULES = str(Path(NODE_MODULES).resolve())
 
 
 @pytest.mark.skipif(not (Path(NODE_MODULES) / "graphql-http").is_dir(), reason="needs `npm install graphql-http@1.23`")
@@ -19,7 +20,7 @@ async def test_every_must_and_should_of_graphql_over_http_holds(tmp_path: Path) 
     """security.md, threat 19"""
     async with world(tmp_path) as here:
         await here.start()
-        command = ["node", str(SCRIPT), str(Path(NODE_MODULES).resolve()), f"{here.url}/graphql", here.token()]
+        command = ["node", str(SCRIPT), MODULES, f"{here.url}/graphql", here.token()]
         done = await anyio.run_process(command)
 
     results = json.loads(done.stdout.splitlines()[-1])
