@@ -1,0 +1,156 @@
+"""The module's side of the queue: order, failures, dead letters (events.md, D), over a real JetStream."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import anyio
+import msgspec
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from mewayz.servers.streams import connect as connect_admin
+from shared.clock import SystemClock, new_id
+from shared.commands.queue import CommandQueue, Postponed
+from shared.wire.jetstream import connect, last_message
+from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Settled, Status, result_subject
+from tests.modules import until
+from tests.services import NatsServer
+
+pytestmark = pytest.mark.anyio
+LUMEN, HARBOUR = UUID(int=1), UUID(int=2)
+
+
+class Kiosk:
+    """A module whose commands do what the test says, and a gateway that permits everything but what is refused."""
+
+    def __init__(self, admin: Client) -> None:
+        self.admin = admin
+        self.executed: list[str] = []
+        self.faults: dict[str, list[Exception]] = {}
+        self.permits = True
+        self.slow: set[UUID] = set()
+
+    async def execute(self, command: QueuedCommand, _body: bytes, token: str) -> Settled:
+        assert token == "permit"
+        if faults := self.faults.get(command.command):
+            raise faults.pop()
+        if command.tenant in self.slow:
+            await anyio.sleep(0.3)
+        self.executed.append(command.command)
+        return command.settled(Status.DONE, SystemClock().now())
+
+    async def permit(self, message: Msg) -> None:
+        assert msgspec.json.decode(message.data, type=PermitWanted).tenant in (LUMEN, HARBOUR)
+        await message.respond(
+            msgspec.json.encode(Permit("permit") if self.permits else Permit(status=Status.CANCELLED))
+        )
+
+    async def send(self, name: str, tenant: UUID = LUMEN) -> UUID:
+        now = SystemClock().now()
+        command = QueuedCommand(
+            receipt=new_id(now),
+            tenant=tenant,
+            module="kiosk",
+            command=name,
+            operation="mutation { sell { receipt { id status } } }",
+            variables={},
+            input_hash="",
+            actor="",
+            user=UUID(int=3),
+            queued_at=now,
+            expires_at=now + timedelta(hours=1),
+        )
+        await self.admin.jetstream().publish(command.subject, msgspec.json.encode(command))
+        return command.receipt
+
+    async def status(self, receipt: UUID, tenant: UUID = LUMEN) -> Status | None:
+        found = await last_message(self.admin, "CMDRES", result_subject(tenant, receipt))
+        return msgspec.json.decode(found, type=Settled).status if found else None
+
+    async def is_empty(self) -> bool:
+        state = await self.admin.request("$JS.API.CONSUMER.INFO.COMMANDS.kiosk", b"")
+        told = msgspec.json.decode(state.data)
+        return told["num_pending"] + told["num_ack_pending"] == 0
+
+
+@asynccontextmanager
+async def kiosk(nats_server: NatsServer) -> AsyncIterator[Kiosk]:
+    user, password = await nats_server.add_module("kiosk")
+    admin = await connect_admin(nats_server.admin_url)
+    client = await connect(nats_server.url, user=user, password=password, name="kiosk")
+    made = Kiosk(admin)
+    await admin.subscribe("ask.permit.kiosk", cb=made.permit)
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(CommandQueue(client, "kiosk", SystemClock(), made.execute).run)
+            yield made
+            tasks.cancel_scope.cancel()
+    finally:
+        await client.close()
+        await admin.close()
+
+
+async def test_commands_of_a_tenant_are_executed_in_order_and_other_tenants_do_not_wait_for_them(
+    nats_server: NatsServer,
+) -> None:
+    async with kiosk(nats_server) as made:
+        made.slow.add(LUMEN)
+        for number in range(3):
+            await made.send(f"lumen {number}")
+        await made.send("harbour", HARBOUR)
+
+        await until(made.is_empty)
+
+        assert made.executed[0] == "harbour"
+        assert made.executed[1:] == ["lumen 0", "lumen 1", "lumen 2"]
+
+
+async def test_a_fault_that_passes_is_waited_for_and_others_count(nats_server: NatsServer) -> None:
+    async with kiosk(nats_server) as made:
+        made.faults["sell"] = [Postponed("the database is away")] * 3
+        receipt = await made.send("sell")
+
+        await until(made.is_empty)
+
+        assert await made.status(receipt) is Status.DONE
+        assert made.executed == ["sell"]
+
+
+async def test_after_five_failures_the_receipt_is_failed_and_the_command_a_dead_letter(nats_server: NatsServer) -> None:
+    async with kiosk(nats_server) as made:
+        made.faults["break"] = [RuntimeError("a bug")] * 5
+        receipt = await made.send("break")
+        behind = await made.send("sell")
+
+        await until(made.is_empty, 30)
+
+        assert await made.status(receipt) is Status.FAILED
+        assert await made.status(behind) is Status.DONE
+        letter = await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.break")
+        assert msgspec.json.decode(letter.data or b"", type=QueuedCommand).receipt == receipt
+        assert made.executed == ["sell"]
+
+
+async def test_what_is_settled_already_is_not_executed(nats_server: NatsServer) -> None:
+    async with kiosk(nats_server) as made:
+        made.permits = False
+        receipt = await made.send("sell")
+
+        await until(made.is_empty)
+
+        assert made.executed == []
+        assert await made.status(receipt) is None  # the gateway has said what became of it
+
+
+async def test_what_is_no_command_becomes_a_dead_letter(nats_server: NatsServer) -> None:
+    async with kiosk(nats_server) as made:
+        await made.admin.jetstream().publish(f"cmd.kiosk.{LUMEN}.x", b"not a command")
+
+        await until(made.is_empty)
+
+        letter = await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")
+        assert letter.data == b"not a command"
+        assert made.executed == []
