@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from 'react';
 import { lastPlan, onPlan } from './transport.js';
 
-const WIDTH = 170;
+const WIDTH = 138;
 const HEIGHT = 46;
 
 function place(fetches) {
@@ -10,7 +10,7 @@ function place(fetches) {
   return Object.fromEntries(
     fetches.map((fetch) => {
       const row = (rows[fetch.level] = (rows[fetch.level] ?? -1) + 1);
-      return [fetch.id, { x: 8 + (fetch.level - 1) * (WIDTH + 40), y: 8 + row * (HEIGHT + 16) }];
+      return [fetch.id, { x: 8 + (fetch.level - 1) * (WIDTH + 30), y: 8 + row * (HEIGHT + 16) }];
     }),
   );
 }
