@@ -157,6 +157,8 @@ def selection(kind: Any, hops: int, within: tuple[str, ...] = ()) -> str:
         inner = get_named_type(field.type)
         if any(is_required_argument(one) for one in field.args.values()) or name.startswith("_"):
             continue
+        if kind.name == "Receipt" and name not in ("id", "status"):
+            continue  # the rest is the gateway's, from its queue
         if is_leaf_type(inner):
             parts.append(name)
         elif inner.name not in within and (hops > 0 or not is_entity(inner)):
