@@ -214,7 +214,11 @@ async def test_without_rights_there_is_no_permit(tmp_path: Path, nats_server: Na
         made.world.identity.routes["/auth/standing"] = lambda _: (403, [], b"")
 
         assert await made.permit(receipt) == Permit(status=Status.REJECTED)
-        assert await made.receipt(receipt) == {"id": receipt, "status": "REJECTED", "userErrors": [{"code": "FORBIDDEN"}]}
+        assert await made.receipt(receipt) == {
+            "id": receipt,
+            "status": "REJECTED",
+            "userErrors": [{"code": "FORBIDDEN"}],
+        }
 
 
 async def test_a_module_gets_no_permit_for_what_does_not_wait_for_it(tmp_path: Path, nats_server: NatsServer) -> None:
