@@ -24,11 +24,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.timeout(90)
 async def test_a_new_module_conforms_as_it_is_written(folder: Path, start_module: Starter) -> None:
-    write_module("loyalty", folder, entity="LoyaltyCard")
-    first = await draft_migration("loyalty", "first tables")
-    again = await draft_migration("loyalty", "nothing")
+    write_module("rewards", folder, entity="RewardCard")
+    first = await draft_migration("rewards", "first tables")
+    again = await draft_migration("rewards", "nothing")
 
-    subject = await Subject.of(await start_module("loyalty"))
+    subject = await Subject.of(await start_module("rewards"))
     for check in CHECKS:
         await check(subject)
 
@@ -36,7 +36,7 @@ async def test_a_new_module_conforms_as_it_is_written(folder: Path, start_module
     assert first.name == "0001_first_tables.py"
     assert again is None
     assert compose_modules(check=False, into=folder / "schema", modules_from=[str(folder)]) == 0
-    assert "type LoyaltyCard" in (folder / "schema" / "supergraph.graphql").read_text()
+    assert "type RewardCard" in (folder / "schema" / "supergraph.graphql").read_text()
 
 
 @pytest.mark.parametrize("name", ["Loyalty", "loyalty-card", "2nd", "class", "", "x" * 50, "../crm"])
@@ -54,6 +54,6 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
 
 def test_an_entity_that_is_no_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongModuleName, match="LoyaltyCard"):
-        write_module("rewards", tmp_path, entity="loyalty card")
+        write_module("vouchers", tmp_path, entity="loyalty card")
 
     assert not list(tmp_path.iterdir())
