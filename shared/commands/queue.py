@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.clock import Clock
-from shared.wire.jetstream import COMMANDS, Continuity, Message, PublishFailed, publish
+from shared.wire.jetstream import COMMANDS, Continuity, Message, PublishFailed, publish, pulling
 from shared.wire.receipt import (
     Permit,
     PermitWanted,
@@ -73,22 +73,20 @@ class CommandQueue:
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     async def _pull(self) -> None:
-        stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
-        inbox = f"_INBOX.{self._module}.commands.".encode()
-        subscription = await stream.pull_subscribe_bind(self._module, COMMANDS, inbox_prefix=inbox)
-        continuity = Continuity(self._client)
-        while True:
-            messages: list[Msg] = []
-            try:
-                messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-            except (NatsError, TimeoutError) as error:
-                if not isinstance(error, TimeoutError):
-                    log.warning("commands_unread", module=self._module, error=str(error) or type(error).__name__)
-                    await asyncio.sleep(0.5)
-            continuity.check()
-            for message in messages:
-                tenant = message.subject.split(".")[2]
-                self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)
+        async with pulling(self._client, COMMANDS, self._module, "commands") as subscription:
+            continuity = Continuity(self._client)
+            while True:
+                messages: list[Msg] = []
+                try:
+                    messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
+                except (NatsError, TimeoutError) as error:
+                    if not isinstance(error, TimeoutError):
+                        log.warning("commands_unread", module=self._module, error=str(error) or type(error).__name__)
+                        await asyncio.sleep(0.5)
+                continuity.check()
+                for message in messages:
+                    tenant = message.subject.split(".")[2]
+                    self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)
 
     async def _work(self, lane: asyncio.Queue[Msg]) -> None:
         while True:

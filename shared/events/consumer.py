@@ -19,7 +19,7 @@ from shared.errors import Defect, NotYet
 from shared.events.inbox import Claim, claim, park, park_behind
 from shared.events.lease import Lease, LeaseLost
 from shared.wire.envelope import MAX_CHAIN, Cause, Envelope, Event
-from shared.wire.jetstream import EVENTS, Continuity, Message, PublishFailed, publish
+from shared.wire.jetstream import EVENTS, Continuity, Message, PublishFailed, publish, pulling
 from shared.wire.principal import system
 
 log = structlog.get_logger()
@@ -88,21 +88,19 @@ class Consumer:
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     async def _pull(self, lease: Lease) -> None:
-        stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
-        inbox = f"_INBOX.{lease.consumer}.pull".encode()
-        subscription = await stream.pull_subscribe_bind(lease.consumer, EVENTS, inbox_prefix=inbox + b".")
-        continuity = Continuity(self._client)
-        while True:
-            messages: list[Msg] = []
-            try:
-                messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-            except (NatsError, TimeoutError) as error:
-                if not isinstance(error, TimeoutError):
-                    log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
-                    await asyncio.sleep(0.5)
-            continuity.check()
-            for message in messages:
-                await self._lane_of(message).put(message)
+        async with pulling(self._client, EVENTS, lease.consumer, "pull") as subscription:
+            continuity = Continuity(self._client)
+            while True:
+                messages: list[Msg] = []
+                try:
+                    messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
+                except (NatsError, TimeoutError) as error:
+                    if not isinstance(error, TimeoutError):
+                        log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
+                        await asyncio.sleep(0.5)
+                continuity.check()
+                for message in messages:
+                    await self._lane_of(message).put(message)
 
     def _lane_of(self, message: Msg) -> asyncio.Queue[Msg]:
         try:

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from shared.events.lease import Lease
 from shared.wire.envelope import Envelope
-from shared.wire.jetstream import TENANTS, Continuity
+from shared.wire.jetstream import TENANTS, Continuity, pulling
 
 log = structlog.get_logger()
 _FETCH_S = 5.0
@@ -37,26 +37,24 @@ class TenantFeed:
 
     async def run(self, lease: Lease) -> None:
         """Feed until cancelled; `caught_up` is set once all tenants known today have been read. Raises StreamLost."""
-        stream = self._client.jetstream()  # pyright: ignore[reportUnknownMemberType]
-        inbox = f"_INBOX.{lease.consumer}.tenants".encode()
-        subscription = await stream.pull_subscribe_bind(lease.consumer, TENANTS, inbox_prefix=inbox + b".")
-        continuity = Continuity(self._client)
-        while True:
-            try:
-                messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
-            except (NatsError, TimeoutError) as error:
-                if isinstance(error, TimeoutError):
-                    self.caught_up.set()  # nothing is waiting
-                else:
-                    log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)
-                    await asyncio.sleep(0.5)
-                continue
-            continuity.check()
-            for message in messages:
-                await _store(lease, message)
-                await message.ack()
-            if not messages or messages[-1].metadata.num_pending == 0:  # a fetch may come back empty
-                self.caught_up.set()
+        async with pulling(self._client, TENANTS, lease.consumer, "tenants") as subscription:
+            continuity = Continuity(self._client)
+            while True:
+                try:
+                    messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
+                except (NatsError, TimeoutError) as error:
+                    if isinstance(error, TimeoutError):
+                        self.caught_up.set()  # nothing is waiting
+                    else:
+                        log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)
+                        await asyncio.sleep(0.5)
+                    continue
+                continuity.check()
+                for message in messages:
+                    await _store(lease, message)
+                    await message.ack()
+                if not messages or messages[-1].metadata.num_pending == 0:  # a fetch may come back empty
+                    self.caught_up.set()
 
 
 async def _store(lease: Lease, message: Msg) -> None:

@@ -1,6 +1,8 @@
 """JetStream as modules and gateway use it: connect, publish a batch, reset a consumer (events.md, A and H)."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,6 +147,23 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
     else:
         return list(range(answer["seq"] - last + 1, answer["seq"] + 1))
     return [await publish(client, message) for message in messages]
+
+
+@asynccontextmanager
+async def pulling(client: Client, stream: str, consumer: str, purpose: str) -> AsyncGenerator[Any]:
+    """Give a pull subscription of a durable consumer, and take it back at the end.
+
+    The server would hand messages to a request that is still open, and whose asker is gone: they would come again only
+    after `ack_wait`, behind newer ones. So the subscription ends before the consumer is reset.
+    """
+    context = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
+    inbox = f"_INBOX.{consumer}.{purpose}.".encode()
+    subscription = await context.pull_subscribe_bind(consumer, stream, inbox_prefix=inbox)
+    try:
+        yield subscription
+    finally:
+        with contextlib.suppress(NatsError):  # the connection is closed: so is the subscription
+            await subscription.unsubscribe()
 
 
 async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
