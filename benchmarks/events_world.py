@@ -66,6 +66,8 @@ class World:
     crm: ModuleAccess
     projects: ModuleAccess
     admin: Any
+    nats: Nats
+    postgres: Postgres
 
     @classmethod
     @asynccontextmanager
@@ -89,7 +91,7 @@ class World:
             ]
             for tenant in tenants:
                 await admin.jetstream().publish(event_subject(str(tenant), "tenant.created"), _tenant_created(tenant))
-            yield cls(crm, projects, admin)
+            yield cls(crm, projects, admin, nats, postgres)
 
     async def publish_customers(self, count: int) -> None:
         """Put events of new customers on the stream, as CRM would."""
@@ -125,10 +127,10 @@ def backlog(access: ModuleAccess, results: Any, waiting: int, handler: str) -> N
 
 async def _write(access: ModuleAccess, total: Any, done: Any, seconds: float, per_s: float | None) -> dict[str, Any]:
     started: dict[str, float] = {}
-    async with _running(access, None) as database:
-        await _known(database, access.tenants)
+    async with running(access, None) as database:
+        await known(database, access.tenants)
         for tenant in access.tenants:  # what is made once only: plans, statements, connections
-            await _register(database, tenant)
+            await register(database, tenant)
         await _until(lambda: done.value == _TENANTS)
         pace = Pace(time.monotonic() + seconds, _WRITERS / per_s if per_s else 0.0, started, done)
         async with asyncio.TaskGroup() as tasks:
@@ -139,7 +141,7 @@ async def _write(access: ModuleAccess, total: Any, done: Any, seconds: float, pe
     return {"started": started, "cpu_ms": time.process_time() * 1000 / total.value}
 
 
-async def _known(database: Database, tenants: list[UUID]) -> None:
+async def known(database: Database, tenants: list[UUID]) -> None:
     """Wait until the module has heard of the tenants."""
     for tenant in tenants:
         while True:
@@ -173,10 +175,10 @@ async def _writer(database: Database, tenant: UUID, number: int, pace: Pace) -> 
         await pace.turn(due)
         due += pace.pause_s
         begun = time.monotonic()
-        pace.started[await _register(database, tenant)] = begun
+        pace.started[await register(database, tenant)] = begun
 
 
-async def _register(database: Database, tenant: UUID) -> str:
+async def register(database: Database, tenant: UUID) -> str:
     """Register a customer, as CRM's mutation does, and return its id."""
     module = load("crm")
     ((function, mark),) = [(one, mark) for one, mark in module.commands if one.__name__ == "register_customer"]
@@ -195,7 +197,7 @@ async def _apply(access: ModuleAccess, total: Any, done: Any) -> dict[str, Any]:
         ended[customer] = time.monotonic()
         done.value = len(ended)
 
-    async with _running(access, applied):
+    async with running(access, applied):
         await _until(lambda: 0 < total.value <= len(ended))
     return {"ended": ended, "cpu_ms": time.process_time() * 1000 / total.value}
 
@@ -203,7 +205,7 @@ async def _apply(access: ModuleAccess, total: Any, done: Any) -> dict[str, Any]:
 async def _drain(access: ModuleAccess, waiting: int, handler: str) -> float:
     times: list[float] = []
     statement = handler == "sql"
-    async with _running(access, lambda _: times.append(time.monotonic()), one_statement=statement):
+    async with running(access, lambda _: times.append(time.monotonic()), one_statement=statement):
         await _until(lambda: len(times) >= waiting)
     return times[-1] - times[0]
 
@@ -216,7 +218,7 @@ async def _until(condition: Callable[[], bool], seconds: float = 300.0) -> None:
 
 
 @asynccontextmanager
-async def _running(
+async def running(
     access: ModuleAccess, applied: Callable[[str], None] | None, *, one_statement: bool = False
 ) -> AsyncIterator[Database]:
     """Run a module's delivery as its process does; `applied` is told of each committed effect."""
@@ -225,11 +227,11 @@ async def _running(
     database = Database(connect_app(access.app_url, access.slug), access.slug, SystemClock(), relay.wake)
     consumer = Consumer(client, database, _watched(access.slug, applied, one_statement)) if applied else None
     delivery = Delivery(access.relay_url, access.slug, client=client, relay=relay, consumer=consumer)
-    running = asyncio.ensure_future(delivery.run())
+    delivering = asyncio.ensure_future(delivery.run())
     yield database
     await delivery.drain()
-    running.cancel()
-    await asyncio.wait([running])
+    delivering.cancel()
+    await asyncio.wait([delivering])
     await delivery.finish()
     await client.close()
     await database.close()

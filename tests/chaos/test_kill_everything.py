@@ -26,6 +26,6 @@ def test_nothing_acknowledged_is_lost_doubled_or_out_of_order_whoever_is_killed(
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["kills"] >= 10
     assert set(found["by_kind"].values()) == {2}
-    assert found["acked"] > 100
+    assert found["acked"] >= 50
     wrong = {name: found[name] for name in ("lost", "twice", "out_of_order", "wrong_answers", "waiting")}
     assert not any(wrong.values()), found
