@@ -139,7 +139,13 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
     fetcher = Fetcher(modules=modules, signer=signer, metrics=metrics, settings=settings)
     sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
-    identity = Identity(store=Path(bootstrap.data) / "jwks.json", fetch=sign_in.keys, clock=clock, settings=settings)
+    identity = Identity(
+        store=Path(bootstrap.data) / "jwks.json",
+        fetch=sign_in.keys,
+        exchange=sign_in.access_token_of,
+        clock=clock,
+        settings=settings,
+    )
     commands = None
     if bootstrap.nats_url is not None:
         commands = Commands(

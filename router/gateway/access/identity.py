@@ -23,7 +23,11 @@ _RETRY_S = 1.0
 _KEPT_TOKENS = 2048
 _MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError)  # signed by identity, and yet not of the agreed shape
 
+_KEY = "mwz_"  # what the keys of programs begin with
+_KEY_STREAM_S = 60.0
+
 FetchKeys = Callable[[], Awaitable[bytes]]
+Exchange = Callable[[str], Awaitable[str | None]]
 
 log = structlog.get_logger()
 
@@ -31,8 +35,13 @@ log = structlog.get_logger()
 class Identity:
     """Verifies access tokens. The last good key set lies in a file, so that a router starts with identity down."""
 
-    def __init__(self, *, store: Path, fetch: FetchKeys, clock: Clock, settings: Settings) -> None:
-        """Start from the key set in `store`, if there is one; `fetch` asks identity for its JSON Web Key Set."""
+    def __init__(self, *, store: Path, fetch: FetchKeys, exchange: Exchange, clock: Clock, settings: Settings) -> None:
+        """Start from the key set in `store`, if there is one; `fetch` asks identity for its JSON Web Key Set.
+
+        `exchange` asks identity for the access token that a program's key stands for.
+        """
+        self._exchange = exchange
+        self._programs: dict[str, tuple[Principal | None, float]] = {}
         self._store = store
         self._fetch = fetch
         self._clock = clock
@@ -56,6 +65,8 @@ class Identity:
         """Return who holds a token, and the seconds that it is still good for. Raises NotSignedIn."""
         principal = await self.principal(authorization)
         token = (authorization or b"").partition(b" ")[2].strip().decode("latin-1")
+        if token.startswith(_KEY):
+            return principal, _KEY_STREAM_S
         kept = self._verified.get(token)
         return principal, max(kept[1] - self._clock.now().timestamp(), 0.0) if kept else 0.0
 
@@ -65,10 +76,27 @@ class Identity:
         if scheme.lower() != b"bearer":
             raise NotSignedIn("no bearer token")
         token = rest.strip().decode("latin-1")
+        if token.startswith(_KEY):
+            return await self._program(token)
         kept = self._verified.get(token)
         if kept and self._clock.now().timestamp() < kept[1]:
             return kept[0]
         return await self._verify(token)
+
+    async def _program(self, key: str) -> Principal:
+        """Return who a program's key stands for. Identity is asked again after a second: a revoked key lives no longer."""
+        kept = self._programs.get(key)
+        if kept is None or kept[1] < anyio.current_time():
+            asked_at = anyio.current_time()
+            token = await self._exchange(key)
+            kept = (await self._verify(token) if token else None), asked_at + self._settings.key_kept_s
+            self._programs.pop(key, None)
+            if len(self._programs) >= _KEPT_TOKENS:
+                del self._programs[next(iter(self._programs))]
+            self._programs[key] = kept
+        if kept[0] is None:
+            raise NotSignedIn("a key that is not good")
+        return kept[0]
 
     async def follow(self) -> None:
         """Keep the keys fresh until cancelled."""

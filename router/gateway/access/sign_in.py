@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from router.errors import BadAnswer
 from router.execution.transport import Reply
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
@@ -54,6 +56,16 @@ class SignIn:
             body=reply.body,
             headers=tuple((name, reply.headers[name]) for name in _PASSED_BACK if name in reply.headers),
         )
+
+    async def access_token_of(self, key: str) -> str | None:
+        """Return an access token for a program's key, None for a key that is not good. Raises Unavailable or BadAnswer."""
+        body = msgspec.json.encode({"key": key})
+        reply = await self._ask("POST", "/auth/key", body=body, headers=(("content-type", "application/json"),))
+        if reply.status == 401:
+            return None
+        if reply.status != 200:
+            raise BadAnswer("identity", f"status {reply.status} for a key")
+        return str(msgspec.json.decode(reply.body)["accessToken"])
 
     async def keys(self) -> bytes:
         """Return identity's JSON Web Key Set as it is now. Raises Unavailable or BadAnswer."""

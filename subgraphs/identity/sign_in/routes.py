@@ -16,6 +16,7 @@ from subgraphs.identity.sign_in.admission import Admission, Device, admit, end_s
 from subgraphs.identity.sign_in.joining import accept, confirm_reset
 from subgraphs.identity.sign_in.keys import KeyRing, key_ring
 from subgraphs.identity.sign_in.limits import guesses
+from subgraphs.identity.sign_in.programs import admit_program
 from subgraphs.identity.sign_in.store import Family, Person, Place, Refused, open_store
 
 T = TypeVar("T")
@@ -59,6 +60,12 @@ class Reset(msgspec.Struct):
     """POST /auth/reset."""
 
     email: str
+
+
+class ProgramKey(msgspec.Struct):
+    """POST /auth/key."""
+
+    key: str
 
 
 class SupervisorSession(msgspec.Struct):
@@ -197,6 +204,15 @@ async def supervisor_session(request: HttpRequest) -> HttpAnswer:
     return _answer(request, ring, admission, None, here, places) if admission else _refused()
 
 
+@route("POST", "/auth/key")
+async def program(request: HttpRequest) -> HttpAnswer:
+    """Give the gateway an access token for a program's key (IDN-6); the gateway forwards no client to this path."""
+    admission, ring = await admit_program(request.database, _read(request, ProgramKey).key), await _keys(request)
+    if admission is None:
+        return _refused()
+    return HttpAnswer(200, {"accessToken": _access_token(request, ring, admission)}, _NO_STORE)
+
+
 @route("POST", "/auth/letters")
 async def letters(request: HttpRequest) -> HttpAnswer:
     """Show the supervisor the letters that wait to be sent: the mailbox of a machine without mail."""
@@ -251,7 +267,18 @@ def _answer(
     here: Place,
     places: list[Place],
 ) -> HttpAnswer:
-    access = sign_access(
+    body = {
+        "accessToken": _access_token(request, ring, admission),
+        "tokenType": "Bearer",
+        "expiresIn": int(ACCESS_TOKEN_LIFE / timedelta(seconds=1)),
+        "tenant": _shown(here),
+        "tenants": [_shown(place) for place in places],
+    }
+    return HttpAnswer(200, {**body, "refreshToken": refresh_token} if refresh_token else body, _NO_STORE)
+
+
+def _access_token(request: HttpRequest, ring: KeyRing, admission: Admission) -> str:
+    return sign_access(
         ring.signing(request.clock.now()),
         admission.principal,
         issuer=request.bootstrap.issuer,
@@ -259,14 +286,6 @@ def _answer(
         plan=admission.plan,
         clock=request.clock,
     )
-    body = {
-        "accessToken": access,
-        "tokenType": "Bearer",
-        "expiresIn": int(ACCESS_TOKEN_LIFE / timedelta(seconds=1)),
-        "tenant": _shown(here),
-        "tenants": [_shown(place) for place in places],
-    }
-    return HttpAnswer(200, {**body, "refreshToken": refresh_token} if refresh_token else body, _NO_STORE)
 
 
 _NO_STORE = {"cache-control": "no-store"}

@@ -74,6 +74,34 @@ async def test_an_api_key_is_shown_once_and_kept_as_a_hash(desk: Desk, company: 
     assert revoked["serviceCredential"] == {"revoked": True}
 
 
+async def test_a_key_brings_a_program_in_with_its_roles_permissions_until_it_is_revoked(
+    desk: Desk, company: Company
+) -> None:
+    """IDN-6; security.md, threat 26"""
+    owner = await desk.principal(company)
+    arguments = {
+        "label": "Shop",
+        "roleId": await role_id(desk, company, "Viewer"),
+        "expiresAt": (datetime.now(UTC) + timedelta(days=9)).isoformat(),  # noqa: TID251 outside the platform
+    }
+    issued = await desk.running.command(owner, "issueApiKey", "serviceCredential { id secret }", **arguments)
+    shown = issued["serviceCredential"]
+    other = shown["secret"][:-1] + ("A" if shown["secret"][-1] != "A" else "B")
+
+    good = await desk.post("/auth/key", key=shown["secret"])
+    refused = [await desk.post("/auth/key", key=key) for key in (other, "mwz_x", "", shown["secret"].upper())]
+    await desk.running.command(owner, "revokeApiKey", "serviceCredential { revoked }", id=shown["id"])
+    revoked = await desk.post("/auth/key", key=shown["secret"])
+
+    program = await desk.read(good.body)
+    assert program.tenant == company.id
+    assert str(program.user) == shown["id"]
+    assert program.scope("crm.deal.read")
+    assert program.scope("crm.deal.write") is None
+    assert [(one.status, one.body) for one in refused] == [(401, revoked.body)] * 4
+    assert revoked.status == 401
+
+
 @pytest.mark.parametrize("days", [-1, 400])
 async def test_an_api_key_ends_within_a_year(desk: Desk, company: Company, days: int) -> None:
     """IDN-6"""

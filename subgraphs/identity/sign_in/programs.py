@@ -1,0 +1,36 @@
+"""Programs come in by a key: what is asked about it is what is kept, a hash (IDN-6)."""
+
+import hashlib
+import hmac
+import re
+from uuid import UUID
+
+from shared.database.transaction import Database
+from shared.wire.principal import Principal
+from subgraphs.identity.models import AccessRole, ServiceCredential, Tenant, TenantStatus
+from subgraphs.identity.sign_in.admission import Admission
+
+_KEY = re.compile(r"(mwz_[0-9a-f]{8})_([0-9a-f]{32})_[\w-]{43}")
+
+
+async def admit_program(database: Database, key: str) -> Admission | None:
+    """Return who a key stands for, with the permissions its role has now; None for one that is not good any more.
+
+    The key names its tenant, so that it is looked up within that tenant's walls; its id stands where a person's would.
+    """
+    form = _KEY.fullmatch(key)
+    if form is None:
+        return None
+    async with database.transaction(Principal(tenant=UUID(form[2]))) as tx:
+        credential = await tx.first_where(ServiceCredential, ServiceCredential.prefix == form[1])
+        is_right = hmac.compare_digest(
+            hashlib.sha256(key.encode()).hexdigest(), credential.secret_hash if credential else ""
+        )
+        if credential is None or not is_right or credential.revoked or credential.expires_at <= tx.now():
+            return None
+        role = await tx.first_where(AccessRole, AccessRole.id == credential.role_id, AccessRole.active)
+        tenant = await tx.first_where(Tenant, Tenant.id == tx.tenant_id, Tenant.status == TenantStatus.ACTIVE)
+        if role is None or tenant is None:
+            return None
+        principal = Principal(tenant=tx.tenant_id, user=credential.id, permissions=role.patterns)
+        return Admission(principal, (role.name,), tenant.plan)
