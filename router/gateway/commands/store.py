@@ -18,7 +18,7 @@ from shared.clock import Clock
 from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, SubjectTaken, last_message, publish_first
 from shared.wire.receipt import QueuedCommand, Reason, Settled, Status, command_subject, result_subject
 
-_MOST = 1000
+_PAGE = 256
 _LIST_S = 2.0
 T = TypeVar("T", QueuedCommand, Settled)
 
@@ -50,14 +50,14 @@ class ReceiptStore:
         """Return a receipt of `user`: its result, else the command that waits, EXPIRED if it waited too long."""
         found: Known | None = await self.result(tenant, receipt)
         if found is None:
-            listed = await self._last_of(COMMANDS, command_subject("*", tenant, receipt), QueuedCommand)
+            listed = await self._all_of(COMMANDS, command_subject("*", tenant, receipt), QueuedCommand)
             found = await self._expired(listed[0]) if listed else None
         return found if found is not None and found.user == user else None
 
     async def all(self, tenant: UUID, user: UUID) -> list[Known]:
         """Return all receipts of `user`, the newest first."""
-        results = await self._last_of(RESULTS, result_subject(tenant, "*"), Settled)
-        waiting = await self._last_of(COMMANDS, command_subject("*", tenant, "*"), QueuedCommand)
+        results = await self._all_of(RESULTS, result_subject(tenant, "*"), Settled)
+        waiting = await self._all_of(COMMANDS, command_subject("*", tenant, "*"), QueuedCommand)
         settled = {one.receipt for one in results}
         found: list[Known] = [one for one in results if one.user == user]
         found += [await self._expired(one) for one in waiting if one.user == user and one.receipt not in settled]
@@ -96,20 +96,33 @@ class ReceiptStore:
             return command
         return await self.settle(command, Status.EXPIRED, expired(command))
 
-    async def _last_of(self, stream: str, subject: str, kind: type[T]) -> list[T]:
-        """Return the last message of each subject, at most 1,000 (ADR-31, "multi_last")."""
+    async def _all_of(self, stream: str, subject: str, kind: type[T]) -> list[T]:
+        """Return the messages of the subjects that match, the oldest first; a page at a time (ADR-31, batched get)."""
+        found: list[T] = []
+        sequence: int | None = 1
+        while sequence is not None:
+            page, sequence = await self._page(stream, subject, sequence)
+            found += [msgspec.json.decode(body, type=kind) for body in page]
+        return found
+
+    async def _page(self, stream: str, subject: str, sequence: int) -> tuple[list[bytes], int | None]:
+        """Return messages from a sequence on, and the sequence to go on from, None at the end."""
         client: Client = self._connection.client
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]
-        wanted = json.dumps({"multi_last": [subject], "batch": _MOST}).encode()
-        found: list[T] = []
+        wanted = json.dumps({"seq": sequence, "next_by_subj": subject, "batch": _PAGE}).encode()
+        found: list[bytes] = []
         try:
             await client.publish(f"$JS.API.DIRECT.GET.{stream}", wanted, reply=inbox)
             while True:
                 message = await subscription.next_msg(timeout=_LIST_S)
+                told = message.headers or {}
+                if told.get("Status") not in (None, "204", "404"):
+                    raise PublishFailed(f"{stream} answered {told.get('Status')}")
                 if not message.data:
-                    return found
-                found.append(msgspec.json.decode(message.data, type=kind))
+                    is_over = told.get("Status") == "404" or told.get("Nats-Num-Pending") == "0"
+                    return found, None if is_over else int(told["Nats-Last-Sequence"]) + 1
+                found.append(message.data)
         except (NatsError, TimeoutError, OSError) as error:
             raise PublishFailed(f"{stream} is not readable: {error}") from error
         finally:

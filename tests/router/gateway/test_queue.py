@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,13 +19,12 @@ from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.gateway.commands.subgraph import SDL
 from router.gateway.settings import Settings
-from shared.clock import SystemClock
-from shared.wire.bootstrap import RouterBootstrap
+from shared.clock import SystemClock, new_id
 from shared.wire.control import ModuleState
 from shared.wire.jetstream import connect, last_message
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Status, command_subject
 from shared.wire.token import verify_internal
-from tests.router.gateway.world import TENANT, USER, Module, World, until, world
+from tests.router.gateway.world import TENANT, USER, Module, World, world
 from tests.services import NatsServer
 
 pytestmark = pytest.mark.anyio
@@ -254,7 +254,8 @@ async def test_of_taking_back_and_beginning_the_first_wins(tmp_path: Path, nats_
 async def test_a_subscription_tells_what_became_of_a_command(tmp_path: Path, nats_server: NatsServer) -> None:
     async with shop(tmp_path, nats_server) as made:
         receipt = await made.queued("tea", field="hurry")
-        body = orjson.dumps({"query": 'subscription { receiptChanged(id: "%s") { id status } }' % receipt})
+        query = "subscription($id: ID!) { receiptChanged(id: $id) { id status } }"
+        body = orjson.dumps({"query": query, "variables": {"id": receipt}})
 
         reply = await made.world.post(body, headers={"accept": "text/event-stream"})
 
@@ -272,6 +273,27 @@ async def test_while_commands_wait_for_a_module_that_came_back_later_ones_wait_b
         await anyio.sleep(0.1)
 
         await made.queued("milk")
+
+
+async def test_many_receipts_are_listed_the_newest_first(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        command, _ = await made.command(await made.queued("tea"))
+        for number in range(300):
+            receipt = new_id(command.queued_at)
+            settled = msgspec.structs.replace(
+                command.settled(Status.DONE, command.queued_at),
+                receipt=receipt,
+                queued_at=command.queued_at + timedelta(seconds=number - 300),
+            )
+            await made.admin.jetstream().publish(f"cmdres.{TENANT}.{receipt}", msgspec.json.encode(settled))
+
+        _, body = await made.world.graphql(
+            "{ receipts(first: 3) { id status } done: receipts(filter: {status: [DONE]}, first: 100) { id } }"
+        )
+
+        assert body["data"]["receipts"][0] == {"id": str(command.receipt), "status": "QUEUED"}
+        assert body["data"]["receipts"][1]["id"] == str(receipt)
+        assert len(body["data"]["done"]) == 100
 
 
 async def test_the_gateways_user_may_not_read_or_delete_what_is_not_its_own(
