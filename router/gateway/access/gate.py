@@ -29,15 +29,19 @@ class Gate:
         principal: Principal | None,
         serving: Serving,
     ) -> Prepared:
-        """Return the operation, prepared. Raises RateExceeded, LimitExceeded, or what is wrong with the document."""
+        """Return the operation, prepared; without a principal, in a plain router, its cost is nobody's concern.
+
+        Raises RateExceeded, LimitExceeded, or what is wrong with the document.
+        """
         if principal is not None:
             self._rates.count(principal)
         self._limits.check(query)
         graph = serving.graph
         prepared = graph.prepare(query, name, variables)
+        if principal is None:
+            return prepared
         cost = self._costs.check(
             query, prepared.node, schema=graph.schema, supergraph=graph.supergraph, variables=variables or {}
         )
-        if principal is not None:
-            self._rates.spend(principal, cost)
+        self._rates.spend(principal, cost)
         return prepared

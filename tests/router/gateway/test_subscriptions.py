@@ -18,6 +18,7 @@ from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.execution.streams import server_sent_events, web_socket_events
 from router.gateway.app import make_plain_app
+from router.gateway.settings import Settings
 from tests.router.gateway.world import LINK, _Server, until, world
 
 pytestmark = pytest.mark.anyio
@@ -100,7 +101,7 @@ async def serving(*apps: Any) -> AsyncIterator[list[str]]:
 
 
 @asynccontextmanager
-async def plain(folder: Path, desk: Desk) -> AsyncIterator[str]:
+async def plain(folder: Path, desk: Desk, **settings: Any) -> AsyncIterator[str]:
     """Serve the subgraphs and a plain router over them; yield the router's host and port."""
     async with serving(desk) as [behind]:
         parts = [
@@ -110,7 +111,7 @@ async def plain(folder: Path, desk: Desk) -> AsyncIterator[str]:
         sdl = compose(parts).sdl
         assert sdl
         (folder / "supergraph.graphql").write_text(sdl)
-        async with serving(make_plain_app(folder / "supergraph.graphql")) as [front]:
+        async with serving(make_plain_app(folder / "supergraph.graphql", Settings(**settings))) as [front]:
             yield front
 
 
@@ -150,6 +151,12 @@ async def test_a_query_by_websocket_is_one_answer_and_a_wrong_one_an_error(tmp_p
         ]
         [wrong] = [one async for one in web_socket_events(url, body=asked("{ nothing }"))]
         assert orjson.loads(wrong)["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_a_plain_router_refuses_nothing_for_its_cost(tmp_path: Path) -> None:
+    async with plain(tmp_path, Desk(speaks="events"), cost=0) as router:
+        body = asked("subscription { changed { id } }")
+        assert len([one async for one in server_sent_events(f"http://{router}/graphql", body=body)]) == 2
 
 
 class Raw:
