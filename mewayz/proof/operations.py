@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from graphql import (
@@ -25,7 +26,7 @@ from graphql import (
 )
 
 from mewayz.proof.ids import Side
-from mewayz.proof.rows import entity_name
+from mewayz.proof.rows import entity_name, value_of
 from shared.database.entity import Entity
 from shared.graph.names import camel
 
@@ -39,6 +40,7 @@ class Targets:
     def __init__(self, models: list[type[Entity]]) -> None:
         """Learn from all models of all modules."""
         self.entities = {model.__name__: entity_name(model) for model in models}
+        self._models = models
         self._references: dict[str, str] = {}
         for model in models:
             for facts in model.__facts__.values():
@@ -60,14 +62,26 @@ class Targets:
         ends = [one for one in self.entities if bare.endswith(one)]
         return self.entities[max(ends, key=len)] if ends else "identity.UserAccount"
 
+    def text(self, name: str, context: str, side: Side, number: int) -> str | None:
+        """Return what row `number` holds in the text column `name` of the model that is closest to `context`."""
+        having = [
+            (_likeness(model.__name__, context), model.__facts__[column], model)
+            for model in self._models
+            for column in model.__facts__
+            if camel(column) == name and model.__facts__[column].type is str
+        ]
+        _, facts, model = max(having, key=lambda one: one[0], default=(0, None, None))
+        return value_of(facts, model, side, number) if facts and model else None
+
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """Makes arguments that name rows of `side`; `number` is the row."""
+    """Makes arguments that name rows of `side`; `number` is the row. `finds`: texts too are those of the row."""
 
     targets: Targets
     side: Side
     number: int
+    finds: bool = False
 
     def arguments(self, field: GraphQLField, context: str, *, optional_ids: bool = False) -> dict[str, Any]:
         """Return values for the arguments that a field demands, or also for its optional ids."""
@@ -112,7 +126,8 @@ class Filler:
             case "Decimal":
                 return "1"
             case _:
-                return self._text(low)
+                known = self.targets.text(name, context, self.side, self.number) if self.finds else None
+                return known or self._text(low)
 
     def _text(self, name: str) -> str:
         if "currency" in name:
@@ -122,6 +137,11 @@ class Filler:
         if "email" in name:
             return f"{self.side.canary}new@example.com"
         return f"{self.side.canary}{name}"
+
+
+def _likeness(one: str, other: str) -> int:
+    """Return how many letters two names begin alike with."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
 
 
 def _now() -> datetime:

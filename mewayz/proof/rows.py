@@ -21,7 +21,7 @@ from shared.module import Module
 from shared.values import Money
 from shared.wire.principal import Principal
 
-ROWS = 6  # of every entity: row n refers to the rows n, in the n-th of its states
+ROWS = 8  # of every entity: row n refers to the rows n, in the n-th of its states
 
 
 def entity_name(model: type[Entity]) -> str:
@@ -150,8 +150,18 @@ def _decimals(name: str, side: Side, number: int, label: str) -> Iterator[Decima
     yield from (Decimal(value) for value in _numbers(name, side, number, label))
 
 
+# Ids inside of parts and lists carry no reference: what their names say they are.
+_NAMED = {
+    "employee": "hr.Employee",
+    "customer": "crm.Customer",
+    "role": "identity.AccessRole",
+    "line": "invoicing.InvoiceLine",
+    "task": "projects.ProjectTask",
+}
+
+
 def _ids(name: str, side: Side, number: int, _label: str) -> Iterator[UUID]:
-    target = {"employee_id": "hr.Employee", "customer_id": "crm.Customer"}.get(name, "identity.UserAccount")
+    target = next((entity for word, entity in _NAMED.items() if word in name), "identity.UserAccount")
     yield side.row(target, number % ROWS)
 
 

@@ -161,7 +161,8 @@ class Walk:
         context = (
             get_named_type(field.type).name if self._targets.entities.get(get_named_type(field.type).name) else name
         )
-        return Filler(self._targets, A, number).arguments(field, context, optional_ids=optional_ids)
+        filler = Filler(self._targets, A, number, finds=optional_ids)
+        return filler.arguments(field, context, optional_ids=optional_ids)
 
 
 def _key(kind: str, one: object) -> dict[str, Any]:
