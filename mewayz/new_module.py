@@ -83,7 +83,8 @@ async def draft_migration(slug: str, message: str) -> Path | None:
         await migrate(slug, module.migrations, urls.owner_url)
         written = await draft_revision(slug, module.migrations, module.metadata, urls.owner_url, message)
         if written is not None and importlib.util.find_spec("ruff"):  # a developer's machine
-            await anyio.run_process([sys.executable, "-m", "ruff", "format", "--quiet", str(written)])
+            for step in (("check", "--fix"), ("format",)):
+                await anyio.run_process([sys.executable, "-m", "ruff", *step, "--quiet", str(written)], check=False)
         return written
     finally:
         await server.stop()

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -221,3 +222,13 @@ class BillableBatchReady(Event, type="billable.batch.ready"):
     customer_name: str
     currency: str
     lines: tuple[DocumentLine, ...]
+
+
+class TaxRateChanged(Event, type="tax_rate.changed"):
+    """Tax: from a day on a tax code has another rate."""
+
+    tax_code_id: UUID
+    tax_code: str
+    rate_pct: Decimal
+    valid_from: date
+    rounding_rule: Literal["PER_LINE", "PER_DOCUMENT"]

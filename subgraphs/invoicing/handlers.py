@@ -17,6 +17,7 @@ from subgraphs.invoicing.events import (
     ExchangeRateUpdated,
     FiscalPeriodClosed,
     FiscalPeriodReopened,
+    TaxRateChanged,
 )
 from subgraphs.invoicing.models import CreditNoteReason, Invoice, InvoiceStatus, booking
 
@@ -93,6 +94,20 @@ async def keep_rate(tx: Transaction, event: ExchangeRateUpdated) -> None:
         return
     row = models.DayRate(base=pair[0], quote=pair[1], rate_date=event.rate_date, rate=event.rate)
     (await tx.ensure(row, "base", "quote", "rate_date")).rate = event.rate
+
+
+@on("tax_rate.changed")
+async def keep_tax_rate(tx: Transaction, event: TaxRateChanged) -> None:
+    """Keep the rates, their validity and rounding rule per tax code; drafts made before keep theirs (INV-3)."""
+    row = models.KnownTaxRate(
+        tax_code_id=event.tax_code_id,
+        code=event.tax_code,
+        rate_pct=event.rate_pct,
+        valid_from=event.valid_from,
+        rounding_rule=models.TaxRoundingRule(event.rounding_rule),
+    )
+    kept = await tx.ensure(row, "tax_code_id", "valid_from")
+    kept.rate_pct, kept.rounding_rule = row.rate_pct, row.rounding_rule
 
 
 @on("fiscal_period.closed")

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from shared.database.migrate import draft_revision
-from shared.module import discover
+from mewayz.folders import folders_of
+from mewayz.passwords import Passwords
+from mewayz.servers.databases import make_database
+from mewayz.servers.postgres import Postgres
+from shared.database.migrate import draft_revision, migrate
+from shared.module import discover, load
 from shared.testing.conformance import CHECKS, Subject
 from shared.testing.conformance.subject import Check
 from shared.wire.token import SigningKey
@@ -18,6 +22,11 @@ from tests.subgraphs.serving import bootstrap_of, stop_in_mid_request
 pytestmark = pytest.mark.anyio
 
 _subjects: dict[str, Subject] = {}  # one a module, as a module's tests stay on one worker
+
+
+def _revisions(slug: str) -> list[Path]:
+    return sorted(load(slug).migrations.glob("[0-9]*.py"))
+
 
 MODULES = [pytest.param(slug, marks=pytest.mark.xdist_group(f"conformance-{slug}")) for slug in discover()]
 
@@ -41,6 +50,26 @@ async def test_its_migrations_lead_from_nothing_to_its_models(slug: str, start_m
     assert drift is None, (
         f'the models of {slug} have changed: mewayz migration {slug} "what changed"\n{drift.read_text()}'
     )
+
+
+@pytest.mark.parametrize("slug", [slug for slug in discover() if len(_revisions(slug)) > 1])
+async def test_its_last_migration_leads_on_from_the_one_before(slug: str, tmp_path: Path) -> None:
+    """On a server of its own: the tests' other one is at the newest revision already."""
+    module, last = load(slug), _revisions(slug)[-1]
+    copied = shutil.copytree(module.migrations, tmp_path / "migrations", ignore=lambda *_: [last.name, "__pycache__"])
+    folders = folders_of(tmp_path / "data")
+    folders.create()
+    server = Postgres(folders, Passwords(folders.secrets))
+    await server.start()
+    try:
+        urls = await make_database(server.admin_url, slug, Passwords(folders.secrets))
+        await migrate(slug, copied, urls.owner_url)
+        shutil.copy(last, copied)
+        await migrate(slug, copied, urls.owner_url)
+
+        assert await draft_revision(slug, copied, module.metadata, urls.owner_url, "drift") is None
+    finally:
+        await server.stop()
 
 
 @pytest.mark.parametrize("slug", MODULES)

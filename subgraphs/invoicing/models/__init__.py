@@ -25,7 +25,7 @@ from subgraphs.invoicing.models.replicas import (
     survivor_of,
 )
 from subgraphs.invoicing.models.series import NumberSeries, NumberSeriesDocumentKind, lock_series
-from subgraphs.invoicing.models.tax import TaxDefault, TaxRoundingRule
+from subgraphs.invoicing.models.tax import KnownTaxRate, TaxDefault, TaxRoundingRule
 
 __all__ = [
     "OPEN_STATUSES",
@@ -43,6 +43,7 @@ __all__ = [
     "InvoicePayment",
     "InvoicePaymentMethod",
     "InvoiceStatus",
+    "KnownTaxRate",
     "NumberSeries",
     "NumberSeriesDocumentKind",
     "PaymentCurrencyMismatch",

@@ -10,7 +10,7 @@ from shared.errors import Invalid
 from shared.values import Money
 from subgraphs.invoicing.events import DocumentLine
 from subgraphs.invoicing.models.invoice import Invoice, InvoiceLine
-from subgraphs.invoicing.models.tax import SUGGESTED_TAX, TaxDefault
+from subgraphs.invoicing.models.tax import SUGGESTED_TAX, TaxDefault, tax_rates_on
 
 # What a line holds; a deal's line may be longer and finer, and is drafted all the same.
 _LONGEST = 500
@@ -32,13 +32,16 @@ async def lines_of(tx: Transaction, invoice_id: UUID) -> Sequence[InvoiceLine]:
 
 
 async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine]) -> None:
-    """Give a draft its lines, taxed at the tenant's default rate unless they say otherwise, and its totals.
+    """Give a draft its lines, taxed at the tenant's default code unless they say otherwise, and its totals.
+
+    A code that module `tax` has told of has its rate of today, else the default's own.
 
     Raises Invalid for a line in another currency than the invoice.
     """
     tax = await tax_default(tx)
+    rates = await tax_rates_on(tx, await tx.today())
     if tax is not None:
-        invoice.rounding_rule = tax.rounding_rule
+        invoice.rounding_rule = (rates.get(tax.code) or tax).rounding_rule
     rows: list[InvoiceLine] = []
     for position, line in enumerate(lines, start=1):
         if line.unit_price.currency != invoice.currency:
@@ -46,6 +49,9 @@ async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine])
                 f"The invoice is in {invoice.currency}, line {position} in {line.unit_price.currency}.", "lines"
             )
         named = line.tax_code is not None or line.tax_rate_pct is not None
+        code = line.tax_code if named or tax is None else tax.code
+        told = rates.get(code) if code and line.tax_rate_pct is None else None
+        own = line.tax_rate_pct if named or tax is None else tax.rate_pct
         rows.append(
             tx.add(
                 InvoiceLine(
@@ -57,8 +63,9 @@ async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine])
                     quantity=round(line.quantity, _PLACES),
                     unit_price=line.unit_price,
                     discount_pct=line.discount_pct,
-                    tax_code=line.tax_code if named or tax is None else tax.code,
-                    tax_rate_pct=line.tax_rate_pct if named or tax is None else tax.rate_pct,
+                    tax_code_id=told.tax_code_id if told else None,
+                    tax_code=code,
+                    tax_rate_pct=told.rate_pct if told else own,
                     net_amount=Money.zero(invoice.currency),
                     tax_amount=Money.zero(invoice.currency),
                 )

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import Index
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.values import HUNDRED, Money, minor_units
+from shared.database.transaction import Transaction
+from shared.values import HUNDRED, Money, Ref, minor_units
 
 
 class TaxRoundingRule(StrEnum):
@@ -43,6 +46,24 @@ class TaxDefault(Entity):
     code: Mapped[Annotated[str, Field(min_length=1, max_length=20)]]
     rate_pct: Mapped[Annotated[Decimal, Field(ge=0, le=100)]]
     rounding_rule: Mapped[TaxRoundingRule] = default(TaxRoundingRule.PER_LINE)
+
+
+class KnownTaxRate(Entity):
+    """A rate as module `tax` tells it, from a day on; without that module there are none, and TaxDefault's rate holds."""
+
+    __unique__ = (("tax_code_id", "valid_from"),)
+
+    tax_code_id: Mapped[Annotated[UUID, Ref("tax.TaxCode")]]
+    code: Mapped[str]
+    rate_pct: Mapped[Annotated[Decimal, Field(ge=0, le=100)]]
+    valid_from: Mapped[date]
+    rounding_rule: Mapped[TaxRoundingRule]
+
+
+async def tax_rates_on(tx: Transaction, day: date) -> dict[str, KnownTaxRate]:
+    """Return by code the rate that holds on a day."""
+    known = select(KnownTaxRate).where(KnownTaxRate.valid_from <= day).order_by(KnownTaxRate.valid_from)
+    return {rate.code: rate for rate in await tx.all(known)}
 
 
 @dataclass(frozen=True, slots=True)
