@@ -1,4 +1,4 @@
-// node gateways.mjs NODE_MODULES GATEWAY SUPERGRAPH PORT
+// node gateways.mjs NODE_MODULES GATEWAY SUPERGRAPH PORT  (benchmarks/router.py starts it)
 // Serves a supergraph at /graphql by `apollo`, `hive` or `hive-rust` (Hive Gateway with its Rust planner). Documents and
 // plans are cached by each; identical requests under way are not shared.
 import http from 'http';

@@ -245,7 +245,9 @@ class Search:
     def _ways(self, state: _State, subgraph: int) -> list[Entry]:
         """Return the keys by which a subgraph can be entered, cheapest first; only the first of equal effect."""
         found: list[Entry] = []
-        for entry in self._reach.entries_into(self._name, subgraph):
+        is_back = self._arrived >> subgraph & 1
+        entries = self._reach.reentries if is_back else self._reach.entries_into
+        for entry in entries(self._name, subgraph):
             if entry.typename == self._name and not self._is_typed and ("in", subgraph) in state.edges:
                 continue
             if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):

@@ -151,6 +151,15 @@ class Reach:
             found = self._entries_into[type_name, subgraph] = tuple(ways)
         return found
 
+    def reentries(self, type_name: str, subgraph: int) -> tuple[Entry, ...]:
+        """Return the ways back into a subgraph that an object came from, with what @requires needs.
+
+        Where no key is resolvable there, any will do: composition accepts that, as Apollo's does.
+        """
+        found = self.entries_into(type_name, subgraph)
+        keys = (key for key in self.types[type_name].keys if key.subgraph == subgraph)
+        return found or tuple(Entry(subgraph, type_name, key.fields) for key in keys)
+
     def closure(self, type_name: str, arrived: int, views: Views = ()) -> int:
         """Return the mask of all subgraphs enterable with an object of this type that stands in `arrived`."""
         asked = (type_name, arrived, views)

@@ -251,6 +251,20 @@ case(
 )
 
 
+PARCEL: Row = {"__typename": "Parcel", "id": "1", "price": 5, "ship": lambda s, a: s["price"] * 2}
+case(
+    "back-by-a-key-that-is-not-resolvable",
+    {
+        "a": 'type Query { x: Int } type Parcel @key(fields: "id") { id: ID! price: Int }',
+        "b": """type Query { parcel: Parcel } type Parcel @key(fields: "id", resolvable: false) {
+            id: ID! price: Int @external ship: Int @requires(fields: "price") }""",
+    },
+    {"Parcel": [PARCEL]},
+    {"parcel": PARCEL, "x": 1},
+    ("{ parcel { ship } }", 3),
+)
+
+
 @pytest.mark.parametrize(
     ("name", "world", "query", "fetches"), CASES, ids=[f"{one[0]}-{n}" for n, one in enumerate(CASES)]
 )

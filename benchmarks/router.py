@@ -2,9 +2,8 @@
 
 The query and the four subgraphs are those of the public gateways benchmark (users, their reviews, the products reviewed);
 the answers are ours, and kept: a stub executes each document once. Router and load have a core each. Every router answers
-the same bytes' worth of data, which is checked. `--nodes FOLDER/node_modules` is where npm has put
-
-    npm install @apollo/gateway @graphql-hive/gateway-runtime @graphql-mesh/transport-http @graphql-hive/router-runtime graphql@16
+the same data, which is checked. The others are installed by npm, once, into a folder of the temporary directory, or
+`--nodes FOLDER/node_modules` says where they are.
 
 Printed: requests a second at 1, 16 and 50 clients, the median of the rounds; each ratio is the smallest over clients.
 """
@@ -29,6 +28,10 @@ from router.execution.transport import Transport, TransportError
 
 HERE = Path(__file__).parent
 CLIENTS = (1, 16, 50)
+PACKAGES = (
+    "@apollo/gateway", "@graphql-hive/gateway-runtime", "@graphql-mesh/transport-http", "@graphql-hive/router-runtime",
+    "graphql@16",
+)  # fmt: skip
 OTHERS = ("apollo", "hive", "hive-rust")
 _LINK = (
     'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable", "@external", '
@@ -219,16 +222,26 @@ async def measure(nodes: str, seconds: float, rounds: int) -> dict[str, dict[int
     return {name: {c: statistics.median(rates) for c, rates in by.items()} for name, by in found.items()}
 
 
+def installed() -> Path:
+    """Return the folder of the other routers' packages, installing them where that was not done yet."""
+    folder = Path(tempfile.gettempdir()) / "mewayz-gateways"
+    if not (folder / "node_modules" / "@apollo" / "gateway").exists():
+        folder.mkdir(exist_ok=True)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--silent", *PACKAGES]
+        subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
+    return folder / "node_modules"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", required=True, help="the folder node_modules")
+    parser.add_argument("--nodes", type=Path, help="the folder node_modules")
     parser.add_argument("--short", action="store_true", help="one round of short turns")
     parser.add_argument("--json", action="store_true", help="print one line")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    nodes = str(Path(options.nodes).resolve())
+    nodes = str((options.nodes or installed()).resolve())
     found = asyncio.run(measure(nodes, 1.0 if options.short else 4.0, 1 if options.short else 3))
     ours = found["mewayz"]
     ratios = {name: min(ours[c] / found[name][c] for c in CLIENTS) for name in OTHERS}
