@@ -55,6 +55,7 @@ Handler = Callable[[Request], Awaitable[Response | Streamed]]
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger()
+_NO_LIMIT = 2**62
 
 
 class Gateway:
@@ -197,7 +198,9 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
 
     Raises InvalidSupergraph or OSError.
     """
-    settings = settings or Settings()
+    settings = settings or Settings(
+        cost=_NO_LIMIT
+    )  # of lists that say nothing of their size, ten are assumed: not for others' schemas
     metrics = Metrics()
     served = ServedGraph(supergraph)
     modules = AlwaysReady()
