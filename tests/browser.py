@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,14 @@ from pathlib import Path
 from typing import Any
 
 _WAIT_S = 30.0
+# The browser reads from descriptor 3 and writes to descriptor 4.
+_LAUNCH = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(one), fcntl.F_DUPFD, 10) for one in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def chromium() -> str | None:
@@ -116,9 +125,8 @@ def browser(*, width: int = 1440, height: int = 900) -> Iterator[Page]:
         command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
         command += ["--no-first-run", "--disable-background-networking", f"--user-data-dir={profile}"]
         command += [f"--window-size={width},{height}", "about:blank"]
-        # The browser reads from descriptor 3 and writes to descriptor 4.
-        shell = ["sh", "-c", f'exec 3<&{to_read} 4>&{to_write}; exec "$@"', "sh", *command]
-        process = subprocess.Popen(shell, pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL)
+        launch = [sys.executable, "-c", _LAUNCH, str(to_read), str(to_write), *command]
+        process = subprocess.Popen(launch, pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL)
         os.close(to_read)
         os.close(to_write)
         try:
