@@ -65,12 +65,12 @@ class Targets:
     def text(self, name: str, context: str, side: Side, number: int) -> str | None:
         """Return what row `number` holds in the text column `name` of the model that is closest to `context`."""
         having = [
-            (_likeness(model.__name__, context), model.__facts__[column], model)
+            ((_likeness(model.__name__, context), name.capitalize() in model.__name__), model.__facts__[column], model)
             for model in self._models
             for column in model.__facts__
             if camel(column) == name and model.__facts__[column].type is str
         ]
-        _, facts, model = max(having, key=lambda one: one[0], default=(0, None, None))
+        _, facts, model = max(having, key=lambda one: one[0], default=((0, False), None, None))
         return value_of(facts, model, side, number) if facts and model else None
 
 

@@ -186,8 +186,8 @@ def _money(name: str, side: Side, number: int, label: str) -> Iterator[Money]:
     yield Money(next(_decimals(name, side, number, label)) * share, side.currency)
 
 
-def _flags(_name: str, _side: Side, number: int, _label: str) -> Iterator[bool]:
-    yield number % 2 == 0
+def _flags(name: str, _side: Side, number: int, _label: str) -> Iterator[bool]:
+    yield number % 2 == 0 or name == "billable"  # what was billed was billable
 
 
 def _nothing(_name: str, _side: Side, _number: int, _label: str) -> Iterator[Any]:
