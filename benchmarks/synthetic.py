@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mewayz.modules import REPOSITORY, module_folders, slugs
+from shared.graph.names import camel, plural
 
 _TYPES = {
     "String": "str",
@@ -139,7 +140,8 @@ def _write(folder: Path, module: dict[str, Any]) -> None:
     }
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
+        if not (folder / name).exists() or (folder / name).read_text() != content:
+            (folder / name).write_text(content)  # an unchanged file keeps its time: its module needs no preparation
 
 
 def _model(entity: dict[str, Any]) -> str:
@@ -161,7 +163,7 @@ def _model(entity: dict[str, Any]) -> str:
 def _fields(entity: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
     """Yield name, type and whether it is required, of the fields that a column can hold by itself."""
     for field, kind in entity["fields"]:
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", field).lower()
+        name = _snake(field)
         if name in _KIT_FIELDS or keyword.iskeyword(name) or not (kind in _TYPES or kind.startswith("enum ")):
             continue
         yield name, _TYPES.get(kind, kind), field in entity.get("required", ())
@@ -187,6 +189,8 @@ def _values(entity: dict[str, Any]) -> Iterator[str]:
 
 def _connection(entity: str) -> str:
     """Return the root field that lists an entity's rows, as the kit names it."""
-    from shared.graph.names import plural
+    return plural(camel(_snake(entity)))
 
-    return plural(entity[0].lower() + entity[1:])
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -52,9 +52,9 @@ class Life:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow, is_up)
             reason = await self._fork.ended()
+            self._over.set()
             tasks.cancel_scope.cancel()
         self._pulse.read()  # its last words
-        self._over.set()
         return self._verdict or reason
 
     async def drain(self, *, kill: bool = False) -> None:
@@ -93,8 +93,7 @@ class Life:
         if held_mb <= self._memory_mb:
             return
         self._verdict = f"it held {held_mb} MB of memory; its ceiling is {self._memory_mb} MB"
-        with anyio.CancelScope(shield=True):
-            await self.drain()
+        await self.drain()
 
 
 def _private_mb(pid: int) -> int:

@@ -28,19 +28,30 @@ from shared.events.schedule import every
 async def work(tx: Transaction) -> None:
     pass
 """,
+    "deadly": """
+import os
+import setproctitle
+
+if "zygote" in setproctitle.getproctitle():
+    os._exit(7)
+""",
 }
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A lazy platform whose modules sleep after a second: one that does nothing, one with scheduled work."""
+    """A lazy platform whose modules sleep after a second.
+
+    One does nothing, one has scheduled work, one would end the zygote that loads it.
+    """
     folder = tmp_path_factory.mktemp("modules")
     for slug, part in _PARTS.items():
         (folder / slug / "migrations").mkdir(parents=True)
         (folder / slug / "__init__.py").write_text(_MODULE.format(slug=slug))
         (folder / slug / "part.py").write_text(part)
     data = tmp_path_factory.mktemp("data")
-    running = Platform(data, "--modules", "plain,clocked", "--lazy", "--idle", "1", modules_from=[folder])
+    limits = ("--lazy", "--idle", "1")
+    running = Platform(data, "--modules", ",".join(_PARTS), *limits, modules_from=[folder])
     running.start(until="step=modules")
     yield running
     assert running.stop() == 0
@@ -49,7 +60,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def test_modules_without_anything_to_do_sleep_after_the_first_start(platform: Platform) -> None:
     _wait_until(lambda: _states(platform) == {"asleep"})
 
-    assert [module["pid"] for module in platform.status()["modules"]] == [None, None]
+    assert {module["pid"] for module in platform.status()["modules"]} == {None}
 
 
 def test_a_request_wakes_a_sleeping_module_and_is_answered(platform: Platform) -> None:
@@ -97,6 +108,11 @@ def test_a_module_that_was_killed_is_woken_at_the_next_start(platform: Platform)
 
     _wait_until(lambda: platform.module("plain")["state"] == "ready")
     assert platform.module("clocked")["state"] == "asleep"
+
+
+def test_a_module_that_ends_the_zygote_is_served_all_the_same(platform: Platform) -> None:
+    assert _request(platform, "deadly").startswith(b"HTTP/1.1 401")
+    assert _request(platform, "clocked").startswith(b"HTTP/1.1 401")
 
 
 def _states(platform: Platform) -> set[Any]:

@@ -1,0 +1,32 @@
+"""A module's process is watched (mewayz/runtime/life.py): signs of life, and memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mewayz.runtime.forks import Fork
+from mewayz.runtime.life import Life
+from mewayz.runtime.pulse import Pulse
+
+_HOLDER = "import time; held = b'x' * 100_000_000; print('up', flush=True); time.sleep(60)"
+
+
+@pytest.mark.anyio
+async def test_a_process_above_its_ceiling_of_memory_is_ended_with_the_reason(tmp_path: Path) -> None:
+    with (
+        subprocess.Popen([sys.executable, "-c", _HOLDER], stdout=subprocess.PIPE) as process,  # noqa: ASYNC220
+        Pulse.fresh(tmp_path / "alpha.beat") as pulse,
+    ):
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert pulse.writer is not None
+        os.write(pulse.writer, b"{}\n")
+        fork = Fork(process.pid)
+
+        reason = await Life(fork, pulse, memory_mb=50).watch(lambda: None)
+
+        fork.close()
+    assert reason.endswith("MB of memory; its ceiling is 50 MB")
