@@ -180,9 +180,9 @@ def _above(path: Path, depth: int) -> Path:
 
 
 def _narrowed(shape: Shape, deferral: int | None) -> Shape:
-    """Return a shape with the fields of one deferral only, or those that are not deferred."""
+    """Return a shape with the fields that come with one deferral, or with none: what isn't deferred comes at once."""
     by_type = {
-        name: tuple(_field(one, deferral) for one in fields if one.deferral == deferral)
+        name: tuple(_field(one, deferral) for one in fields if one.deferral in (deferral, None))
         for name, fields in shape.by_type.items()
     }
     return replace(shape, by_type=by_type)

@@ -23,6 +23,9 @@ def deferrals(groups: Iterable[Group]) -> tuple[frozenset[int], dict[Defer, Defe
                 _note(order, defer)
     first = frozenset(needed[None])
     told: dict[Defer, Deferral] = {}
+    places = {defer: number for number, defer in enumerate(order)}
+    if any(places.get(one, 0) > places[defer] for defer in order for one in defer.after):
+        return first, {}  # two fragments share fields in both directions: neither can come first
     for defer in order:
         before = [told[one] for one in defer.after if one in told]
         fetches = frozenset(needed.get(defer, ())) | {n for one in before for n in one.fetches}
@@ -36,11 +39,17 @@ def deferrals(groups: Iterable[Group]) -> tuple[frozenset[int], dict[Defer, Defe
 
 def _note(order: dict[Defer, None], defer: Defer | None) -> None:
     """Put a @defer behind those it comes after."""
-    if defer is not None and defer not in order:
-        for one in defer.after:
-            if one is not defer:
-                _note(order, one)
-        order[defer] = None
+    seen: set[Defer] = set()
+
+    def visit(one: Defer) -> None:
+        if one not in order and one not in seen:
+            seen.add(one)
+            for other in one.after:
+                visit(other)
+            order[one] = None
+
+    if defer is not None:
+        visit(defer)
 
 
 def _all_needs(group: Group) -> set[int]:

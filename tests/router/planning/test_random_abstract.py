@@ -1,6 +1,7 @@
 """Random supergraphs with interfaces, unions, interface objects, @provides and deep @requires against the monolith."""
 
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import Unplannable
+from router.execution.defer import execute_in_pieces
 from router.execution.prepared import Graph
 from router.supergraph.model import Kind, Supergraph
 from tests.router.planning.test_random import check
@@ -194,7 +196,7 @@ def made(seed: int) -> tuple[World, str] | None:
     return world, one.query()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9))
 async def test_the_answer_is_the_monoliths(seed: int) -> None:
     found = made(seed)
@@ -227,7 +229,7 @@ def narrowed(supergraph: Supergraph, dice: random.Random) -> Supergraph:
     return replace(supergraph, types=types)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**9))
 def test_no_other_choice_of_resolvers_needs_fewer_fetches(seed: int) -> None:
     """I7: what any fixed choice of one resolver for each field costs, the planner's own choice never exceeds."""
@@ -238,10 +240,37 @@ def test_no_other_choice_of_resolvers_needs_fewer_fetches(seed: int) -> None:
     plan = world.prepare(query).compiled.plan
     dice = random.Random(seed)
 
-    for _ in range(6):
+    for _ in range(4):
         other = Graph(narrowed(world.graph.supergraph, dice))
         try:
             fixed = other.prepare(query).compiled.plan
         except Unplannable:
             continue
         assert not plan.is_optimal or len(plan.fetches) <= len(fixed.fetches), query
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**9))
+async def test_deferred_pieces_put_together_are_the_whole_answer(seed: int) -> None:
+    found = made(seed)
+    if found is None:
+        return
+    world, query = found
+    dice = random.Random(seed)
+    query = re.sub(r"(\.\.\. on \w+) ", lambda one: one[1] + dice.choice((" ", " @defer ")), query)
+
+    pieces = [one async for one in execute_in_pieces(world.prepare(query), None, world.send, 5)]
+
+    paths: dict[str, list[Any]] = {}
+    done: list[str] = []
+    for piece in pieces:
+        paths |= {one["id"]: one["path"] for one in piece.get("pending", ())}
+        for one in piece.get("incremental", ()):
+            at = pieces[0]["data"]
+            for key in (*paths[one["id"]], *one.get("subPath", ())):
+                at = at[key]
+            assert not set(at) & set(one["data"]), "a field came twice"
+            at.update(one["data"])
+        done += [one["id"] for one in piece.get("completed", ())]
+    assert sorted(done) == sorted(paths)
+    assert pieces[0]["data"] == world.truth(query.replace("@defer", "")), query
