@@ -13,7 +13,7 @@ from mewayz.proof.report import Report, data_of
 from mewayz.proof.rows import ROWS
 
 Ask = Callable[[Side, str, Any], Awaitable[bytes]]
-_READ_ROWS = 4
+_READ_ROWS = 6
 
 
 class Walk:
