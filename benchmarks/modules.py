@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -40,6 +41,7 @@ def main() -> None:
         started = time.monotonic()
         platform.start(timeout_s=120)
         figures["up_s"] = round(time.monotonic() - started, 2)
+        print(figures, file=sys.stderr)
         try:
             figures.update(
                 _measure(platform, {slug: of for slug, of in first_fields().items() if slug in known}, options)
@@ -53,6 +55,7 @@ def _measure(platform: Platform, fields: dict[str, str], options: argparse.Names
     time.sleep(options.quiet)
     states = [module["state"] for module in platform.status()["modules"]]
     figures: dict[str, Any] = {"asleep": states.count("asleep"), "asleep_mb": round(sum(pss_mb(platform).values()), 1)}
+    print(figures, file=sys.stderr)
     token = platform.token("lumen")
     extra: list[float] = []
     started = time.monotonic()

@@ -20,6 +20,7 @@ from shared.errors import Unavailable
 
 _STATUS_S = 1.0
 _LOOK_S = 1.0
+_MOST_LOADED = 48
 
 
 class JobFailed(Unavailable):
@@ -166,11 +167,14 @@ class Forks:
             fork.close()
 
     async def keep_loaded(self, slugs: Callable[[], Sequence[str]]) -> None:
-        """Have the zygote load the modules `slugs`, one after the other, and again each time that there is a new one."""
+        """Have the zygote load the modules `slugs`, one after the other, and again each time that there is a new one.
+
+        It loads so many and no more: each takes a place in memory, whether it is ever woken or not.
+        """
         while True:
             await self._ready.wait()
             left = [slug for slug in slugs() if slug not in self._loaded | self._deadly]
-            if not left:
+            if not left or len(self._loaded) >= _MOST_LOADED:
                 await anyio.sleep(_LOOK_S)
                 continue
             try:
