@@ -1,5 +1,6 @@
 """Migrations of a module's database, run as its owner role before the module starts; the module never holds owner rights."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.database.entity import EnumText, JsonOf
@@ -89,6 +91,8 @@ def _draft(connection: Connection, slug: str, migrations: Path, metadata: MetaDa
         "include_name": own_schema,
         "version_table_schema": "kit",
     }
+    # Tables that refer to each other have no order; the author writes their foreign keys afterwards.
+    warnings.filterwarnings("ignore", "Cannot correctly sort tables", SAWarning)
     context = MigrationContext.configure(connection, opts={**options, "target_metadata": metadata})
     script = produce_migrations(context, metadata)
     if script.upgrade_ops is None or script.upgrade_ops.is_empty():

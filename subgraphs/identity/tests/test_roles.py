@@ -223,7 +223,9 @@ async def test_a_permission_must_be_one(desk: Desk, company: Company) -> None:
     assert [error["code"] for error in refused["userErrors"]] == ["UNKNOWN_PERMISSION"]
 
 
-@pytest.mark.parametrize("pattern", ["", "crm.deal.read@mine", "crm..read", "CRM.deal.read", "*.read.*", "crm.deal read"])
+@pytest.mark.parametrize(
+    "pattern", ["", "crm.deal.read@mine", "crm..read", "CRM.deal.read", "*.read.*", "crm.deal read"]
+)
 def test_what_is_no_permission_pattern(pattern: str) -> None:
     with pytest.raises(UnknownPermission):
         check_patterns([pattern])
