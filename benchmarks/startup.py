@@ -29,7 +29,7 @@ def main() -> None:
     """Measure and print."""
     options = _options()
     with tempfile.TemporaryDirectory() as temporary:
-        platform = Platform(Path(options.data or temporary), demo=True)
+        platform = Platform(Path(options.data or temporary), "--modules", options.modules, demo=True)
         platform.start(timeout_s=600)  # the first start makes the data
         platform.stop()
         started = time.monotonic()
@@ -67,14 +67,14 @@ def dashboard_ms(platform: Platform, tenant: str, requests: int) -> list[float]:
 
 
 def pss_mb(platform: Platform) -> dict[str, float]:
-    """Return the proportional memory of each process of the platform in MB, those of PostgreSQL together."""
+    """Return the proportional memory of each process in MB of 1,024 kB, as `free` counts; PostgreSQL's are one."""
     root = psutil.Process(platform.pid)
     found: dict[str, float] = {}
     for process in [root, *root.children(recursive=True)]:
         name = _name(process)
         lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
         kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        found[name] = found.get(name, 0.0) + kilobytes / 1000
+        found[name] = found.get(name, 0.0) + kilobytes / 1024
     return found
 
 
@@ -108,6 +108,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one line of JSON only")
     parser.add_argument("--data", help="a data folder to keep; without it a fresh one")
     parser.add_argument("--tenant", default="lumen")
+    parser.add_argument("--modules", default="identity,crm,hr,invoicing,projects,support", help="which ones run")
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--quiet", type=float, default=_QUIET_S, help="seconds of rest before memory is measured")
     return parser.parse_args()
