@@ -99,6 +99,7 @@ def test_a_start_with_unchanged_code_wakes_nobody(platform: Platform) -> None:
     assert _states(platform) == {"asleep"}
 
 
+@pytest.mark.timing
 def test_a_module_that_was_killed_is_woken_at_the_next_start(platform: Platform) -> None:
     _request(platform, "plain")
     platform.run("stop", "plain", "--kill")

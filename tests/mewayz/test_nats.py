@@ -41,6 +41,7 @@ async def test_a_module_cannot_touch_streams_or_others_consumers(nats_server: Na
             assert await _is_refused(client, f"$JS.API.{call}")
 
 
+@pytest.mark.timing
 async def test_a_module_hears_its_own_events_and_every_tenant(nats_server: NatsServer) -> None:
     async with await _module(nats_server, "desk", publishes=("ticket.open", "tenant.created")) as client:
         await nats_server.add_module("desk", publishes=("ticket.open", "tenant.created"), subscribes=("ticket.open",))

@@ -132,6 +132,7 @@ def test_a_killed_server_is_started_again(platform: Platform, server: str) -> No
     assert platform.status()[server]["url"] == before["url"]
 
 
+@pytest.mark.timing
 def test_a_killed_supervisor_is_started_again_and_takes_over_what_runs(platform: Platform) -> None:
     _wait_until(lambda: {platform.module(slug)["state"] for slug in ("alpha", "beta", "broken")} == {"ready"})
     platform.run("stop", "broken")
