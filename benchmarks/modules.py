@@ -101,7 +101,7 @@ def _recovery_s(platform: Platform, slug: str, field: str, token: str) -> float:
 
 def _platform(folder: Path) -> Platform:
     supergraph = folder / "schema" / "supergraph.graphql"
-    arguments = ["--demo-scale", "0", "--lazy", "--supergraph", str(supergraph)]
+    arguments = ["--demo-scale", "0", "--lazy", "--idle", "0", "--supergraph", str(supergraph)]
     return Platform(folder / "data", *arguments, modules_from=[folder / "modules"], demo=True)
 
 

@@ -5,6 +5,7 @@ processes, 30 s after the last request. `dashboard_p50_ms`: 1,000 requests after
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import statistics
@@ -71,10 +72,11 @@ def pss_mb(platform: Platform) -> dict[str, float]:
     root = psutil.Process(platform.pid)
     found: dict[str, float] = {}
     for process in [root, *root.children(recursive=True)]:
-        name = _name(process)
-        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
-        kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        found[name] = found.get(name, 0.0) + kilobytes / 1024
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):  # it has just ended
+            name = _name(process)
+            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+            kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+            found[name] = found.get(name, 0.0) + kilobytes / 1024
     return found
 
 

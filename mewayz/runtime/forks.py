@@ -19,14 +19,25 @@ from mewayz.servers.leftovers import process_ended
 from shared.errors import Unavailable
 
 _STATUS_S = 1.0
+_ABORT_S = 2.0
 _LOOK_S = 1.0
 _MOST_LOADED = 48
+_ANSWER_S = 60.0  # a zygote that is asked and says nothing for so long hangs: in a module's code that it loads
+_SOON_S = 0.1
+_LATEST_S = 2.0
+_FAILURES_TOLD = 3  # a zygote that never gets ready so often in a row is told of
 
 
 class JobFailed(Unavailable):
     """A job on a module went wrong: its code doesn't import, or a migration fails."""
 
     code = "JOB_FAILED"
+
+
+class JobInterrupted(Unavailable):
+    """A job was stopped by what passes: the database or NATS is away, or it took too long."""
+
+    code = "JOB_INTERRUPTED"
 
 
 class ZygoteGone(Unavailable):
@@ -63,13 +74,20 @@ class Fork:
         return _in_words(_adopted_status(self.pid) if status is None else status)
 
     async def result(self) -> Any:
-        """Wait for its end and return what it reported, as JSON reads it. Raises JobFailed."""
+        """Wait for its end and return what it reported, as JSON reads it. Raises JobFailed, JobInterrupted."""
         outcome = await self._read_report()
         if outcome is None:
             raise JobFailed(await self.ended())
         if outcome.error is not None:
-            raise JobFailed(outcome.error)
+            raise JobInterrupted(outcome.error) if outcome.passes else JobFailed(outcome.error)
         return outcome.result
+
+    async def end_hung(self) -> None:
+        """Kill it; SIGABRT first: its stacks go to the log."""
+        self.send(signal.SIGABRT)
+        with anyio.move_on_after(_ABORT_S):
+            await process_ended(self.pid)
+        self.send(signal.SIGKILL)
 
     def close(self) -> None:
         """Close its descriptors."""
@@ -103,9 +121,16 @@ class _End:
 class Forks:
     """The running zygote, started again when it dies; modules it forked live on."""
 
-    def __init__(self, log: Path, module_folders: Sequence[str], lifeline: int) -> None:
-        """Keep where the zygote logs, the folders of modules beyond `subgraphs/`, and the lifeline's reading end."""
+    def __init__(
+        self, log: Path, module_folders: Sequence[str], lifeline: int, failing: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Keep where the zygote logs, the folders of modules beyond `subgraphs/`, and the lifeline's reading end.
+
+        `failing` is called, once, with the reason when no zygote gets ready: the code that all modules share is broken.
+        """
         self._log = log
+        self._failing = failing
+        self._failures = 0
         self._lifeline = lifeline
         self._module_folders = module_folders
         self._channel: socket.socket | None = None
@@ -116,7 +141,15 @@ class Forks:
         self._loaded: set[str] = set()
         self._deadly: set[str] = set()  # modules whose code ended a zygote that loaded it
         self._child: Child | None = None
+        self._replaced: Child | None = None  # a zygote that was told to end, for its code is old
         self.pid: int | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no process can be forked, once that is known."""
+        if self._failures < _FAILURES_TOLD or self._child is None:
+            return None
+        return f"the zygote does not start: {self._child.last_line()}"
 
     async def run(self) -> None:
         """Keep a zygote running until cancelled."""
@@ -128,14 +161,16 @@ class Forks:
             child = Child(argv, log=self._log, fds=fds)
             its.close()
             self._channel, self._child, self.pid = ours, child, child.pid
+            was_ready = False
             try:
-                await self._listen(ours)
+                was_ready = await self._listen(ours)
             finally:
                 ours.close()
                 with anyio.CancelScope(shield=True):
                     await child.stop(grace_s=20)
+            self._note_death(was_ready=was_ready)
             self._fail_waiting()
-            await anyio.sleep(0.1)
+            await anyio.sleep(min(_LATEST_S, _SOON_S * 2 ** min(self._failures, 10)))
 
     @contextlib.asynccontextmanager
     async def fork(
@@ -177,17 +212,20 @@ class Forks:
             if not left or len(self._loaded) >= _MOST_LOADED:
                 await anyio.sleep(_LOOK_S)
                 continue
+            asked = self._child
             try:
                 await self._order(Job(self._next_id(), LOAD, left[0]), [])
                 self._loaded.add(left[0])
             except ZygoteGone:
-                self._deadly.add(left[0])
+                if asked is not self._replaced:
+                    self._deadly.add(left[0])
 
     def reload(self, slug: str) -> None:
         """Have a module's code read anew: a zygote that has loaded it is replaced; processes it forked live on."""
         self._deadly.discard(slug)
         if slug in self._loaded and self._child is not None:
-            self._ready = anyio.Event()
+            self._loaded.clear()  # one replacement is enough: who waits for it would never hear of a second event
+            self._ready, self._replaced = anyio.Event(), self._child
             self._child.send(signal.SIGTERM)
 
     async def _order(self, job: Job, fds: list[int]) -> tuple[int, _End]:
@@ -198,24 +236,30 @@ class Forks:
             socket.send_fds(self._channel, [msgspec.json.encode(job)], fds)
         except OSError as error:
             raise ZygoteGone("The zygote is gone.") from error
-        await answer.told.wait()
+        with anyio.move_on_after(_ANSWER_S):
+            await answer.told.wait()
+        if not answer.told.is_set() and self._child is not None:
+            self._child.send(signal.SIGKILL)
         if answer.value is None:
             raise ZygoteGone("The zygote died while it was asked to fork.")
         return answer.value, end
 
-    async def _listen(self, channel: socket.socket) -> None:
+    async def _listen(self, channel: socket.socket) -> bool:
+        """Take the zygote's messages until its end; return whether it ever got ready."""
         decoder = msgspec.json.Decoder(Message)
+        was_ready = False
         while True:
             await anyio.wait_readable(channel)
             try:
                 packet = channel.recv(4096)
             except OSError:
-                return
+                return was_ready
             if not packet:
-                return
+                return was_ready
             message = decoder.decode(packet)
             match message:
                 case Ready():
+                    self._failures, was_ready = 0, True
                     self._ready.set()
                 case Forked(job, pid):
                     self._waiting.pop(job).tell(pid)
@@ -223,6 +267,12 @@ class Forks:
                         self._ends.pop(job)
                 case Ended(job, status):
                     self._ends.pop(job).tell(status)
+
+    def _note_death(self, *, was_ready: bool) -> None:
+        """Count the zygotes in a row that never got ready, and tell of it, once."""
+        self._failures = 0 if was_ready else self._failures + 1
+        if self._failures == _FAILURES_TOLD and (reason := self.trouble):
+            self._failing(reason)
 
     def _fail_waiting(self) -> None:
         self._loaded.clear()

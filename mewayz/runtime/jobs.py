@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from nats.errors import Error as NatsError
 
 from mewayz.passwords import Passwords
 from mewayz.runtime.orders import Admit, Key, Outcome, Plant, Prepare, Provide, Session, Task
@@ -149,15 +150,21 @@ def run(kind: str, module: str, order: bytes, listener: socket.socket | None, he
         result = JOBS[kind](module, order, listener, heartbeat)
     except Exception as error:
         traceback.print_exc()
-        return Outcome(error=_sentence(error, module))
+        return _failure(error, module)
     return Outcome(result=result)
 
 
-def _sentence(error: Exception, module: str) -> str:
-    """Return the exception in words, with the last line of the module's own code that it came through."""
+def _failure(error: Exception, module: str) -> Outcome:
+    """Return the exception in words, with the last line of the module's own code that it came through.
+
+    It passes where a server was away; a file that the module's own code misses does not.
+    """
+    from shared.database.faults import is_transient
+
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if f"/{module}/" in frame.filename.replace("\\", "/")]
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {error}{where}"
+    passes = isinstance(error, NatsError) or (is_transient(error) and not (own and isinstance(error, OSError)))
+    return Outcome(error=f"{type(error).__name__}: {error}{where}", passes=passes)

@@ -14,7 +14,6 @@ from mewayz.runtime.records import Rest
 
 _FIRST_BEAT_S = 60.0
 _BEAT_S = 5.0
-_ABORT_S = 2.0
 _DRAIN_S = 15.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -78,15 +77,9 @@ class Life:
                     allowance = _BEAT_S
                 await self._check_memory()
                 continue
-            await self._end_hung()
+            self._verdict = f"it gave no sign of life for {allowance:.0f} s"
+            await self._fork.end_hung()
             return
-
-    async def _end_hung(self) -> None:
-        """Kill a process that gives no sign of life; SIGABRT first: its stacks go to the log."""
-        self._verdict = f"it gave no sign of life for {_BEAT_S:.0f} s"
-        self._fork.send(signal.SIGABRT)
-        await anyio.sleep(_ABORT_S)
-        self._fork.send(signal.SIGKILL)
 
     async def _check_memory(self) -> None:
         held_mb = _private_mb(self.pid)

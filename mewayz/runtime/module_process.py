@@ -15,7 +15,7 @@ import msgspec
 
 from mewayz.folders import Folders
 from mewayz.runtime.backoff import Backoff
-from mewayz.runtime.forks import Fork, Forks, JobFailed, ZygoteGone
+from mewayz.runtime.forks import Fork, Forks, JobFailed, JobInterrupted, ZygoteGone
 from mewayz.runtime.life import Life
 from mewayz.runtime.pulse import Pulse
 from mewayz.runtime.records import Records
@@ -26,13 +26,14 @@ from shared.wire.control import ModuleState, ModuleStatus
 _HEARD_S = 0.25  # in that time the routers have heard of a new state, and what they had sent before has come
 _DOWN = (ModuleState.STOPPED, ModuleState.PARKED)
 _STOPPED = "held down by `mewayz stop`"
+_AGAIN_S = 1.0
 
 
 class Preparation(Protocol):
     """Prepares a module."""
 
     async def __call__(self, slug: str) -> ModuleBootstrap:
-        """Return what the module's process is told. Raises JobFailed."""
+        """Return what the module's process is told. Raises JobFailed, or JobInterrupted for what passes."""
         ...
 
 
@@ -87,7 +88,7 @@ class ModuleProcess:
             state=self.state,
             pid=self.life.pid if self.life else self._adopted,
             restarts=self._restarts,
-            reason=self.reason,
+            reason=self.reason or (self._forks.trouble if self.state is ModuleState.STARTING else None),
         )
 
     def adopt(self) -> None:
@@ -113,6 +114,10 @@ class ModuleProcess:
                     self._bootstrap = await self._prepared(prepare)
                 self.reason = await self._live(self._bootstrap)
             except ZygoteGone:
+                continue
+            except JobInterrupted as interruption:
+                self.reason = interruption.message
+                await self._wait_in_backoff(_AGAIN_S)
                 continue
             except JobFailed as failure:
                 self._hold_down(ModuleState.PARKED, str(failure))
@@ -173,7 +178,7 @@ class ModuleProcess:
         await self._after_life(0.0)
 
     async def _prepare_ahead(self, prepare: Preparation) -> None:
-        with contextlib.suppress(JobFailed, ZygoteGone):
+        with contextlib.suppress(JobFailed, JobInterrupted, ZygoteGone):
             self._bootstrap = await prepare(self.slug)
 
     async def _prepared(self, prepare: Preparation) -> ModuleBootstrap:
@@ -260,6 +265,9 @@ class ModuleProcess:
             why = f"it died more than 5 times in a minute, the last time: {self.reason}"
             self._hold_down(ModuleState.PARKED, why)
             return
+        await self._wait_in_backoff(wait_s)
+
+    async def _wait_in_backoff(self, wait_s: float) -> None:
         self.retry_after_s = wait_s
         self._enter(ModuleState.BACKOFF)
         with anyio.move_on_after(wait_s):

@@ -81,7 +81,11 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a job reports: its result, or a sentence on what went wrong and where."""
+    """What a job reports: its result, or a sentence on what went wrong and where.
+
+    `passes`: the fault is none of the module, but of a server that is away.
+    """
 
     result: Any = None
     error: str | None = None
+    passes: bool = False

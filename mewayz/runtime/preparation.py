@@ -5,9 +5,10 @@ from typing import Any
 import anyio
 import msgspec
 
+from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
-from mewayz.runtime.forks import Forks
+from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted
 from mewayz.runtime.orders import Admit, Description, Prepare, Provide
 from mewayz.runtime.records import Record, Records
 from mewayz.servers.external import ExternalNats
@@ -15,6 +16,8 @@ from mewayz.servers.module_database import ModuleDatabase, module_database
 from mewayz.servers.nats import Nats, module_user
 from mewayz.settings import Settings
 from shared.wire.bootstrap import ModuleBootstrap
+
+_LONGEST_S = {"provide": 60.0, "prepare": 600.0, "admit": 60.0}  # a migration may have a large table to go through
 
 
 class Preparation:
@@ -47,7 +50,7 @@ class Preparation:
     async def __call__(self, slug: str) -> ModuleBootstrap:
         """Prepare module `slug`; one whose code is as it was at the last start needs nothing but its addresses.
 
-        Raises JobFailed where its code or its migration is at fault.
+        Raises JobFailed where its code or its migration is at fault, JobInterrupted where a server is.
         """
         record = self._records.fitting(slug) or await self._prepare(slug)
         self.bootstraps[slug] = self._bootstrap(slug)
@@ -66,15 +69,31 @@ class Preparation:
         """Make the module known to NATS; modules that come at the same time share one reload of the server."""
         self._to_admit.append(description)
         async with self._admitting:
+            if description not in self._to_admit:
+                return  # it came along with another
             batch, self._to_admit = self._to_admit, []
-            if batch:
-                await self._nats.allow(*(module_user(each.slug, each.publishes) for each in batch))
-                await self._run("admit", "platform", Admit(self._nats.admin_url, batch))
+            try:
+                await self._make_known(batch)
+            except BaseException as error:  # the others' turn comes; whose fault it was shows then
+                self._to_admit = [one for one in batch if one is not description]
+                if len(batch) == 1 or not isinstance(error, JobFailed):
+                    raise
+                await self._make_known([description])
+
+    async def _make_known(self, batch: list[Description]) -> None:
+        try:
+            await self._nats.allow(*(module_user(each.slug, each.publishes) for each in batch))
+        except ServerFailed as failure:  # it died meanwhile, and is started again by whoever keeps it
+            raise JobInterrupted(failure.message) from failure
+        await self._run("admit", "platform", Admit(self._nats.admin_url, batch))
 
     async def _run(self, kind: str, slug: str, order: msgspec.Struct) -> Any:
-        log = self._folders.log / f"{slug}.log"
+        log, longest_s = self._folders.log / f"{slug}.log", _LONGEST_S[kind]
         async with self._forks.fork(kind, slug, msgspec.json.encode(order), log) as fork:
-            return await fork.result()
+            with anyio.move_on_after(longest_s):
+                return await fork.result()
+            await fork.end_hung()
+            raise JobInterrupted(f"to {kind} it took more than {longest_s:.0f} s; where it hung stands in {log}")
 
     def _bootstrap(self, slug: str) -> ModuleBootstrap:
         database = module_database(self._admin_url, slug, Passwords(self._folders.secrets))

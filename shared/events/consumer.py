@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from sqlalchemy.exc import DBAPIError, InterfaceError
 
+from shared.database.faults import is_timeout, is_transient
 from shared.database.transaction import Database, Transaction
 from shared.errors import Defect, NotYet
 from shared.events.inbox import Claim, claim, park, park_behind
@@ -29,7 +28,7 @@ _BATCH = 128
 _FETCH_S = 5.0
 _TRIES = 3
 _PAUSES_S = (0.01, 0.04, 0.16)
-_NOT_YET_S = 60.0
+_PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _decode = msgspec.json.Decoder(Envelope).decode
 
@@ -62,8 +61,19 @@ class UnknownVersion(Defect):
 class Consumer:
     """One module's consumer on stream EVENTS."""
 
-    def __init__(self, client: Client, database: Database, subscriptions: Mapping[str, Subscription]) -> None:
-        """Apply events by `subscriptions`, keyed by event type."""
+    def __init__(
+        self,
+        client: Client,
+        database: Database,
+        subscriptions: Mapping[str, Subscription],
+        *,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        """Apply events by `subscriptions`, keyed by event type.
+
+        One whose fact is missing, or whose statements take too long, is parked after pauses of `patience_s` in all.
+        """
+        self._patience_s = patience_s
         self._client = client
         self._database = database
         self._subscriptions = subscriptions
@@ -135,28 +145,27 @@ class Consumer:
         return None
 
     async def _until_settled(self, envelope: Envelope, body: bytes, subscription: Subscription, lease: Lease) -> None:
-        """Apply an event, again after faults: three tries, without limit for a database that is away, 60 s for NotYet."""
+        """Apply an event, again after faults: three tries, without limit for a database that is away, for a while else."""
         tries, waited_s, pause_s = 0, 0.0, 0.1
         while True:
             try:
                 return await self._apply(envelope, body, subscription, lease)
             except LeaseLost:
                 raise
-            except NotYet as error:
-                reason = str(error)
-                if waited_s >= _NOT_YET_S:
-                    break
-                waited_s += pause_s
             except Exception as error:
-                if not is_transient(error):
-                    reason = f"{type(error).__name__}: {error}"
+                reason = str(error) if isinstance(error, NotYet) else f"{type(error).__name__}: {error}"
+                if isinstance(error, NotYet) or is_timeout(error):
+                    if waited_s >= self._patience_s:
+                        break
+                    waited_s += pause_s
+                elif not is_transient(error):
                     log.warning("event_failed", **_facts(envelope, lease), attempt=tries + 1, error=reason)
                     if tries == _TRIES - 1:
                         break
                     await asyncio.sleep(_PAUSES_S[tries])
                     tries += 1
                     continue
-                log.warning("event_waits", **_facts(envelope, lease), error=str(error))
+                log.warning("event_waits", **_facts(envelope, lease), error=reason)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         await self._park(envelope, body, lease, reason, tries + 1)
@@ -216,17 +225,6 @@ def cause_of(envelope: Envelope) -> Cause:
         traceparent=envelope.traceparent,
         chain=envelope.chain + 1,
     )
-
-
-def is_transient(error: Exception) -> bool:
-    """Tell a fault of the database's connection or of concurrency from one of the event (events.md, B5)."""
-    if isinstance(error, OSError | InterfaceError | asyncpg.PostgresConnectionError | asyncpg.InterfaceError):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    cause = error.orig.__cause__ if error.orig else None
-    transient = (asyncpg.PostgresConnectionError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-    return error.connection_invalidated or isinstance(cause, (*transient, asyncpg.OperatorInterventionError, OSError))
 
 
 def _facts(envelope: Envelope, lease: Lease) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
+from shared.database.faults import is_timeout, is_transient
 from shared.errors import Defect, MewayzError, Unavailable
-from shared.events.consumer import is_transient
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def shown_in_answer(error: GraphQLError, module: str) -> dict[str, Any]:
         }
     elif isinstance(cause, MewayzError):
         answer = shown(cause, module)
-    elif is_transient(cause):
+    elif is_transient(cause) or is_timeout(cause):
         log.warning("database_away", module=module, error=str(cause))
         answer = shown(Unavailable(f"The database of {module} doesn't answer: repeat this in a moment."), module)
     else:

@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from shared.clock import Clock, new_id
 from shared.commands.queue import Postponed
+from shared.database.faults import is_transient
 from shared.database.transaction import Database
 from shared.errors import Defect, Denied, InvalidInput, MewayzError, Unauthenticated, Unavailable
-from shared.events.consumer import is_transient
 from shared.graph.context import RequestContext
 from shared.hosting.activity import Activity
 from shared.hosting.documents import Documents
