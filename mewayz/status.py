@@ -30,8 +30,11 @@ def as_text(status: Status) -> str:
         f"router      {router:<10} pid {status.router.pid or '-'}",
         f"PostgreSQL  {'':<10} pid {status.postgres.pid or '-':<8} {status.postgres.url}",
         f"NATS        {'':<10} pid {status.nats.pid or '-':<8} {status.nats.url}",
-        "",
     ]
+    if status.audit is not None:
+        verdict = "; ".join(status.audit.faults) or f"all of {status.audit.sent} events are on the stream"
+        lines.append(f"events      audited {status.audit.at:%H:%M} UTC: {verdict}")
+    lines.append("")
     for module in status.modules:
         restarts = f"{module.restarts} restarts" if module.restarts else ""
         pid = f"pid {module.pid or '-'}"

@@ -22,7 +22,7 @@ _STATUS_S = 1.0
 _ABORT_S = 2.0
 _LOOK_S = 1.0
 _MOST_LOADED = 48
-_ANSWER_S = 60.0  # a zygote that is asked and says nothing for so long hangs: in a module's code that it loads
+_ANSWER_S = 60.0
 _SOON_S = 0.1
 _LATEST_S = 2.0
 _FAILURES_TOLD = 3  # a zygote that never gets ready so often in a row is told of
@@ -122,12 +122,20 @@ class Forks:
     """The running zygote, started again when it dies; modules it forked live on."""
 
     def __init__(
-        self, log: Path, module_folders: Sequence[str], lifeline: int, failing: Callable[[str], None] = lambda _: None
+        self,
+        log: Path,
+        module_folders: Sequence[str],
+        lifeline: int,
+        *,
+        failing: Callable[[str], None] = lambda _: None,
+        answer_s: float = _ANSWER_S,
     ) -> None:
         """Keep where the zygote logs, the folders of modules beyond `subgraphs/`, and the lifeline's reading end.
 
         `failing` is called, once, with the reason when no zygote gets ready: the code that all modules share is broken.
+        One that doesn't answer for `answer_s` hangs in the code of a module that it loads, and is killed.
         """
+        self._answer_s = answer_s
         self._log = log
         self._failing = failing
         self._failures = 0
@@ -143,6 +151,11 @@ class Forks:
         self._child: Child | None = None
         self._replaced: Child | None = None  # a zygote that was told to end, for its code is old
         self.pid: int | None = None
+
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The modules whose code the zygote has in memory."""
+        return frozenset(self._loaded)
 
     @property
     def trouble(self) -> str | None:
@@ -223,10 +236,17 @@ class Forks:
     def reload(self, slug: str) -> None:
         """Have a module's code read anew: a zygote that has loaded it is replaced; processes it forked live on."""
         self._deadly.discard(slug)
-        if slug in self._loaded and self._child is not None:
-            self._loaded.clear()  # one replacement is enough: who waits for it would never hear of a second event
-            self._ready, self._replaced = anyio.Event(), self._child
-            self._child.send(signal.SIGTERM)
+        if slug in self._loaded:
+            self._replaced = self._child
+            self._end_zygote(signal.SIGTERM)
+
+    def _end_zygote(self, number: signal.Signals) -> None:
+        """Let nobody ask this zygote any more, and end it; `run` starts the next one."""
+        self._loaded.clear()
+        if self._ready.is_set():  # who waits already must hear of the next one
+            self._ready = anyio.Event()
+        if self._child is not None:
+            self._child.send(number)
 
     async def _order(self, job: Job, fds: list[int]) -> tuple[int, _End]:
         answer, end = _End(), _End()
@@ -236,10 +256,10 @@ class Forks:
             socket.send_fds(self._channel, [msgspec.json.encode(job)], fds)
         except OSError as error:
             raise ZygoteGone("The zygote is gone.") from error
-        with anyio.move_on_after(_ANSWER_S):
+        with anyio.move_on_after(self._answer_s):
             await answer.told.wait()
-        if not answer.told.is_set() and self._child is not None:
-            self._child.send(signal.SIGKILL)
+        if not answer.told.is_set():
+            self._end_zygote(signal.SIGKILL)
         if answer.value is None:
             raise ZygoteGone("The zygote died while it was asked to fork.")
         return answer.value, end

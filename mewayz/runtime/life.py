@@ -21,8 +21,12 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Life:
     """A module's process while it runs; `watch` follows it to its end."""
 
-    def __init__(self, fork: Fork, pulse: Pulse, *, memory_mb: int) -> None:
-        """Take the process, its signs of life, and how much memory of its own it may hold."""
+    def __init__(self, fork: Fork, pulse: Pulse, *, memory_mb: int, first_beat_s: float = _FIRST_BEAT_S) -> None:
+        """Take the process, its signs of life, and how much memory of its own it may hold.
+
+        One that is not up after `first_beat_s`, or later is silent for 5 s, hangs, and is killed.
+        """
+        self._first_beat_s = first_beat_s
         self.pid = fork.pid
         self._fork = fork
         self._pulse = pulse
@@ -67,14 +71,14 @@ class Life:
         await self._over.wait()
 
     async def _follow(self, is_up: Callable[[], None]) -> None:
-        allowance = _FIRST_BEAT_S
+        allowance, is_new = self._first_beat_s, True
         while True:
             with anyio.move_on_after(allowance):
                 if not await self._pulse.beats():
                     return
-                if allowance == _FIRST_BEAT_S:
+                if is_new:
                     is_up()
-                    allowance = _BEAT_S
+                    allowance, is_new = _BEAT_S, False
                 await self._check_memory()
                 continue
             self._verdict = f"it gave no sign of life for {allowance:.0f} s"

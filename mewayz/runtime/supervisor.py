@@ -5,23 +5,24 @@ import os
 import signal
 import sys
 import time
-from typing import Any
 
 import anyio
 import msgspec
 
 from mewayz.failures import ServerFailed, StartFailure
 from mewayz.folders import Folders, folders_of
-from mewayz.modules import REPOSITORY, UnknownModule, chosen, module_folders, slugs
+from mewayz.modules import REPOSITORY, chosen, module_folders, slugs
 from mewayz.passwords import Passwords
 from mewayz.progress import Failed, Ready, Report, Step, Stopped, Trouble
 from mewayz.runtime.activation import Activation
+from mewayz.runtime.answers import Answers
+from mewayz.runtime.auditing import Auditing
 from mewayz.runtime.control import Control
 from mewayz.runtime.demo import DemoPlanting
 from mewayz.runtime.forks import Forks, JobFailed
 from mewayz.runtime.logins import demo_logins
 from mewayz.runtime.module_process import ModuleProcess
-from mewayz.runtime.orders import Key, Session, Task
+from mewayz.runtime.orders import Key
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.records import Records
 from mewayz.runtime.router_process import RouterProcess
@@ -32,25 +33,7 @@ from mewayz.servers.postgres import Postgres
 from mewayz.settings import Charge
 from shared.clock import clock_from
 from shared.wire.bootstrap import RouterBootstrap
-from shared.wire.control import (
-    Answer,
-    GetBroker,
-    GetLogins,
-    GetStatus,
-    GetToken,
-    ModuleState,
-    Operate,
-    Request,
-    Restart,
-    RouterStatus,
-    ServerStatus,
-    Shutdown,
-    Start,
-    States,
-    Status,
-    Stop,
-    Wake,
-)
+from shared.wire.control import ModuleState, States
 
 _STARTS_AT_ONCE = 8
 _ROUTER_S = 10.0
@@ -81,7 +64,7 @@ class Supervisor:
         )
         self._nats = ExternalNats(broker) if broker else Nats(folders, passwords, lifeline=lifeline)
         self._records = Records(folders.modules, settings.modules_from, servers=f"{database} {broker}")
-        self._forks = Forks(folders.log / "zygote.log", settings.modules_from, lifeline)
+        self._forks = Forks(folders.log / "zygote.log", settings.modules_from, lifeline, failing=_tell_of_zygote)
         self._router = RouterProcess(
             self._router_bootstrap,
             forks=self._forks,
@@ -103,6 +86,18 @@ class Supervisor:
         }
         self._next_change = anyio.Event()
         self._stopping = anyio.Event()
+        self._answers = Answers(
+            settings,
+            folders,
+            modules=self._modules,
+            router=self._router,
+            postgres=self._postgres,
+            nats=self._nats,
+            forks=self._forks,
+            key=lambda: self._key,
+            shut_down=self._stopping.set,
+        )
+        self._auditing = self._answers.auditing = Auditing(self._answers.operate, tell=tell, clock=self._clock)
 
     async def run(self) -> int:
         """Run until told to stop; return the exit code."""
@@ -110,7 +105,7 @@ class Supervisor:
         started = stopped = time.monotonic()
         self._inherit()
         control = Control(
-            self._folders.control_socket, answer=self._answer, states=self._states, changed=lambda: self._next_change
+            self._folders.control_socket, answer=self._answers, states=self._states, changed=lambda: self._next_change
         )
         async with control.serve(), anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_signal)
@@ -161,7 +156,7 @@ class Supervisor:
             admin_url=lambda: self._nats.admin_url,
         )
         tasks.start_soon(activation.run)
-        demo = DemoPlanting(self._settings, self._folders, self._forks, preparation, wake=self._wake)
+        demo = DemoPlanting(self._settings, self._folders, self._forks, preparation, wake=self._answers.wake)
         tasks.start_soon(self._report_start, tasks, started, demo)
 
     async def _start_postgres(self) -> None:
@@ -209,6 +204,7 @@ class Supervisor:
                 await demo.run(tell)
             except* JobFailed as failed:
                 tell(Trouble(f"The demo data is incomplete: {failed.exceptions[0]}", "./justw up  tries again"))
+        tasks.start_soon(self._auditing.run)
         logins = [f"{login.email}  {login.tenant}  {login.role}" for login in demo_logins(self._folders.secrets)]
         tell(Ready(self._settings.address, time.monotonic() - started, logins))
 
@@ -222,6 +218,8 @@ class Supervisor:
                 tell(Trouble(failure.message, failure.remedy))
                 await anyio.sleep(1)
             else:
+                if server is self._nats:
+                    self._auditing.nats_started()
                 tell(Trouble(f"{name} had died and runs again.", f"why: {self._folders.log}"))
 
     async def _reap(self) -> None:
@@ -249,61 +247,6 @@ class Supervisor:
                 self._stopping.set()
                 return
 
-    async def _answer(self, request: Request) -> Any:
-        match request:
-            case GetStatus():
-                return await self._status()
-            case Wake(module) if module in self._modules:
-                self._wake(module)
-            case Start(module):
-                self._module(module).start()
-            case Stop(module, kill):
-                await self._module(module).stop(kill=kill)
-            case Restart(module):
-                await self._module(module).stop()
-                self._module(module).start()
-            case GetToken():
-                return await self._session(request)
-            case GetBroker():
-                return Answer(url=self._nats.admin_url)
-            case Operate(_, slug):
-                if slug is not None:
-                    self._module(slug)
-                return Answer(result=await self._operate(request))
-            case GetLogins():
-                return Answer(logins=demo_logins(self._folders.secrets))
-            case Shutdown():
-                self._stopping.set()
-            case _:
-                pass
-        return Answer()
-
-    async def _operate(self, request: Operate) -> Any:
-        """Let a forked job do an operator's task: it has the drivers, and the module's code as it is now."""
-        settings, folders = self._settings, self._folders
-        task = Task(
-            admin_url=self._postgres.admin_url,
-            nats_admin_url=self._nats.admin_url,
-            secrets=str(folders.secrets),
-            operate=request,
-            clock=settings.clock,
-            test_data=folders.is_test_data,
-        )
-        log = folders.log / "operations.log"
-        async with self._forks.fork("operate", request.module or "events", msgspec.json.encode(task), log) as fork:
-            return await fork.result()
-
-    async def _status(self) -> Status:
-        address = self._settings.address
-        return Status(
-            api=f"{address}/graphql",
-            graphiql=f"{address}/graphiql",
-            router=RouterStatus(self._router.pid, await self._router.answers()),
-            modules=[module.status for module in self._modules.values()],
-            postgres=ServerStatus(self._postgres.pid, self._postgres.url),
-            nats=ServerStatus(self._nats.pid, self._nats.url),
-        )
-
     def _inherit(self) -> None:
         """Take over what a supervisor who died had started; a first one only finds marks that mean nothing any more."""
         if not self._is_successor:
@@ -315,14 +258,6 @@ class Supervisor:
 
     def _asleep(self) -> list[str]:
         return [slug for slug, module in self._modules.items() if module.state is ModuleState.ASLEEP]
-
-    def _wake(self, slug: str) -> None:
-        self._modules[slug].wake()
-
-    def _module(self, slug: str) -> ModuleProcess:
-        if slug not in self._modules:
-            raise UnknownModule(slug, list(self._modules))
-        return self._modules[slug]
 
     def _states(self) -> States:
         retries = {slug: module.retry_after_s for slug, module in self._modules.items()}
@@ -338,19 +273,11 @@ class Supervisor:
     async def _make_key(self) -> None:
         """Have the routers' key made in a process of its own: the supervisor keeps no cryptography in memory."""
         if self._key is None:
-            await self._job("key", Key(str(self._folders.secrets)))
+            log = self._folders.log / "platform.log"
+            order = msgspec.json.encode(Key(str(self._folders.secrets)))
+            async with self._forks.fork("key", "platform", order, log) as fork:
+                await fork.result()
             self._key = self._passwords.router_key()
-
-    async def _session(self, request: GetToken) -> Answer:
-        assert self._key is not None
-        settings, socket = self._settings, str(self._folders.module_socket("identity"))
-        order = Session(request, socket, self._key.private, settings.clock, self._folders.is_test_data)
-        return msgspec.convert(await self._job("session", order), Answer)
-
-    async def _job(self, kind: str, order: msgspec.Struct) -> Any:
-        log = self._folders.log / "platform.log"
-        async with self._forks.fork(kind, "platform", msgspec.json.encode(order), log) as fork:
-            return await fork.result()
 
     def _router_bootstrap(self) -> RouterBootstrap:
         assert self._key is not None
@@ -379,6 +306,10 @@ def tell(report: Report) -> None:
         os.write(sys.stdout.fileno(), msgspec.json.encode(report) + b"\n")
     except BrokenPipeError:  # `up` is gone: _stop_when_orphaned sees it too
         return
+
+
+def _tell_of_zygote(reason: str) -> None:
+    tell(Trouble(f"No module can start: {reason}.", "mend the code that it names; it is tried again all the time"))
 
 
 def main() -> int:

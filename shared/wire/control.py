@@ -4,6 +4,7 @@ A client sends one request; the supervisor answers with one line, except to `Wat
 at once and another at every change, while `Wake` may follow on the same connection (contracts.md, "Who may be sent to").
 """
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -118,6 +119,14 @@ class ServerStatus(msgspec.Struct, frozen=True):
     url: str
 
 
+class AuditStatus(msgspec.Struct, frozen=True):
+    """The last audit of the stream: how many events modules had sent by then, and what was wrong."""
+
+    at: datetime
+    sent: int
+    faults: list[str]
+
+
 class Status(msgspec.Struct, frozen=True):
     """The whole of `mewayz status --json` (contracts.md, "Where things are")."""
 
@@ -127,6 +136,7 @@ class Status(msgspec.Struct, frozen=True):
     modules: list[ModuleStatus]
     postgres: ServerStatus
     nats: ServerStatus
+    audit: AuditStatus | None = None  # none was made yet
 
 
 class Login(msgspec.Struct, frozen=True):

@@ -30,3 +30,18 @@ async def test_a_process_above_its_ceiling_of_memory_is_ended_with_the_reason(tm
 
         fork.close()
     assert reason.endswith("MB of memory; its ceiling is 50 MB")
+
+
+@pytest.mark.anyio
+async def test_a_process_that_never_comes_up_is_killed_with_the_reason(tmp_path: Path) -> None:
+    """events.md, G: liveness; a module doesn't stay at "starting" """
+    with (
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process,  # noqa: ASYNC220
+        Pulse.fresh(tmp_path / "alpha.beat") as pulse,
+    ):
+        fork = Fork(process.pid)
+
+        reason = await Life(fork, pulse, memory_mb=50, first_beat_s=1).watch(lambda: None)
+
+        fork.close()
+    assert reason == "it gave no sign of life for 1 s"
