@@ -45,13 +45,14 @@ class MergedField(NamedTuple):
 
 
 class Child(NamedTuple):
-    """A state that a state leads to: by `text`, which is a field of `owner` or a fragment."""
+    """A state that a state leads to: by `text`, which is a field of `owner` or a fragment. `held` are its contexts."""
 
     text: str
     owner: str
     type: str
     mask: int
     views: Views
+    held: frozenset[str] = frozenset()
 
 
 class Outcome(NamedTuple):
@@ -83,8 +84,8 @@ class Memory:
     dependencies: dict[str, tuple[Type, frozenset[str]]] = field(default_factory=dict[str, tuple[Type, frozenset[str]]])
     roots: dict[str, str] = field(default_factory=dict[str, str])
     satisfied: set[frozenset[str]] = field(default_factory=set[frozenset[str]])
-    outcomes: dict[frozenset[str], dict[tuple[str, int, Views], Outcome]] = field(
-        default_factory=dict[frozenset[str], dict[tuple[str, int, Views], Outcome]]
+    outcomes: dict[frozenset[str], dict[tuple[str, int, Views, frozenset[str]], Outcome]] = field(
+        default_factory=dict[frozenset[str], dict[tuple[str, int, Views, frozenset[str]], Outcome]]
     )
 
     def begin(self, given: list[Subgraph], digests: list[str]) -> None:

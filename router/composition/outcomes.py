@@ -8,7 +8,7 @@ from router.supergraph.field_set import FieldSet, Narrowed
 from router.supergraph.model import Supergraph, Type, bits, named
 from router.supergraph.reach import Reach, Views
 
-Known = dict[tuple[str, int, Views], Outcome]
+Known = dict[tuple[str, int, Views, frozenset[str]], Outcome]
 
 
 class Outcomes:
@@ -21,12 +21,12 @@ class Outcomes:
         self._roots = frozenset(supergraph.roots.values())
         self._visible: dict[str, list[tuple[str, str, bool]]] = {}
 
-    def of(self, name: str, mask: int, views: Views) -> Outcome:
-        """Return the outcome of an object of a type standing in the subgraphs of `mask`."""
-        found = self._known.get((name, mask, views))
+    def of(self, name: str, mask: int, views: Views, held: frozenset[str]) -> Outcome:
+        """Return the outcome of an object of a type standing in the subgraphs of `mask`, below objects that set `held`."""
+        found = self._known.get((name, mask, views, held))
         if found is None:
             made = self._abstract if self.reach.is_abstract(name) else self._object
-            found = self._known[name, mask, views] = made(name, mask, views)
+            found = self._known[name, mask, views, held] = made(name, mask, views, held)
         return found
 
     def agree(self, before: Known) -> bool:
@@ -39,19 +39,21 @@ class Outcomes:
         alone = 1 << number
         return child._replace(mask=alone, views=self.reach.views_below(child.owner, child.text, alone))
 
-    def _object(self, name: str, mask: int, views: Views) -> Outcome:
+    def _object(self, name: str, mask: int, views: Views, held: frozenset[str]) -> Outcome:
         reach = self.reach
         near = reach.everywhere if name in self._roots else self._near(name, mask, views)
         children: dict[tuple[str, int, Views], Child] = {}
         failed: list[tuple[str, int]] = []
         shared: list[tuple[str, str, int]] = []
+        below_held = held.union(reach.contexts(name)) if reach.has_contexts else held
         for field, child, is_composite in self._fields(name):
             able = self._resolving(name, field, near, arrived=mask, views=views)
+            able = self._with_contexts(name, field, able, held) if reach.has_contexts else able
             if not able:
                 failed.append((field, near))
             elif is_composite:
                 below = reach.views_below(name, field, able, views)
-                children.setdefault((child, able, below), Child(field, name, child, able, below))
+                children.setdefault((child, able, below), Child(field, name, child, able, below, below_held))
                 if able & (able - 1) and reach.is_abstract(child):
                     shared.append((field, child, able))
         return Outcome(tuple(children.values()), tuple(failed), tuple(shared))
@@ -95,12 +97,20 @@ class Outcomes:
                 able &= ~alone
         return able
 
+    def _with_contexts(self, owner: str, name: str, able: int, held: frozenset[str]) -> int:
+        """Return who of `able` gets all that it fills arguments from: every context is set further up."""
+        for number in bits(able & self.reach.contextual(owner, name)):
+            source = self.reach.source(owner, name, number)
+            if not all(one.context in held for one in source.context_arguments):
+                able &= ~(1 << number)
+        return able
+
     def _has_key(self, name: str, number: int) -> bool:
         types = self.reach.types
         owners = [types[name], *(types[one] for one in types[name].interfaces if one in types)]
         return any(key.subgraph == number for owner in owners for key in owner.keys)
 
-    def _abstract(self, name: str, mask: int, views: Views) -> Outcome:
+    def _abstract(self, name: str, mask: int, views: Views, held: frozenset[str]) -> Outcome:
         """An abstract type leads to each object type that one of the subgraphs may return."""
         reach = self.reach
         standing = reach.types[name].interface_objects & mask
@@ -112,7 +122,7 @@ class Outcomes:
                     able |= 1 << number
             if able and not self._is_hidden(possible):
                 below = tuple(one for one in views if able >> one[0] & 1)
-                children.append(Child(f"... on {possible}", possible, possible, able, below))
+                children.append(Child(f"... on {possible}", possible, possible, able, below, held))
         return Outcome(tuple(children), (), ())
 
     def _is_hidden(self, name: str) -> bool:
@@ -130,6 +140,7 @@ def forget_outcomes(supergraph: Supergraph, memory: Memory) -> dict[frozenset[st
     """
     before, now = memory.types, supergraph.types
     changed = {name for name, one in now.items() if before.get(name) is not one} | (before.keys() - now.keys())
+    changed |= {member for name in changed if name in now for member in now[name].members}
     memory.types = dict(now)
     if memory.roots != supergraph.roots:
         memory.satisfied.clear()

@@ -17,12 +17,16 @@ from router.supergraph.reach import Reach, Views
 
 
 class _State(NamedTuple):
-    """An object of `type` standing in the subgraphs of `mask`, with what @provides brought along."""
+    """An object of `type` standing in the subgraphs of `mask`, with what @provides brought along.
+
+    `held` are the contexts that objects above it set.
+    """
 
     type: str
     mask: int
     views: Views
     path: Step | None
+    held: frozenset[str] = frozenset()
 
 
 def check_satisfiability(supergraph: Supergraph, merging: Merging, memory: Memory) -> None:
@@ -66,7 +70,7 @@ class _Walk:
         self._outcomes = outcomes
         self._reach = outcomes.reach
         self._told = told
-        self._seen: dict[tuple[str, Views], dict[int, None]] = {}
+        self._seen: dict[tuple[str, Views, frozenset[str]], dict[int, None]] = {}
         self._open: list[_State] = []
 
     def run(self) -> None:
@@ -79,26 +83,27 @@ class _Walk:
         self._open.append(start)
         while self._open:
             state = self._open.pop()
-            if not self._is_covered(state.type, state.mask, state.views):
-                self._seen.setdefault((state.type, state.views), {})[state.mask] = None
+            if not self._is_covered(state.type, state.mask, state.views, state.held):
+                self._seen.setdefault((state.type, state.views, state.held), {})[state.mask] = None
                 self._visit(state)
 
-    def _is_covered(self, name: str, mask: int, views: Views) -> bool:
-        seen = self._seen.get((name, views))
+    def _is_covered(self, name: str, mask: int, views: Views, held: frozenset[str]) -> bool:
+        seen = self._seen.get((name, views, held))
         if seen is None:
             return False
         return mask in seen or (bool(mask & (mask - 1)) and any(other & mask == other for other in seen))
 
     def _visit(self, state: _State) -> None:
-        children, failed, shared = self._outcomes.of(state.type, state.mask, state.views)
+        children, failed, shared = self._outcomes.of(state.type, state.mask, state.views, state.held)
         for name, mask in failed:
             self._fail(state, name, mask)
         for name, child, able in shared:
             self._check_runtime_types(f"{state.type}.{name}", child, able)
         is_mutation = state.type == self._supergraph.roots.get("mutation")
         for one in self._complete(children) if is_mutation else children:
-            if not self._is_covered(one.type, one.mask, one.views):
-                self._open.append(_State(one.type, one.mask, one.views, Step(state.path, one.text, one.owner)))
+            if not self._is_covered(one.type, one.mask, one.views, one.held):
+                step = Step(state.path, one.text, one.owner)
+                self._open.append(_State(one.type, one.mask, one.views, step, one.held))
 
     def _complete(self, children: Iterable[Child]) -> Iterator[Child]:
         """A shared mutation runs in one subgraph: go on from one whose result is complete."""
@@ -112,7 +117,7 @@ class _Walk:
     def _is_complete(self, child: Child) -> bool:
         scratch = Merging(self._merging.subgraphs, Report(), shown=self._merging.shown)
         walk = _Walk(self._supergraph, scratch, self._outcomes, set())
-        walk.follow(_State(child.type, child.mask, child.views, Step(None, "mutation", "")))
+        walk.follow(_State(child.type, child.mask, child.views, Step(None, "mutation", ""), child.held))
         return not scratch.report.errors
 
     def _check_runtime_types(self, at: str, child: str, able: int) -> None:
@@ -143,7 +148,7 @@ class _Walk:
             return
         self._told.add(at)
         query = witness_query(self._supergraph, Step(state.path, name, state.type))
-        reasons = explain(self._reach, state.type, name, mask=mask, views=state.views)
+        reasons = explain(self._reach, state.type, name, mask=mask, views=state.views, held=state.held)
         told = "\n".join(
             f'- "{self._supergraph.subgraphs[number].name}": {reason}.' for number, reason in reasons.items()
         )

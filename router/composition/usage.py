@@ -1,7 +1,11 @@
 """Worked out once per subgraph: which fields are external, provided, shareable, used by a directive or interface."""
 
+import re
+
 from router.composition.facts import SubgraphFacts, TypeFacts, named_type
 from router.composition.field_sets import targets
+
+_REFERENCE = re.compile(r"^\s*\$([A-Za-z][A-Za-z0-9_]*)\s*(\S.*)$", re.DOTALL)
 
 
 def work_out(facts: SubgraphFacts) -> None:
@@ -14,6 +18,7 @@ def work_out(facts: SubgraphFacts) -> None:
         if owner.kind in ("OBJECT", "INTERFACE"):
             _used(facts, owner)
             _provided(facts, owner)
+    _used_by_contexts(facts)
 
 
 def keys_of(owner: TypeFacts) -> list[str]:
@@ -58,6 +63,27 @@ def _used(facts: SubgraphFacts, owner: TypeFacts) -> None:
                 facts.used.update(targets(facts, owner.name, directive.text("fields") or ""))
             elif directive.name == "provides":
                 facts.used.update(targets(facts, named_type(field.type), directive.text("fields") or ""))
+
+
+def _used_by_contexts(facts: SubgraphFacts) -> None:
+    """What @fromContext selects is used in every type that sets the context."""
+    setters: dict[str, list[str]] = {}
+    for owner in facts.types.values():
+        for use in owner.applied("context") if owner.directives else ():
+            setters.setdefault(use.text("name") or "", []).append(owner.name)
+    fields = (field for owner in facts.types.values() for field in owner.fields.values()) if setters else ()
+    for field in fields:
+        for argument in field.arguments.values():
+            mark = argument.first("fromContext") if argument.directives else None
+            context, selection = context_and_selection((mark.text("field") or "") if mark else "")
+            for name in setters.get(context, ()):
+                facts.used.update(targets(facts, name, selection))
+
+
+def context_and_selection(text: str) -> tuple[str, str]:
+    """Return the two parts of `$context { selection }`; empty where the text is another."""
+    found = _REFERENCE.match(text)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def _provided(facts: SubgraphFacts, owner: TypeFacts) -> None:

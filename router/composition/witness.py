@@ -64,7 +64,7 @@ def _sample(supergraph: Supergraph, reference: str, *, depth: int) -> str:
     return _SAMPLES.get(inner, '"text"')
 
 
-def explain(reach: Reach, owner: str, name: str, *, mask: int, views: Views) -> dict[int, str]:
+def explain(reach: Reach, owner: str, name: str, *, mask: int, views: Views, held: frozenset[str]) -> dict[int, str]:
     """Return, per subgraph, why it cannot give `owner.name` to a query that stands in `mask`."""
     reasons: dict[int, str] = {}
     sources = reach.sources(owner, name)
@@ -78,6 +78,9 @@ def explain(reach: Reach, owner: str, name: str, *, mask: int, views: Views) -> 
             reasons[number] = f"{at} is @external there"
         elif source.used_overridden or source.override_label is not None:
             reasons[number] = f"{at} is overridden there"
+        elif lost := [one for one in source.context_arguments if one.context not in held]:
+            unset = lost[0].context.partition("__")[2]
+            reasons[number] = f'{at} takes "{lost[0].name}" from the context "{unset}", which no object above sets here'
         elif source.requires and not reach.obtains(owner, source.requires, mask, views):
             reasons[number] = f'it @requires "{print_field_set(source.requires)}", which cannot be had from here'
         elif source.requires:

@@ -1,8 +1,10 @@
 """A plan made ready to run: documents printed once, generated functions for what happens per request."""
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -10,7 +12,10 @@ from router.execution.entities import Gather, compile_gather
 from router.execution.errors import Places
 from router.execution.project_quick import compile_projection
 from router.planning.plan import Fetch, QueryPlan
-from router.planning.render import variable_definitions
+from router.planning.render import variable_definitions, with_renamed
+
+if TYPE_CHECKING:
+    from router.execution.asked import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +46,45 @@ class CompiledPlan:
             self._representations = f"_{self._representations}"
         self._heads: dict[tuple[int, ...], bytes] = {}
 
-    def body(self, fetches: Sequence[Fetch], parts: Sequence[Sequence[Any]], variables: Mapping[str, Any]) -> bytes:
-        """Return the request body of one fetch, or of several entity fetches in one document."""
+    def body_of(self, fetch: Fetch, variables: Mapping[str, Any]) -> bytes:
+        """Return the request body of a fetch of root fields."""
+        return self._body((fetch,), _sent((fetch,), variables))
+
+    def body(self, batch: Sequence[Asked], variables: Mapping[str, Any]) -> bytes:
+        """Return the request body of what is asked together: root fields, or lists of entities in one document."""
+        fetches = tuple(one.fetch for one in batch)
+        sent = _sent(fetches, variables)
+        if fetches[0].is_entity:
+            for number, one in enumerate(batch):
+                sent[f"{self._representations}{number}"] = one.representations
+                for name, value in (one.values or {}).items():
+                    sent[f"{name}_{number}"] = value
+        return self._body(fetches, sent)
+
+    def _body(self, fetches: tuple[Fetch, ...], sent: Mapping[str, Any]) -> bytes:
         head = self._heads.get(ids := tuple(one.id for one in fetches))
         if head is None:
             head = self._heads[ids] = self._head(fetches)
-        sent: dict[str, Any] = {}
-        for one in fetches:
-            for name in one.variables:
-                if name in variables:
-                    sent[name] = variables[name]
-        if fetches[0].is_entity:
-            for number, part in enumerate(parts):
-                sent[f"{self._representations}{number}"] = part
         return head + orjson.dumps(sent) + b"}" if sent else head[:-13] + b"}"
 
     def _head(self, fetches: Sequence[Fetch]) -> bytes:
         used = dict.fromkeys(name for one in fetches for name in one.variables)
-        definitions = variable_definitions(self.plan.variables, used)
+        definitions = [variable_definitions(self.plan.variables, used)] if used else []
         body = fetches[0].selection
         if fetches[0].is_entity:
-            lists = [f"${self._representations}{number}:[_Any!]!" for number in range(len(fetches))]
-            definitions = ",".join([*lists, *([definitions] if definitions else [])])
             several = len(fetches) > 1
-            body = " ".join(
-                f"{f'_e{number}:' if several else ''}_entities(representations:${self._representations}{number})"
-                f"{{{one.selection}}}"
-                for number, one in enumerate(fetches)
-            )
-        given = f"({definitions})" if definitions else ""
+            parts: list[str] = []
+            for number, one in enumerate(fetches):
+                definitions += [f"${self._representations}{number}:[_Any!]!"]
+                definitions += [f"${context.name}_{number}:{context.type}" for context in one.contexts]
+                selection = with_renamed(one.selection, {one.name: f"{one.name}_{number}" for one in one.contexts})
+                alias = f"_e{number}:" if several else ""
+                parts.append(f"{alias}_entities(representations:${self._representations}{number}){{{selection}}}")
+            body = " ".join(parts)
+        given = f"({','.join(definitions)})" if definitions else ""
         document = f"{fetches[0].operation}{given}{{{body}}}"
         return b'{"query":' + orjson.dumps(document) + b',"variables":'
+
+
+def _sent(fetches: Iterable[Fetch], variables: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: variables[name] for one in fetches for name in one.variables if name in variables}

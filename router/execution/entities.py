@@ -4,14 +4,16 @@ The generated function is `gather(data, tainted, seen, representations) -> targe
 what is not in `seen` yet (fetches that ask the same share both), and `targets[i]` are the objects that the i-th entity
 belongs to. `tainted` holds (id of object, key) of values that are missing because of an error: an entity whose
 @requires reads one is not asked for.
+
+Where @fromContext fills variables, what is appended are pairs (representation, {variable: value}).
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 
-from router.planning.plan import Fetch, Read, Representation, Steps, Template
+from router.planning.plan import ContextVariable, Fetch, Read, Representation, Steps, Template
 
 Json: TypeAlias = Any
 Tainted: TypeAlias = set[tuple[int, str]]
@@ -44,7 +46,7 @@ def compile_gather(fetch: Fetch) -> Gather:
 def _compile(fetch: Fetch, mode: str) -> Gather:
     writer = _Writer(mode)
     writer.write(fetch)
-    names: dict[str, Json] = {"E": _EMPTY, "dumps": orjson.dumps}
+    names: dict[str, Json] = {"E": _EMPTY, "dumps": orjson.dumps, "leaf": leaf}
     exec(compile("\n".join(writer.helpers + writer.lines), f"<fetch {fetch.id}>", "exec"), names)
     return names["gather"]
 
@@ -65,6 +67,7 @@ class _Writer:
         self._line(0, "def gather(data, tainted, seen, reps):")
         self._line(1, "targets = {}")
         at, depth = "data", 1
+        stands = [at]
         for number, step in enumerate(fetch.steps):
             self._line(depth, f"v{number} = {at}.get({step.key!r})")
             at = f"v{number}"
@@ -79,8 +82,22 @@ class _Writer:
             else:
                 self._line(depth, f"if type({at}) is dict:")
             depth += 1
+            stands.append(at)
+        for one in fetch.contexts:
+            self._line(depth, f"{one.name} = {self._context(one, stands)}")
         self._objects(fetch, at, depth)
         self._line(1, "return targets")
+
+    def _context(self, one: ContextVariable, stands: list[str]) -> str:
+        """Return the expression for a context's value: of the nearest object that sets it."""
+        text = "None"
+        for read in reversed(one.reads):
+            at = stands[read.standing]
+            value = self._value(at, read.read)
+            value = value if read.read.inner is None else f"leaf({value})"
+            is_it = f"({self._first(at, read.typenames)}) == {read.of!r}"
+            text = value if read.of is None else f"({value} if {is_it} else {text})"
+        return text
 
     def _objects(self, fetch: Fetch, at: str, depth: int) -> None:
         if not fetch.representations:
@@ -91,10 +108,10 @@ class _Writer:
         word = "if"
         for one in fetch.representations:
             if one.of is None:
-                self._one(one, at, depth)
+                self._one(fetch, one, at, depth)
                 continue
             self._line(depth, f"{word} t == {one.of!r}:")
-            self._one(one, at, depth + 1)
+            self._one(fetch, one, at, depth + 1)
             word = "elif"
 
     def _first(self, at: str, places: tuple[Steps, ...]) -> str:
@@ -105,7 +122,7 @@ class _Writer:
             at = f"({at}.get({key!r}) or E)"
         return f"{at}.get({steps[-1]!r})"
 
-    def _one(self, one: Representation, at: str, depth: int) -> None:
+    def _one(self, fetch: Fetch, one: Representation, at: str, depth: int) -> None:
         keys = [f"k{number}" for number in range(len(one.key))]
         for name, read in zip(keys, one.key, strict=True):
             self._line(depth, f"{name} = {self._value(at, read)}")
@@ -121,7 +138,10 @@ class _Writer:
         reads = (*one.key, *one.requires)
         pairs = [f"{read.name!r}: {name}" for name, read in zip(values, reads, strict=True)]
         self._line(depth, f"rep = {{'__typename': {one.typename!r}, {', '.join(pairs)}}}")
-        if self._mode == "dumps" or any(read.inner is not None for read in reads):
+        if fetch.contexts:
+            filled = ", ".join(f"{context.name!r}: {context.name}" for context in fetch.contexts)
+            self._line(depth, f"rep = (rep, {{{filled}}})")
+        if self._mode == "dumps" or fetch.contexts or any(read.inner is not None for read in reads):
             self._line(depth, "key = dumps(rep)")
         else:
             self._line(depth, f"key = ({one.typename!r}, {', '.join(values)})")
@@ -162,6 +182,19 @@ class _Writer:
         lines.append("    return {'__typename': t}" if template.typenames else "    return {}")
         self.helpers += lines
         return name
+
+
+def leaf(value: Json) -> Json:
+    """Return the one value that a nested selection leads to."""
+    while isinstance(value, dict):
+        found = cast("dict[str, Json]", value)
+        value = next((one for name, one in found.items() if name != "__typename"), None)
+    return value
+
+
+def copied(value: Json) -> Json:
+    """Return a copy of what a subgraph answered."""
+    return orjson.loads(orjson.dumps(value))
 
 
 def merge(into: dict[str, Json], more: dict[str, Json]) -> None:

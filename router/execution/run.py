@@ -8,8 +8,9 @@ import orjson
 import structlog
 
 from router.errors import BadAnswer, DeadlineExceeded, RouterError
+from router.execution.asked import Asked, in_requests
 from router.execution.compile import CompiledFetch, CompiledPlan
-from router.execution.entities import Json, Tainted, Targets, merge
+from router.execution.entities import Json, Tainted, copied, merge
 from router.execution.errors import Error, failure, subgraph_errors, taint
 from router.execution.prepared import Prepared
 from router.execution.project import Projection
@@ -22,8 +23,6 @@ Send: TypeAlias = Callable[[str, bytes, float], Awaitable[bytes]]
 Raises a subclass of router.errors.Unavailable where the subgraph cannot be asked; any other RouterError becomes an
 error at the fetch's place too. Cancelled when the request is.
 """
-
-CHUNK = 1000  # representations a request carries at most
 
 log = structlog.get_logger()
 
@@ -61,7 +60,7 @@ async def execute(prepared: Prepared, variables: Mapping[str, object] | None, se
 def subscription_request(prepared: Prepared, variables: Mapping[str, object] | None) -> tuple[str, bytes]:
     """Return which subgraph a subscription is opened at, and the request body that opens it. Raises BadVariables."""
     first = prepared.compiled.plan.fetches[0]
-    return first.subgraph, prepared.compiled.body([first], [], prepared.coerced(variables or {}))
+    return first.subgraph, prepared.compiled.body_of(first, prepared.coerced(variables or {}))
 
 
 async def react(
@@ -90,34 +89,6 @@ def _projected(compiled: CompiledPlan, run: "Run") -> dict[str, Json] | None:
         return Projection(run.errors).root(compiled.plan.shape, run.data)
 
 
-class _Asked:
-    """One thing asked of a subgraph: root fields, or one list of entities, for all `members` that ask the same."""
-
-    __slots__ = ("members", "offset", "representations", "seen")
-
-    def __init__(self, representations: list[Json], offset: int = 0) -> None:
-        self.members: list[tuple[CompiledFetch, Targets]] = []
-        self.representations = representations
-        self.seen: dict[Json, int] = {}
-        self.offset = offset
-
-    @property
-    def fetch(self) -> Fetch:
-        """The fetch whose text is sent."""
-        return self.members[0][0].fetch
-
-    def chunks(self) -> list["_Asked"]:
-        """Part this into pieces of at most CHUNK representations."""
-        if len(self.representations) <= CHUNK:
-            return [self]
-        pieces: list[_Asked] = []
-        for start in range(0, len(self.representations), CHUNK):
-            piece = _Asked(self.representations[start : start + CHUNK], start)
-            piece.members = self.members
-            pieces.append(piece)
-        return pieces
-
-
 class Run:
     """One execution: the data so far, the errors so far, what is still to come. Only `fetch` changes them."""
 
@@ -136,7 +107,7 @@ class Run:
         self._tainted: Tainted = set()
         self._waits = [len(one.fetch.needs) for one in plan.fetches]
         self._open = [1] * len(plan.fetches)  # requests of a fetch that are not answered yet
-        self._arrived: list[tuple[list[_Asked], bytes | RouterError]] = []
+        self._arrived: list[tuple[list[Asked], bytes | RouterError]] = []
         self._news = asyncio.Event()
         self._waiting = 0  # requests that run as tasks of their own
 
@@ -148,7 +119,7 @@ class Run:
         if event is None:
             requests = self._requests([one for one in self._plan.fetches if not one.fetch.needs])
         else:
-            first = _Asked([])
+            first = Asked([])
             first.members.append((self._plan.fetches[0], {0: [self.data]}))
             self._arrived.append(([first], event))
             requests = self._requests(self._settle())
@@ -164,31 +135,28 @@ class Run:
                 self._news.clear()
                 requests = self._requests(self._settle())
 
-    def _requests(self, fetches: list[CompiledFetch]) -> list[list[_Asked]]:
+    def _requests(self, fetches: list[CompiledFetch]) -> list[list[Asked]]:
         """Write the representations of fetches; those with nothing to ask are done at once, and free others."""
-        requests: list[list[_Asked]] = []
-        together: dict[tuple[str, str], _Asked] = {}
+        requests: list[list[Asked]] = []
+        together: dict[tuple[str, str], Asked] = {}
         todo = list(fetches)
         for compiled in todo:
             fetch = compiled.fetch
             if fetch.is_entity:
-                asked = together.setdefault((fetch.subgraph, fetch.selection), _Asked([]))
+                asked = together.setdefault((fetch.subgraph, fetch.selection), Asked([]))
                 targets = compiled.gather(self.data, self._tainted, asked.seen, asked.representations)
             else:
-                asked = _Asked([])
+                asked = Asked([])
                 targets = compiled.gather(self.data, self._tainted, {}, []) if fetch.steps else {0: [self.data]}
                 requests += [[asked]] if targets else []
             if targets:
                 asked.members.append((compiled, targets))
             else:
                 todo += self._done(compiled)
-        batches: dict[tuple[str, int], list[_Asked]] = {}
-        for (subgraph, _), asked in together.items():
-            for number, piece in enumerate(asked.chunks() if asked.members else ()):
-                batches.setdefault((subgraph, number), []).append(piece)
-                for compiled, _ in piece.members:
-                    self._open[compiled.fetch.id] = number + 1
-        return [*requests, *batches.values()]
+        for asked in together.values():
+            for compiled, _ in asked.members:
+                self._open[compiled.fetch.id] = len(asked.pieces)
+        return [*requests, *in_requests(together.values())]
 
     def _done(self, compiled: CompiledFetch) -> list[CompiledFetch]:
         """Count a fetch as done and return those that only waited for it."""
@@ -201,12 +169,12 @@ class Run:
                 ready.append(self._plan.fetches[number])
         return ready
 
-    async def _ask(self, batch: list[_Asked]) -> None:
+    async def _ask(self, batch: list[Asked]) -> None:
         fetches = [one.fetch for one in batch]
         subgraph = fetches[0].subgraph
         answer: bytes | RouterError
         try:
-            body = self._plan.body(fetches, [one.representations for one in batch], self._variables)
+            body = self._plan.body(batch, self._variables)
             left = self._until - self._loop.time()
             if left <= 0:
                 raise DeadlineExceeded(subgraph)
@@ -238,7 +206,7 @@ class Run:
                     ready += self._done(compiled)
         return ready
 
-    def _take(self, batch: Sequence[_Asked], answer: bytes | RouterError) -> None:
+    def _take(self, batch: Sequence[Asked], answer: bytes | RouterError) -> None:
         data: Json = None
         given: list[Json] = []
         if not isinstance(answer, RouterError):
@@ -260,7 +228,7 @@ class Run:
             else:
                 self._place_root(one, answered, given)
 
-    def _place_root(self, one: _Asked, data: dict[str, Json], given: list[Json]) -> None:
+    def _place_root(self, one: Asked, data: dict[str, Json], given: list[Json]) -> None:
         for compiled, targets in one.members:
             if compiled.fetch.slot is None:
                 merge(self.data, data)
@@ -269,7 +237,7 @@ class Run:
                 target[compiled.fetch.slot] = data
         self._report(one, data, given)
 
-    def _place_entities(self, one: _Asked, data: dict[str, Json], given: list[Json], alias: str) -> None:
+    def _place_entities(self, one: Asked, data: dict[str, Json], given: list[Json], alias: str) -> None:
         mine = [error for error in given if _is_of(error, alias)] if alias != "_entities" else given
         entities = data.get(alias)
         if isinstance(entities, list) and len(cast("list[Json]", entities)) == len(one.representations):
@@ -281,7 +249,7 @@ class Run:
             return
         self._report(one, data, mine)
 
-    def _attach(self, one: _Asked, entities: list[Json]) -> None:
+    def _attach(self, one: Asked, entities: list[Json]) -> None:
         offset, count = one.offset, len(entities)
         for compiled, targets in one.members:
             slot = compiled.fetch.slot
@@ -291,13 +259,14 @@ class Run:
                 entity = entities[number - offset]
                 if type(entity) is not dict:
                     continue
-                for target in items:
+                for place, target in enumerate(items):
+                    own: Json = copied(entity) if place and compiled.fetch.is_copied else entity
                     if slot is None:
-                        merge(target, cast("dict[str, Json]", entity))
+                        merge(target, own)
                     else:
-                        target[slot] = entity
+                        target[slot] = own
 
-    def _report(self, one: _Asked, data: dict[str, Json], given: list[Json]) -> None:
+    def _report(self, one: Asked, data: dict[str, Json], given: list[Json]) -> None:
         if not given:
             return
         for compiled, targets in one.members:
@@ -310,7 +279,7 @@ class Run:
                     for target in targets.get(path[1] + one.offset, ()):
                         self._tainted.add((id(target), fetch.slot or ""))
 
-    def _fail(self, one: _Asked, error: RouterError) -> None:
+    def _fail(self, one: Asked, error: RouterError) -> None:
         for compiled, _ in one.members:
             for shown in failure(compiled.fetch, error, self._plan.places, self.data):
                 if shown not in self.errors:
@@ -321,7 +290,7 @@ class Run:
         self.errors.append(error)
         self.blamed[id(error)] = fetch.id
 
-    def _taint_all(self, one: _Asked) -> None:
+    def _taint_all(self, one: Asked) -> None:
         for compiled, targets in one.members:
             fetch = compiled.fetch
             keys = (fetch.slot,) if fetch.slot is not None else tuple(fetch.names)

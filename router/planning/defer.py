@@ -7,8 +7,8 @@ own; one that hasn't comes with what is around it.
 from collections.abc import Iterable
 
 from router.planning.normalize import Defer
+from router.planning.places import Group
 from router.planning.plan import Deferral
-from router.planning.stage import Group
 
 
 def deferrals(groups: Iterable[Group]) -> tuple[frozenset[int], dict[Defer, Deferral]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 from graphql import (
@@ -21,6 +21,7 @@ from graphql import (
     print_ast,
 )
 
+from router.planning.contexts import NO_SCOPES, Given, Scopes, Setter, entered, given
 from router.supergraph.field_set import FieldSet, Narrowed, Picked
 from router.supergraph.model import Kind, named
 from router.supergraph.reach import Reach
@@ -54,7 +55,10 @@ _Fields: TypeAlias = "dict[str, list[tuple[FieldNode, Asked]]]"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Want:
-    """A field that is wanted of an object. `response` is the client's key, None for a field only the planner wants."""
+    """A field that is wanted of an object. `response` is the client's key, None for a field only the planner wants.
+
+    `given` are the arguments that subgraphs fill from contexts.
+    """
 
     name: str
     arguments: tuple[tuple[str, str], ...]
@@ -62,6 +66,7 @@ class Want:
     child: Selection | None
     response: str | None
     asked: Asked = NOW
+    given: tuple[Given, ...] = ()
 
     @property
     def identity(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -99,25 +104,35 @@ class Normalizer:
 
     def operation(self, operation: OperationDefinitionNode, root: str) -> Selection:
         """Return the selection of an operation on its root type."""
-        return self._select(root, (_Set(operation.selection_set, NOW),))
+        return self._select(root, (_Set(operation.selection_set, NOW),), NO_SCOPES)
 
-    def _select(self, type_name: str, sets: tuple[_Set, ...]) -> Selection:
-        asked = (type_name, tuple((id(one.node), one.asked) for one in sets))
+    def _select(self, type_name: str, sets: tuple[_Set, ...], scopes: Scopes) -> Selection:
+        asked = (type_name, tuple((id(one.node), one.asked) for one in sets), scopes)
         found = self._selections.get(asked)
         if found is None:
             reach = self._reach
             collected = {one: self._collect(one, sets) for one in reach.possible(type_name)}
             common = self._collect(type_name, sets) if reach.is_abstract(type_name) else {}
             shape = _ids(common)
+            is_uniform = all(_ids(fields) == shape and not reach.contexts(one) for one, fields in collected.items())
             found = self._selections[asked] = Selection(
                 type_name,
-                {one: tuple(self._wants(one, fields)) for one, fields in collected.items()},
-                tuple(self._wants(type_name, common)),
-                all(_ids(fields) == shape for fields in collected.values()),
+                {one: self._wants_of(one, fields, scopes) for one, fields in collected.items()},
+                self._wants_of(type_name, common, scopes),
+                is_uniform,
             )
         return found
 
-    def _wants(self, type_name: str, fields: _Fields) -> Iterator[Want]:
+    def _wants_of(self, type_name: str, fields: _Fields, scopes: Scopes) -> tuple[Want, ...]:
+        """Return what is wanted of one type: by the client, and by what lies below and reads a context set here."""
+        if not self._reach.has_contexts:
+            return tuple(self._wants(type_name, fields, NO_SCOPES, NO_SCOPES))
+        setter = Setter(type_name)
+        wants = tuple(self._wants(type_name, fields, scopes, entered(self._reach, setter, scopes)))
+        return (*wants, *field_set_wants(self._reach, type_name, tuple(setter.reads)))
+
+    def _wants(self, type_name: str, fields: _Fields, scopes: Scopes, below: Scopes) -> Iterator[Want]:
+        """Yield the client's wants; `below` are the contexts that hold for the objects of the fields."""
         for response, found in fields.items():
             node = found[0][0]
             when = _when([asked for _, asked in found])
@@ -134,8 +149,8 @@ class Normalizer:
                 for one, asked in found
                 if one.selection_set is not None
             )
-            child = self._select(named(type_text), sets) if sets else None
-            yield Want(name, arguments, type_text, child, response, when)
+            child = self._select(named(type_text), sets, below) if sets else None
+            yield Want(name, arguments, type_text, child, response, when, given(self._reach, type_name, name, scopes))
 
     def _collect(self, type_name: str, sets: tuple[_Set, ...]) -> _Fields:
         found: _Fields = {}
@@ -244,7 +259,7 @@ def merged(one: Want, other: Want) -> Want:
     child = one.child
     if child is not None and other.child is not None and child is not other.child:
         child = merged_selection(child, other.child)
-    return Want(one.name, one.arguments, one.type, child, one.response, one.asked)
+    return replace(one, child=child)
 
 
 def merged_selection(one: Selection, other: Selection) -> Selection:

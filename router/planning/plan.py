@@ -54,6 +54,31 @@ class Representation:
     requires: tuple[Read, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ContextRead:
+    """Where a context's value is: of the object after `standing` of a fetch's steps, if it is of type `of` (or None).
+
+    `read` leads to the one leaf; `typenames` are where the object's type may be read.
+    """
+
+    standing: int
+    of: str | None
+    read: Read
+    typenames: tuple[Steps, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContextVariable:
+    """A variable of a fetch that @fromContext fills: the first of `reads` that fits. `type` is GraphQL text.
+
+    Its value differs by entity, so it is sent once for all entities of one value.
+    """
+
+    name: str
+    type: str
+    reads: tuple[ContextRead, ...]
+
+
 Names: TypeAlias = "dict[str, tuple[str | None, Names]]"
 """Per key in a fetch's answer: the client's key, or None if only the planner wanted it, and the same below."""
 
@@ -78,6 +103,8 @@ class Fetch:
     representations: tuple[Representation, ...] = ()
     typenames: tuple[Steps, ...] = ()
     names: Names = field(default_factory=_no_names)
+    contexts: tuple[ContextVariable, ...] = ()
+    is_copied: bool = False  # its entities lie between a context and who reads it: each place has an object of its own
 
     @property
     def is_entity(self) -> bool:

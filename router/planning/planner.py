@@ -17,9 +17,10 @@ from router.errors import Unplannable
 from router.planning.choices import Arrival
 from router.planning.choose import Chooser
 from router.planning.normalize import Normalizer, Selection, Want
+from router.planning.places import Place
 from router.planning.plan import QueryPlan
 from router.planning.render import Renderer
-from router.planning.stage import Place, Stager
+from router.planning.stage import Stager
 from router.supergraph.model import bits
 from router.supergraph.reach import Reach
 
@@ -51,13 +52,14 @@ def plan_operation(reach: Reach, schema: GraphQLSchema, operation: Operation) ->
     stager = Stager(reach)
     places = _places(chooser, stager, asked, reach, is_serial=kind == "mutation")
     stager.stage()
-    renderer = Renderer(reach, schema, stager, kind)
+    variables = {one.variable.name.value: _definition(one) for one in operation.node.variable_definitions or ()}
+    renderer = Renderer(reach, schema, stager, kind, variables=variables)
     fetches = renderer.fetches()
     return QueryPlan(
         operation=kind,
         fetches=fetches,
         shape=renderer.root_shape(selection, places),
-        variables={one.variable.name.value: _definition(one) for one in operation.node.variable_definitions or ()},
+        variables=variables,
         is_optimal=chooser.is_optimal,
         introspection=_introspection(operation, normalizer.introspection, fragments),
         deferrals=renderer.deferrals,

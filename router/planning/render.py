@@ -10,11 +10,12 @@ from graphql import GraphQLSchema, is_enum_type
 
 from router.planning.defer import deferrals
 from router.planning.normalize import Selection, Want
-from router.planning.plan import Deferral, Fetch, FieldShape, Names, Read, Representation, Shape, Steps, Template
-from router.planning.stage import Group, Node, Place, Stager, find, flat
-from router.supergraph.field_set import FieldSet, Picked
+from router.planning.places import Group, Node, Place
+from router.planning.plan import Deferral, Fetch, FieldShape, Names, Shape
+from router.planning.readings import Readings
+from router.planning.stage import Stager
 from router.supergraph.model import Kind, named
-from router.supergraph.reach import Entry, Reach
+from router.supergraph.reach import Reach
 
 _VARIABLE = re.compile(r'"""(?:[^"]|"(?!""))*"""|"(?:\\.|[^"\\])*"|\$([A-Za-z_][A-Za-z0-9_]*)')
 
@@ -29,16 +30,20 @@ class _Part:
 class Renderer:
     """Renders one staged operation."""
 
-    def __init__(self, reach: Reach, schema: GraphQLSchema, stager: Stager, operation: str) -> None:
-        """Take what the operation was staged with, and the schema that clients see."""
+    def __init__(
+        self, reach: Reach, schema: GraphQLSchema, stager: Stager, operation: str, *, variables: Iterable[str]
+    ) -> None:
+        """Take what the operation was staged with, the schema that clients see, and the names of its variables."""
         self._reach = reach
         self._schema = schema
         self._stager = stager
         self._operation = operation
+        self._readings = Readings(reach, stager, variables)
         self._parts: dict[tuple[Group, Place], _Part] = {}
         self._texts: dict[tuple[Group, Place, str], str] = {}
         self._named: dict[tuple[Group, Place], Names] = {}
         self._shapes: dict[Place, Shape] = {}
+        self._copied: set[Group] = set()
         self.first, self._deferrals = deferrals(stager.groups)
 
     @property
@@ -52,6 +57,8 @@ class Renderer:
             for node in group.nodes:
                 part = self._parts.setdefault((group, node.place), _Part())
                 part.fields.setdefault(node.type, {})[node] = None
+        for group in self._stager.groups:
+            self._copied |= self._readings.copied(group, self._entered(group))
         return tuple(map(self._fetch, self._stager.groups))
 
     def _fetch(self, group: Group) -> Fetch:
@@ -60,21 +67,27 @@ class Renderer:
         root_type = entered[0].type
         is_root = root_type in self._reach.supergraph.roots.values()
         selection = self._fields(group, root, root_type) if is_root else self._entities(group, entered)
-        representations = () if is_root else tuple(self._representations(group, entered))
+        representations = () if is_root else tuple(self._readings.representations(group, entered))
         places = {node.place: None for node in entered}
+        contexts = self._readings.contexts(group, entered)
+        filled = {one.name for one in contexts}
         return Fetch(
             id=group.id,
             subgraph=self._reach.supergraph.subgraphs[group.subgraph].name,
             operation=self._operation if root.parent is None else "query",
             steps=group.steps,
             selection=selection,
-            variables=tuple(dict.fromkeys(name for name in _VARIABLE.findall(selection) if name)),
+            variables=tuple(name for name in used_variables(selection) if name not in filled),
             needs=tuple(sorted(one.id for one in group.needs)),
             level=group.level,
             slot=group.slot,
             representations=representations,
-            typenames=() if is_root else tuple(dict.fromkeys(s for place in places for s in self._typenames(place))),
+            typenames=()
+            if is_root
+            else tuple(dict.fromkeys(s for place in places for s in self._readings.typenames(place))),
             names=self._names(group, places),
+            contexts=contexts,
+            is_copied=group in self._copied,
         )
 
     def _entered(self, group: Group) -> list[Node]:
@@ -148,7 +161,11 @@ class Renderer:
         want = node.want
         if want.name == "__typename":
             return "__typename"
-        arguments = f"({', '.join(f'{name}: {value}' for name, value in want.arguments)})" if want.arguments else ""
+        given = [*want.arguments]
+        for one in want.given:
+            if one.subgraph == group.subgraph:
+                given.append((one.argument, f"${self._readings.context_name(group, node, one.argument)}"))
+        arguments = f"({', '.join(f'{name}: {value}' for name, value in given)})" if given else ""
         head = want.name if node.key == want.name else f"{node.key}: {want.name}"
         if node.child is None:
             return f"{head}{arguments}"
@@ -158,82 +175,6 @@ class Renderer:
     def _type_in(self, type_name: str, name: str, subgraph: int) -> str:
         source = self._reach.sources(type_name, name).get(subgraph)
         return (source.type if source else None) or self._reach.field(type_name, name).type
-
-    def _representations(self, group: Group, entered: list[Node]) -> Iterable[Representation]:
-        asked: dict[tuple[Place, str], tuple[Entry, FieldSet, tuple[int, ...]]] = {}
-        for node in entered:
-            door = self._stager.door(node, group.subgraph)
-            if door is not None and door.entry is not None:
-                known = asked.get((node.place, node.type), (door.entry, (), door.needs))
-                fields = self._reach.source(node.type, node.want.name, group.subgraph).requires
-                asked[node.place, node.type] = (door.entry, (*known[1], *fields), (*known[2], *node.pick.needs))
-        found: dict[Representation, None] = {}
-        for (place, name), (entry, fields, positions) in asked.items():
-            reads = self._reads(group, place, name, (*entry.key, *fields), positions)
-            names = {one.name for one in flat(self._reach, name, entry.key)}
-            key = tuple(one for one in reads if one.name in names)
-            requires = tuple(one for one in reads if one.name not in names)
-            of = name if self._is_told(place, name, entry) else None
-            found[Representation(of, entry.typename, key, requires)] = None
-        return found
-
-    def _is_told(self, place: Place, type_name: str, entry: Entry) -> bool:
-        """Whether representations differ by the concrete type of the object, so that it must be known."""
-        if place.selection.type == type_name:
-            return False
-        return entry.typename == type_name or self._is_typed(place)
-
-    def _is_typed(self, place: Place) -> bool:
-        """Whether objects arrive with their concrete type, not as an interface object."""
-        return bool(place.arrival.mask & ~self._reach.types[place.selection.type].interface_objects)
-
-    def _reads(
-        self, group: Group, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...]
-    ) -> list[Read]:
-        found: list[Read] = []
-        merged: dict[tuple[str, tuple[tuple[str, str], ...]], FieldSet] = {}
-        for one in flat(self._reach, type_name, fields):
-            asked = (one.name, one.arguments)
-            merged[asked] = (*merged.get(asked, ()), *one.inner)
-        for (name, arguments), inner in merged.items():
-            node = find(place, type_name, Picked(name, arguments, inner), positions)
-            if node is not None:
-                template = self._template(group, node.child, inner) if node.child is not None else None
-                found.append(Read(name, self.steps(node), template))
-        return found
-
-    def _template(self, group: Group, place: Place, fields: FieldSet) -> Template:
-        typenames = self._typenames(place)
-        by_type: dict[str | None, tuple[Read, ...]] = {}
-        for name in place.nodes:
-            reads = tuple(self._reads(group, place, name, fields, ()))
-            by_type[name if typenames and name != place.selection.type else None] = reads
-        return Template(tuple(by_type.items()), typenames)
-
-    def steps(self, node: Node) -> Steps:
-        """Return the keys from the object at a node's place to its value."""
-        if not node.pick.subgraphs:
-            return (node.key,)
-        return self._steps_in(node, node.pick.subgraphs[0])
-
-    def _steps_in(self, node: Node, subgraph: int) -> Steps:
-        if self._stager.is_inline(node, subgraph):
-            return (node.key,)
-        slot = self._stager.group(node, subgraph).slot
-        return (node.key,) if slot is None else (slot, node.key)
-
-    def _typenames(self, place: Place) -> tuple[Steps, ...]:
-        """Return where the concrete type of the objects at a place can be read; nothing where it is one."""
-        if not self._reach.is_abstract(place.selection.type):
-            return ()
-        if self._is_typed(place):
-            return (("__typename",),)
-        found: dict[Steps, None] = {}
-        for nodes in place.nodes.values():
-            for node in nodes:
-                if node.want.name == "__typename" and node.pick.subgraphs:
-                    found[self.steps(node)] = None
-        return tuple(found)
 
     def _names(self, group: Group, places: Iterable[Place]) -> Names:
         found: Names = {}
@@ -268,7 +209,7 @@ class Renderer:
     def _shape(self, place: Place) -> Shape:
         selection = place.selection
         reach = self._reach
-        typenames = self._typenames(place)
+        typenames = self._readings.typenames(place)
         by_type: dict[str | None, tuple[FieldShape, ...]] = {}
         if selection.type in place.nodes and reach.is_abstract(selection.type):
             by_type[None] = self._shown(place, selection.type, selection.common, place.nodes[selection.type], None)
@@ -302,14 +243,14 @@ class Renderer:
             if want.response is None:
                 continue
             if want.name == "__typename":
-                told = self._typenames(place)
+                told = self._readings.typenames(place)
                 known = constant or (type_name if not self._reach.is_abstract(type_name) else None)
                 steps = told[0] if told else ("__typename",)
                 found.append(self._timed(FieldShape(want.response, "String!", steps, told[1:], known), want))
                 continue
             node = by_response.get(want.response)
             child = self.shape(node.child) if node is not None and node.child is not None else None
-            steps = self.steps(node) if node is not None else ()
+            steps = self._readings.steps(node) if node is not None else ()
             shape = FieldShape(want.response, want.type, steps, (), None, child, self._values(named(want.type)))
             found.append(self._timed(shape, want))
         return tuple(found)
@@ -322,6 +263,16 @@ class Renderer:
     def _values(self, type_name: str) -> frozenset[str] | None:
         one = self._schema.type_map.get(type_name)
         return frozenset(one.values) if is_enum_type(one) else None
+
+
+def used_variables(text: str) -> Iterable[str]:
+    """Return the names of the variables in a selection, each once."""
+    return dict.fromkeys(name for name in _VARIABLE.findall(text) if name)
+
+
+def with_renamed(text: str, names: Mapping[str, str]) -> str:
+    """Return a selection with some of its variables renamed."""
+    return _VARIABLE.sub(lambda one: f"${names[one[1]]}" if one[1] in names else one[0], text)
 
 
 def variable_definitions(operation: Mapping[str, str], names: Iterable[str]) -> str:

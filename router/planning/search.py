@@ -167,7 +167,7 @@ class Search:
         found: list[_Option] = []
         together: list[int] = []
         for one in bits(able):
-            requires = bool(self._reach.source(self._name, want.name, one).requires)
+            requires = self._is_told(want.name, one)
             if needers and (requires or not self._arrived >> one & 1) and state.leads(("in", one), needers):
                 continue
             together.append(one)
@@ -180,7 +180,14 @@ class Search:
         """Return the mask of subgraphs that can resolve a want."""
         if self._is_root:
             return self._reach.resolvers(self._name, want.name)
-        return self._reach.able(self._name, want.name, self._closure, self._arrival.views)
+        able = self._reach.able(self._name, want.name, self._closure, self._arrival.views)
+        contextual = self._reach.contextual(self._name, want.name)
+        return able & ~contextual | able & sum({1 << one.subgraph for one in want.given}) if contextual else able
+
+    def _is_told(self, name: str, subgraph: int) -> bool:
+        """Whether a subgraph must be entered anew for a field: with what @requires names, or with a context."""
+        source = self._reach.source(self._name, name, subgraph)
+        return bool(source.requires or source.context_arguments)
 
     def _joined(self, state: _State, want: Want, able: list[int]) -> Iterator[_Option]:
         """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do.
@@ -198,9 +205,9 @@ class Search:
                 return
 
     def _declared(self, name: str) -> bool:
-        """Whether an arrived subgraph resolves a field only with @requires."""
+        """Whether an arrived subgraph must be entered anew for a field."""
         sources = self._reach.sources(self._name, name)
-        return any(sources[one].requires for one in sources if self._arrived >> one & 1)
+        return any(self._is_told(name, one) for one in sources if self._arrived >> one & 1)
 
     def _with(self, state: _State, want: Want, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
         below = self.arrive(want, group)

@@ -3,75 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from router.planning.choices import Arrival, Choice, Door, Pick, SiteChoice
-from router.planning.normalize import Selection, Want, applies
+from router.planning.normalize import Selection, Want
+from router.planning.places import Group, Node, Place, above, find, flat
 from router.planning.plan import Step
-from router.supergraph.field_set import FieldSet, Picked
+from router.supergraph.field_set import FieldSet
 from router.supergraph.reach import Reach
-
-
-@dataclass(slots=True, eq=False)
-class Place:
-    """Where objects stand in the answer. `path` are the keys in the fetched data; `turn` orders mutations."""
-
-    path: tuple[str, ...]
-    parent: Node | None
-    selection: Selection
-    choice: SiteChoice
-    arrival: Arrival
-    turn: int = 0
-    nodes: dict[str, list[Node]] = field(default_factory=dict[str, "list[Node]"])
-
-    def node(self, type_name: str, one: Picked) -> Node | None:
-        """Return the node of a field, by name and arguments."""
-        for node in self.nodes.get(type_name, ()):
-            if node.want.name == one.name and node.want.arguments == one.arguments:
-                return node
-        return None
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """A field at a place for one concrete type. `key` is its key in the fetched data."""
-
-    place: Place
-    type: str
-    pick: Pick
-    key: str
-    child: Place | None = None
-
-    @property
-    def want(self) -> Want:
-        """The field that is wanted."""
-        return self.pick.want
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """A fetch in the making: what one subgraph is asked at one origin and level."""
-
-    origin: Group | None  # the group that brings the place
-    keys: tuple[Step, ...]  # from the origin group's own objects to the place
-    subgraph: int
-    level: int
-    turn: int
-    id: int = -1
-    slot: str | None = None
-    nodes: list[Node] = field(default_factory=list[Node])
-    needs: dict[Group, None] = field(default_factory=dict["Group", None])
-    arguments: dict[object, object] = field(default_factory=dict[object, object])
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """From the root of the data to the origin objects of this fetch."""
-        return () if self.origin is None else (*self.origin.inside, *self.keys)
-
-    @property
-    def inside(self) -> tuple[Step, ...]:
-        """From the root of the data to the objects this fetch brought."""
-        return self.steps if self.slot is None else (*self.steps, Step(self.slot, 0, True))
 
 
 class Stager:
@@ -175,7 +113,8 @@ class Stager:
         place = node.place
         if place.parent is None or node.type in self._reach.supergraph.roots.values():
             return False
-        return bool(place.arrival.mask >> subgraph & 1) and not self._requires(node, subgraph)
+        is_told = self._requires(node, subgraph) or any(one.subgraph == subgraph for one in node.want.given)
+        return bool(place.arrival.mask >> subgraph & 1) and not is_told
 
     def _requires(self, node: Node, subgraph: int) -> FieldSet:
         if self._reach.provided(node.type, node.want.name, node.place.arrival.views) >> subgraph & 1:
@@ -207,8 +146,11 @@ class Stager:
         return deepest + 1
 
     def reads(self, node: Node, subgraph: int) -> Iterator[Node]:
-        """Yield every node whose value a field's representation carries: the key's and those of @requires."""
+        """Yield every node whose value is sent along with a field: the key's, those of @requires and of contexts."""
         yield from self._door_reads(node, subgraph)
+        for one in node.want.given:
+            if one.subgraph == subgraph:
+                yield from self._deep(above(node.place, one.up), one.of, one.fields)
         yield from self._deep(node.place, node.type, self._requires(node, subgraph), node.pick.needs)
 
     def _door_reads(self, node: Node, subgraph: int) -> Iterator[Node]:
@@ -317,26 +259,6 @@ class Stager:
 
 def _step(node: Node) -> Step:
     return Step(node.key, node.want.type.count("["))
-
-
-def find(place: Place, type_name: str, one: Picked, positions: tuple[int, ...] | None) -> Node | None:
-    """Return the node of a field at a place, among the picks at `positions` first."""
-    nodes = place.nodes.get(type_name, [])
-    for position in positions or ():
-        want = nodes[position].want
-        if want.name == one.name and want.arguments == one.arguments:
-            return nodes[position]
-    return place.node(type_name, one)
-
-
-def flat(reach: Reach, type_name: str, fields: FieldSet) -> Iterator[Picked]:
-    """Yield the fields of a field set that count for a type at a place, be it an object or an interface."""
-    for one in fields:
-        if isinstance(one, Picked):
-            if one.name != "__typename":
-                yield one
-        elif one.on is None or applies(reach, type_name, one.on):
-            yield from flat(reach, type_name, one.inner)
 
 
 def _needs(late: Group, early: Group) -> bool:

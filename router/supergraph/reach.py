@@ -36,6 +36,8 @@ class Reach:
         self._resolvers: dict[tuple[str, str], int] = {}
         self._entries: dict[str, tuple[Entry, ...]] = {}
         self._entries_into: dict[tuple[str, int], tuple[Entry, ...]] = {}
+        self._contexts: dict[str, tuple[str, ...]] = {}
+        self.has_contexts = any("/context/" in one.url for one in supergraph.links)
         self._closures: dict[tuple[str, int, Views], int] = {}
         self._obtained: dict[tuple[str, FieldSet, int, Views], bool] = {}
         self._active: set[object] = set()
@@ -129,6 +131,24 @@ class Reach:
             return not source.used_overridden
         return (source.override_label in self.labels) is (source.override is not None)
 
+    def contexts(self, type_name: str) -> tuple[str, ...]:
+        """Return the contexts that an object of this type sets: its own, its interfaces' and its unions'."""
+        found = self._contexts.get(type_name)
+        if found is None:
+            owners = [self.types[type_name], *(self.types[one] for one in self.types[type_name].interfaces)]
+            owners += [one for one in self.types.values() if type_name in one.members]
+            uses = [use for owner in owners for use in owner.applied if use.name == "context"]
+            names = dict.fromkeys(use.arguments.get("name", "").strip('"') for use in uses)
+            found = self._contexts[type_name] = tuple(names)
+        return found
+
+    def contextual(self, type_name: str, name: str) -> int:
+        """Return the mask of subgraphs that fill arguments of a field from contexts."""
+        if not self.has_contexts:
+            return 0
+        sources = self.sources(type_name, name)
+        return sum(1 << number for number, source in sources.items() if source.context_arguments)
+
     def entries(self, type_name: str) -> tuple[Entry, ...]:
         """Return every way into a subgraph with an object of this type, own keys first."""
         found = self._entries.get(type_name)
@@ -215,7 +235,7 @@ class Reach:
     def _obtains_one(self, type_name: str, one: Picked, mask: int, views: Views) -> bool:
         if one.name == "__typename":
             return True
-        able = self.able(type_name, one.name, mask, views)
+        able = self.able(type_name, one.name, mask, views) & ~self.contextual(type_name, one.name)
         if not able or not one.inner:
             return bool(able)
         child = named(self.field(type_name, one.name).type)

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from router.composition.facts import Argument, Field, SubgraphFacts, TypeFacts, item_type, named_type, nullable
 from router.composition.field_sets import Selection, parse_field_set
 from router.composition.report import Report
-
-_REFERENCE = re.compile(r"^\s*\$([A-Za-z][A-Za-z0-9_]*)\s*(\S.*)$", re.DOTALL)
+from router.composition.usage import context_and_selection
 
 
 def check_context(facts: SubgraphFacts, report: Report) -> None:
@@ -56,13 +55,13 @@ def _problems(
         yield "CONTEXT_NO_RESOLVABLE_KEY", f"{owner.name} needs a resolvable @key, to be entered with the argument"
     mark = argument.first("fromContext")
     text = mark.text("field") if mark else None
-    found = _REFERENCE.match(text or "")
-    if found is None:
+    context, selection = context_and_selection(text or "")
+    if not context:
         yield "NO_CONTEXT_IN_SELECTION", 'write @fromContext(field: "$context { field }")'
-    elif found[1] not in setters:
-        yield "CONTEXT_NOT_SET", f'no type here sets the context "{found[1]}" by @context(name: "{found[1]}")'
+    elif context not in setters:
+        yield "CONTEXT_NOT_SET", f'no type here sets the context "{context}" by @context(name: "{context}")'
     else:
-        yield from _selection_problems(facts, found[2], argument, setters[found[1]])
+        yield from _selection_problems(facts, selection, argument, setters[context])
 
 
 def _selection_problems(
