@@ -260,7 +260,7 @@ class Run:
                 if type(entity) is not dict:
                     continue
                 for place, target in enumerate(items):
-                    own: Json = copied(entity) if place and compiled.fetch.is_copied else entity
+                    own = copied(entity) if place and compiled.fetch.is_copied else cast("dict[str, Json]", entity)
                     if slot is None:
                         merge(target, own)
                     else:
