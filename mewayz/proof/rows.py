@@ -127,6 +127,8 @@ def _adapter(facts: FieldInfo) -> TypeAdapter[Any]:
 
 
 def _texts(name: str, side: Side, number: int, label: str) -> Iterator[str]:
+    if name == "line_key":  # of a credited line: the line's id
+        yield str(side.row("invoicing.InvoiceLine", number))
     if "currency" in name:
         yield side.currency
     if "zone" in name:
