@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from mewayz.audit import audit
 from mewayz.db import db
 from mewayz.events import events
 from mewayz.failures import StartFailure
@@ -24,6 +25,7 @@ demo = typer.Typer(help="Demo data", no_args_is_help=True)
 app.add_typer(demo, name="demo")
 app.add_typer(events, name="events")
 app.add_typer(db, name="db")
+app.add_typer(audit, name="audit")
 
 Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]

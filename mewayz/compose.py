@@ -16,6 +16,7 @@ from router.composition import Composition, HintLevel, Subgraph, compose
 from router.gateway.commands.connection import GATEWAY
 from router.gateway.commands.subgraph import SDL
 from shared.errors import InvalidInput, MewayzError
+from shared.events.consumer import subscription_to
 from shared.module import Module, load
 
 SCHEMA = REPOSITORY / "schema"
@@ -68,17 +69,13 @@ def load_modules(modules_from: Sequence[str] = ()) -> list[Module]:
 def events(modules: Iterable[Module]) -> dict[str, Any]:
     """Return each published event type with its module, version, payload as JSON Schema, and who hears it."""
     listed = list(modules)
-    consumers: dict[str, list[str]] = {}
-    for module in listed:
-        for event_type in module.subscriptions:
-            consumers.setdefault(event_type, []).append(module.slug)
     found = {
         kind.type: {
             "module": module.slug,
             "aggregate": kind.aggregate,
             "version": kind.schema_version,
             "payload": kind.model_json_schema(by_alias=True, mode="serialization"),
-            "consumers": sorted(consumers.get(kind.type, [])),
+            "consumers": sorted(one.slug for one in listed if subscription_to(one.subscriptions, kind.type)),
         }
         for module in listed
         for kind in module.published.values()

@@ -64,7 +64,7 @@ async def provision(
         module = load(slug)
         bootstrap = await _module(module, passwords, database_url, nats_url, key, address)
         described = module.describe()
-        await make_consumers(client, slug, described.subscribes, consumes_all=described.consumes_all)
+        await make_consumers(client, slug, described.subscribes)
         _write(into / f"{slug}.json", bootstrap)
     await client.close()
     router = RouterBootstrap(

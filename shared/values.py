@@ -190,5 +190,29 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Sensitive:
+    """Marks a column whose readers are told to the audit log: why someone left, what kind of leave it is.
+
+    With a `permission` it is null for whoever may read the row, but not this: the permission's row scope counts.
+    """
+
+    permission: str | None = None
+
+
+class Personal:
+    """Marks a column that tells something of a person: privacy exports it, and erases it.
+
+    `by` names the columns that say whose it is: by an id (`id`: the row is the person; `customer_id`), or by an e-mail
+    address. An id column that is marked itself is another id of the same person. `keep` says why it is not erased: the law
+    that wants it kept.
+    """
+
+    def __init__(self, *by: str, keep: str | None = None) -> None:
+        """Keep what the mark says; by itself it means that the row is the person."""
+        self.by = by or ("id",)
+        self.keep = keep
+
+
+@dataclass(frozen=True, slots=True)
 class Searchable:
     """Marks a text column on which `contains` filters: it gets an index for it (contracts.md, "Databases")."""

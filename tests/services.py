@@ -48,12 +48,11 @@ class NatsServer:
         *,
         publishes: tuple[str, ...] = (),
         subscribes: tuple[str, ...] = (),
-        consumes_all: bool = False,
     ) -> tuple[str, str]:
         """Make the user and the durable consumers of a module as the supervisor does; return its user and password."""
         await self.nats.allow(module_user(slug, publishes))
         client = await connect(self.admin_url)
-        await make_consumers(client, slug, subscribes, consumes_all=consumes_all)
+        await make_consumers(client, slug, subscribes)
         await client.close()
         return self.nats.credentials(slug)
 

@@ -35,9 +35,7 @@ async def _admit(told: Admit) -> None:
     client = await connect(told.admin_url)
     await make_streams(client)
     for each in told.modules:
-        await make_consumers(
-            client, each.slug, each.subscribes, consumes_all=each.consumes_all, takes_queued=each.takes_queued
-        )
+        await make_consumers(client, each.slug, each.subscribes, takes_queued=each.takes_queued)
     await client.close()
 
 

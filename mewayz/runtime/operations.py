@@ -18,7 +18,10 @@ from shared.events import parked
 from shared.events.audit import Audit, audit, refill
 from shared.events.stream import deliver_again, listeners
 from shared.events.trace import Trace, trace
+from shared.wire.occasion import PLATFORM
+from shared.wire.principal import system
 
+_TENANTS = "select tenant_id from kit.tenant order by slug"
 _TENANT = "select tenant_id from kit.tenant where slug = $1"
 
 
@@ -131,6 +134,31 @@ async def _tenant_id(task: Task) -> str:
     raise UnknownTenant(task.operate.arguments["tenant"])
 
 
+async def _verify_log(task: Task) -> list[dict[str, Any]]:
+    """Check the audit log's chains: of the tenant asked for, or of all and of what no tenant is known of."""
+    from msgspec import to_builtins
+
+    from subgraphs.audit_log.verification import verify_tenant
+
+    slug, database = await _one(task)
+    asked = await _tenant(task, database)
+    tenants = [asked] if asked else [*await _known_tenants(database), PLATFORM]
+    found: list[dict[str, Any]] = []
+    async with _module(task, slug, database) as (_, app):
+        for tenant in tenants:
+            async with app.transaction(system(tenant), timeout_s=3600) as tx:
+                found.append(to_builtins(await verify_tenant(tx)))
+    return found
+
+
+async def _known_tenants(database: ModuleDatabase) -> list[UUID]:
+    connection = await asyncpg.connect(database.relay_url)
+    try:
+        return [row["tenant_id"] for row in await connection.fetch(_TENANTS)]
+    finally:
+        await connection.close()
+
+
 _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "parked_list": _parked_list,
     "parked_show": _parked_show,
@@ -141,6 +169,7 @@ _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "refill": _refill,
     "rebuild": _rebuild,
     "tenant": _tenant_id,
+    "verify_log": _verify_log,
 }
 
 

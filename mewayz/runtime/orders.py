@@ -28,7 +28,6 @@ class Description(msgspec.Struct, frozen=True):
     slug: str
     publishes: list[str] = []
     subscribes: list[str] = []
-    consumes_all: bool = False
     takes_queued: bool = False
     demo_order: int | None = None
 

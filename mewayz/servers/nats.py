@@ -15,6 +15,7 @@ from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.servers.child import Adopted, Child
 from mewayz.servers.leftovers import end_leftover, note, noted
+from shared.wire.occasion import BEGUN, REFUSED
 from shared.wire.receipt import permit_subject
 
 ADMIN = "mewayz_admin"
@@ -51,14 +52,15 @@ def module_user(slug: str, publishes: Iterable[str]) -> NatsUser:
 def gateway_user() -> NatsUser:
     """Return the gateway's user: it puts commands into the queue, reads receipts and answers who asks for permits.
 
-    It may read and count what waits, and no event; it may not make, consume or delete anything.
+    It may read and count what waits, and no event; it may not make, consume or delete anything. Of events it may publish
+    what it refused, and who signed in.
     """
     reads = ("DIRECT.GET.COMMANDS", "DIRECT.GET.COMMANDS.>", "DIRECT.GET.CMDRES", "DIRECT.GET.CMDRES.>")
     counts = ("STREAM.INFO.COMMANDS", "CONSUMER.INFO.COMMANDS.*")
     calls = [f"$JS.API.{call}" for call in (*reads, *counts)]
     return NatsUser(
         GATEWAY,
-        publish=("cmd.>", "cmdres.>", *calls),
+        publish=("cmd.>", "cmdres.>", *(f"evt.*.{told}" for told in (REFUSED, BEGUN)), *calls),
         subscribe=(f"_INBOX.{GATEWAY}.>", "cmdres.>", permit_subject("*")),
         answers=True,
     )

@@ -86,16 +86,14 @@ async def make_streams(client: Client, *, replicas: int = 1) -> None:
             await _call(client, f"STREAM.UPDATE.{stream['name']}", configuration)
 
 
-async def make_consumers(
-    client: Client, slug: str, subscribes: Iterable[str], *, consumes_all: bool = False, takes_queued: bool = True
-) -> None:
+async def make_consumers(client: Client, slug: str, subscribes: Iterable[str], *, takes_queued: bool = True) -> None:
     """Make module `slug`'s durable consumers, or change their filter: on TENANTS, on EVENTS where it hears any, and on
     COMMANDS where commands may wait for it.
 
     A message is delivered until it is acknowledged: poison is parked by the module, never dropped by the server.
     """
     await _make_consumer(client, "TENANTS", slug, [])
-    filters = ["evt.*.>"] if consumes_all else [f"evt.*.{event_type}" for event_type in sorted(subscribes)]
+    filters = ["evt.*.>"] if ">" in subscribes else [f"evt.*.{event_type}" for event_type in sorted(subscribes)]
     if filters:
         await _make_consumer(client, "EVENTS", slug, filters)
     if takes_queued:

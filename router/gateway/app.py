@@ -23,6 +23,7 @@ from router.gateway.commands.connection import GATEWAY
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.fetching import Fetcher, Signer
 from router.gateway.masking import masked_message
+from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.health import live, readiness
 from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import trace_of
@@ -47,7 +48,7 @@ from router.gateway.settings import Settings
 from router.gateway.shedding import Door
 from router.gateway.streaming import Streamer
 from router.gateway.subscriptions import Subscriptions
-from shared.clock import clock_from
+from shared.clock import SystemClock, clock_from
 from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.token import SigningKey
 
@@ -161,7 +162,10 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     local = {GATEWAY: commands.subgraph.events} if commands else {}
     streamer = Streamer(modules=modules, signer=signer, settings=settings, local=local)
     gate = Gate(settings)
-    streams = Subscriptions(served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings)
+    audit = AuditTrail(commands.connection if commands else None, clock)
+    streams = Subscriptions(
+        served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings, audit=audit
+    )
     pipeline = Pipeline(
         served=served,
         gate=gate,
@@ -170,6 +174,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         streams=streams,
         metrics=metrics,
         settings=settings,
+        audit=audit,
     )
     graphiql = GraphiQL(served=served, identity=identity, settings=settings)
     door = Door(settings)
@@ -177,7 +182,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         "/graphql": door.bounded(pipeline.respond),
         "/graphiql": graphiql.respond,
         "/graphiql/": graphiql.respond,
-        "/auth/": door.bounded(sign_in.respond),
+        "/auth/": door.bounded(_audited(sign_in.respond, audit)),
         JWKS_PATH: _getting(identity.published),
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
@@ -187,8 +192,8 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     if isinstance(modules, SupervisedModules):
         tasks.append(modules.follow)
     if commands is not None:
-        tasks.append(commands.follow)
-    sockets = WebSockets(streams.answers, identity.session)
+        tasks += [commands.follow, audit.follow]
+    sockets = WebSockets(streams.answers, identity.session, audit)
     origins = Origins(settings)
     return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=tasks)
 
@@ -207,9 +212,19 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
     fetcher = Fetcher(modules=modules, signer=None, metrics=metrics, settings=settings)
     streamer = Streamer(modules=modules, signer=None, settings=settings)
     gate = Gate(settings)
-    streams = Subscriptions(served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings)
+    audit = AuditTrail(None, SystemClock())
+    streams = Subscriptions(
+        served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings, audit=audit
+    )
     pipeline = Pipeline(
-        served=served, gate=gate, identity=None, fetcher=fetcher, streams=streams, metrics=metrics, settings=settings
+        served=served,
+        gate=gate,
+        identity=None,
+        fetcher=fetcher,
+        streams=streams,
+        metrics=metrics,
+        settings=settings,
+        audit=audit,
     )
     door = Door(settings)
     paths: dict[str, Handler] = {
@@ -218,7 +233,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,
     }
-    sockets = WebSockets(streams.answers, None)
+    sockets = WebSockets(streams.answers, None, audit)
     origins = Origins(settings)
     return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=[served.follow])
 
@@ -270,6 +285,21 @@ async def _reload_on_hangup(served: ServedGraph) -> None:
     with anyio.open_signal_receiver(signal.SIGHUP) as signals:
         async for _ in signals:
             await served.reload()
+
+
+def _audited(answer: Callable[[Request], Awaitable[Response]], audit: AuditTrail) -> Handler:
+    """Return the handler of sign-in, whose outcomes and refusals are noted."""
+
+    async def respond(request: Request) -> Response:
+        try:
+            response = await answer(request)
+        except RouterError as error:
+            audit.refused(error, request)
+            raise
+        audit.signed(request, response)
+        return response
+
+    return respond
 
 
 def _getting(answer: Callable[[], Awaitable[Response]]) -> Handler:

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+import msgspec
 import structlog
 
 from router.errors import BadRequest, Defect, RouterError
@@ -12,6 +13,7 @@ from router.gateway.access.identity import Identity
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
+from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace, trace_of
 from router.gateway.protocol.asgi import ClientGone, Request, Response, Streamed
@@ -42,6 +44,7 @@ class Pipeline:
         streams: Subscriptions,
         metrics: Metrics,
         settings: Settings,
+        audit: AuditTrail,
     ) -> None:
         """Keep the parts; none is changed here."""
         self._served = served
@@ -51,6 +54,7 @@ class Pipeline:
         self._metrics = metrics
         self._settings = settings
         self._gate = gate
+        self._audit = audit
 
     async def respond(self, request: Request) -> Response | Streamed:
         """Return the answer or the refusal. Raises ClientGone where nobody waits any more."""
@@ -73,6 +77,7 @@ class Pipeline:
             return answer(found.body(), media=media, request_id=request_id)
         except RouterError as error:
             code = error.code
+            self._audit.refused(error, request)
             log.info("request_refused", reference=trace.request_id, code=code, facts=error.facts)
             return refusal(error, media=media, request_id=request_id)
         except ClientGone:
@@ -101,6 +106,8 @@ class Pipeline:
         work = execute(prepared, operation.variables, sender, self._settings.request_deadline_s)
         # A mutation may have been sent: it runs to its end, whether or not somebody still waits for the answer.
         found = await (work if prepared.operation == "mutation" else request.unless_gone(work))
+        if found.errors:
+            self._audit.denied(found.errors, principal)
         if self._settings.mask_errors and found.errors:
             mask(found.errors, reference=trace.request_id)
         if operation.extensions and operation.extensions.get("plan") is True and _may_see_plans(principal):
@@ -122,7 +129,9 @@ class Pipeline:
             raise MethodNotAllowed("GET", "POST")
         if self._identity is None:
             return None
-        return await self._identity.principal(request.headers.get(b"authorization"))
+        known = await self._identity.principal(request.headers.get(b"authorization"))
+        request.principal = msgspec.structs.replace(known, address=request.peer or None)
+        return request.principal
 
     async def _operation(self, request: Request) -> Operation:
         if request.method == "GET":

@@ -14,6 +14,7 @@ from router.gateway.access.gate import Gate
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask
+from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace
 from router.gateway.protocol.http import Operation
 from router.gateway.served import ServedGraph, Serving
@@ -26,7 +27,14 @@ class Subscriptions:
     """Answers any operation as a stream of answers; a query or mutation gives one."""
 
     def __init__(
-        self, *, served: ServedGraph, gate: Gate, fetcher: Fetcher, streamer: Streamer, settings: Settings
+        self,
+        *,
+        served: ServedGraph,
+        gate: Gate,
+        fetcher: Fetcher,
+        streamer: Streamer,
+        settings: Settings,
+        audit: AuditTrail,
     ) -> None:
         """Keep the parts; none is changed here."""
         self._gate = gate
@@ -34,6 +42,7 @@ class Subscriptions:
         self._fetcher = fetcher
         self._streamer = streamer
         self._settings = settings
+        self._audit = audit
 
     def answers(
         self, operation: Operation, principal: Principal | None, trace: Trace, *, is_safe: bool = False
@@ -51,7 +60,7 @@ class Subscriptions:
         caller = Caller(principal, trace, may_repeat=prepared.operation != "mutation")
         if prepared.compiled.plan.deferrals:
             return self.pieces(serving, prepared, operation, caller)
-        return self._masked(self._found(serving, prepared, operation, caller), trace)
+        return self._masked(self._found(serving, prepared, operation, caller), caller)
 
     def pieces(
         self, serving: Serving, prepared: Prepared, operation: Operation, caller: Caller
@@ -60,14 +69,13 @@ class Subscriptions:
         prepared.coerced(operation.variables or {})
         sender = Sender(self._fetcher, serving.destinations, caller)
         payloads = execute_in_pieces(prepared, operation.variables, sender, self._settings.request_deadline_s)
-        return self._masked_pieces(payloads, caller.trace)
+        return self._masked_pieces(payloads, caller)
 
-    async def _masked_pieces(self, payloads: AsyncGenerator[dict[str, Any]], trace: Trace) -> AsyncGenerator[bytes]:
+    async def _masked_pieces(self, payloads: AsyncGenerator[dict[str, Any]], caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(payloads) as opened:
             async for payload in opened:
                 for part in (payload, *payload.get("incremental", ()), *payload.get("completed", ())):
-                    if self._settings.mask_errors and part.get("errors"):
-                        mask(part["errors"], reference=trace.request_id)
+                    self._look_at(part.get("errors"), caller)
                 yield orjson.dumps(payload)
 
     def _found(
@@ -89,9 +97,16 @@ class Subscriptions:
 
         return subscribe(prepared, operation.variables, opened, sender, event_deadline_s=seconds)
 
-    async def _masked(self, answers: AsyncGenerator[Answer], trace: Trace) -> AsyncGenerator[bytes]:
+    async def _masked(self, answers: AsyncGenerator[Answer], caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(answers) as opened:
             async for answer in opened:
-                if self._settings.mask_errors and answer.errors:
-                    mask(answer.errors, reference=trace.request_id)
+                self._look_at(answer.errors, caller)
                 yield answer.body()
+
+    def _look_at(self, errors: list[dict[str, Any]] | None, caller: Caller) -> None:
+        """Note what was denied, and mask what is nobody's business."""
+        if not errors:
+            return
+        self._audit.denied(errors, caller.principal)
+        if self._settings.mask_errors:
+            mask(errors, reference=caller.trace.request_id)

@@ -130,13 +130,15 @@ class Entity(_Base, kw_only=True):
     """A row of a module's own table: tenant, id, version and times come from the kit (conventions.json, implicit_columns).
 
     `__owner__` names the column that row scope OWN and TEAM compare with the caller. `__unique__` lists unique keys, each
-    read as (tenant_id, …); `__indexes__` likewise. `__global__` marks a table without tenant (identity's sign-in only).
+    read as (tenant_id, …); `__indexes__` likewise. `__append_only__` marks a table whose rows the module can neither change
+    nor delete: its role has no right to (rls.sql).
     """
 
     __abstract__ = True
     __owner__: ClassVar[str | None] = None
     __unique__: ClassVar[tuple[tuple[str, ...], ...]] = ()
     __indexes__: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    __append_only__: ClassVar[bool] = False
     __facts__: ClassVar[dict[str, FieldFacts]] = {}
 
     tenant_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, init=False, sort_order=-10)
@@ -155,6 +157,8 @@ class Entity(_Base, kw_only=True):
         for position, fact in enumerate(cls.__facts__.values()):
             _place(cls, fact, position)
         cls.__table_args__ = (*_constraints(cls, slug), *getattr(cls, "__table_args__", ()))
+        if cls.__append_only__:
+            cls.__table_args__ += ({"comment": "@append_only"},)
         cls.__mapper_args__ = {"version_id_col": cls.__dict__.get("version", Entity.__dict__["version"])}
         super().__init_subclass__(**options)
         for fact in cls.__facts__.values():

@@ -61,6 +61,7 @@ def _envelope(published: Event, slug: str, tx: "Transaction") -> dict[str, Any]:
         "aggregatetype": published.aggregate,
         "schemaversion": published.schema_version,
         "actorid": str(actor) if actor else None,
+        "origin": tx.principal.address,
         "correlationid": str(tx.cause.correlation_id),
         "causationid": str(tx.cause.causation_id) if tx.cause.causation_id else None,
         "chain": tx.cause.chain,

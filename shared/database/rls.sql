@@ -23,7 +23,7 @@ begin
     execute format('grant delete on kit.idempotency to %I', relay);
 
     for entry in
-        select c.oid::regclass as name, n.nspname as schema
+        select c.oid as id, c.oid::regclass as name, n.nspname as schema
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname in (module, 'kit') and c.relkind in ('r', 'p')
           and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id')
@@ -35,6 +35,9 @@ begin
         execute format(
             'create policy tenant on %s to %I using (tenant_id = nullif(current_setting(''app.tenant_id'', true), '''')::uuid)',
             entry.name, app);
+        if obj_description(entry.id, 'pg_class') like '%@append_only%' then
+            execute format('revoke update, delete, truncate on %s from %I', entry.name, app);
+        end if;
         if entry.schema = 'kit' then
             execute format('drop policy if exists relay on %s', entry.name);
             execute format('create policy relay on %s to %I using (true)', entry.name, relay);

@@ -13,6 +13,16 @@ def read_permission(model: type[Entity]) -> str:
     return f"{module_of(model.__module__)}.{snake(model.__name__)}.read"
 
 
+def reaches(row: Entity, principal: Principal, permission: str) -> bool:
+    """Tell whether a permission, in the row scope in which the caller holds it, reaches a row."""
+    scope = principal.scope(permission)
+    if scope is None or scope is RowScope.TENANT:
+        return scope is RowScope.TENANT
+    owner = getattr(row, type(row).__owner__ or "", None)
+    who = {principal.user, principal.employee, *(principal.team if scope is RowScope.TEAM else ())}
+    return owner is not None and owner in who
+
+
 def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[ColumnElement[bool]]:
     """Return the conditions that a row scope puts on a model: its owner column against the caller.
 

@@ -35,9 +35,12 @@ _decode = msgspec.json.Decoder(Envelope).decode
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a module does on one event type, and how it reads the payload; `external` effects are skipped on replay."""
+    """What a module does on one event type, and how it reads the payload; `external` effects are skipped on replay.
 
-    reading: type[Event]
+    Without a `reading` the handler takes the envelope itself.
+    """
+
+    reading: type[Event] | None
     handler: Callable[[Transaction, Any], Any]
     external: bool = False
 
@@ -69,7 +72,7 @@ class Consumer:
         *,
         patience_s: float = _PATIENCE_S,
     ) -> None:
-        """Apply events by `subscriptions`, keyed by event type.
+        """Apply events by `subscriptions`, keyed by event type or pattern.
 
         One whose fact is missing, or whose statements take too long, is parked after pauses of `patience_s` in all.
         """
@@ -139,7 +142,7 @@ class Consumer:
             return await self._reject(message, lease, "FORGED_TENANT", f"the envelope says {envelope.tenant_id}")
         if envelope.type != event_type:
             return await self._reject(message, lease, "MALFORMED", f"the envelope says {envelope.type}")
-        subscription = self._subscriptions.get(event_type)
+        subscription = subscription_to(self._subscriptions, event_type)
         if subscription is not None:
             await self._until_settled(envelope, message.data, subscription, lease)
         return None
@@ -207,10 +210,21 @@ class Consumer:
                 await asyncio.sleep(1)
 
 
-def check(envelope: Envelope, subscription: Subscription) -> Event:
-    """Return the payload as the module reads it. Raises TooLongChain, UnknownVersion, pydantic's ValidationError."""
+def subscription_to(subscriptions: Mapping[str, Subscription], event_type: str) -> Subscription | None:
+    """Return what a module does on an event type: by its name, else by a pattern that it fits (see HandlerMark)."""
+    rest = event_type.partition(".")[2]
+    return subscriptions.get(event_type) or subscriptions.get(f"*.{rest}") or subscriptions.get(">")
+
+
+def check(envelope: Envelope, subscription: Subscription) -> Event | Envelope:
+    """Return the event as the module reads it. Raises TooLongChain, UnknownVersion, pydantic's ValidationError.
+
+    Who reads no payload can read every version of it.
+    """
     if envelope.chain > MAX_CHAIN:
         raise TooLongChain(envelope.chain)
+    if subscription.reading is None:
+        return envelope
     known = subscription.reading.schema_version
     if envelope.schema_version > known:
         raise UnknownVersion(envelope.type, envelope.schema_version, known)

@@ -13,6 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class HandlerMark:
     """A function `(tx, event) -> None` that runs once for each event of a type, in its aggregate's order.
 
+    `event_type` is a type, or a pattern: `*.privacy.answered` (one word, then that) or `>` (every event of the platform).
+    A handler of a pattern reads no payload: it takes the `Envelope` whole.
+
     It raises `NotYet` where another aggregate's fact is still missing. `external` marks effects outside the platform
     (mail, webhooks, payments), which a replay skips.
     """

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared.database.transaction import Database, Transaction
 from shared.errors import Refusal
-from shared.events.consumer import Subscription, cause_of, check
+from shared.events.consumer import Subscription, cause_of, check, subscription_to
 from shared.wire.envelope import Envelope
 from shared.wire.principal import system
 
@@ -119,7 +119,7 @@ async def _apply_first(
             return False
         envelope = _decode(bytes(first.body))
         tx.cause = cause_of(envelope)
-        subscription = subscriptions.get(envelope.type)
+        subscription = subscription_to(subscriptions, envelope.type)
         if subscription is not None and not subscription.external:
             event = check(envelope, subscription)
             await subscription.handler(tx, event)

@@ -12,8 +12,10 @@ from shared.clock import new_id
 from shared.database.entity import Entity
 from shared.database.transaction import Database, Transaction
 from shared.errors import Forbidden
+from shared.graph.names import camel
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal, RowScope
+from shared.wire.reads import MOST_ROWS, sensitive_read
 
 T = TypeVar("T")
 Reach = tuple[type[Entity], RowScope]
@@ -36,6 +38,7 @@ class RequestContext:
         self._tx = tx
         self._turn = asyncio.Lock()
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._seen: dict[str, tuple[dict[str, None], dict[UUID, None]]] = {}
 
     @property
     def left_s(self) -> float:
@@ -70,6 +73,32 @@ class RequestContext:
 
             self._loaders[key] = DataLoader(batch)
         return cast("DataLoader[Any, T]", self._loaders[key])
+
+    def note_read(self, row: Entity, field: str) -> None:
+        """Note that a sensitive field of a row was read; what somebody reads of their own is theirs."""
+        reader = self.principal
+        owner = getattr(row, type(row).__owner__ or "", None)
+        if reader.user is None or (owner is not None and owner in (reader.user, reader.employee)):
+            return
+        fields, rows = self._seen.setdefault(type(row).__name__, ({}, {}))
+        fields[field], rows[row.id] = None, None
+
+    def tell_reads(self) -> None:
+        """Let what was noted go out when the request's transaction commits: one fact for each entity."""
+        told, reader = sensitive_read(self.module), self.principal.user
+        for entity, (fields, rows) in self._seen.items():
+            assert reader is not None
+            ids = tuple(rows)
+            self._tx.publish(
+                told(
+                    reader_id=reader,
+                    entity=entity,
+                    fields=tuple(map(camel, fields)),
+                    row_ids=ids[:MOST_ROWS],
+                    row_count=len(ids),
+                )
+            )
+        self._seen.clear()
 
     def require(self, permission: str) -> RowScope:
         """Return the row scope in which the caller holds `permission`. Raises Forbidden."""

@@ -40,6 +40,7 @@ class Documents:
     ) -> dict[str, Any]:
         """Return the response of one operation: `data`, and `errors` if there are any."""
         result = await self.run(query, variables, operation, context)
+        context.tell_reads()
         shown = [shown_in_answer(error, self._module) for error in result.errors or ()]
         if result.data is None and shown and not any("path" in error for error in shown):
             return {"errors": shown}

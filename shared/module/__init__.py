@@ -18,8 +18,9 @@ from shared.events.handler import HandlerMark
 from shared.events.schedule import Job, ScheduleMark
 from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
 from shared.module.http import Route, RouteMark
-from shared.values import PlantMark, mark_of
-from shared.wire.envelope import Event
+from shared.values import PlantMark, Sensitive, mark_of
+from shared.wire.envelope import Envelope, Event
+from shared.wire.reads import sensitive_read
 
 __all__ = ["Module", "ModuleDescription", "discover", "load"]
 
@@ -34,7 +35,6 @@ class ModuleDescription(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     publishes: list[str]
     subscribes: list[str]
-    consumes_all: bool = False
     takes_queued: bool = False  # whether commands may wait for it
     demo_order: int | None = None  # when it plants its demo data, None where it has none
 
@@ -114,19 +114,28 @@ class Module:
     @cached_property
     def published(self) -> dict[str, type[Event]]:
         """The payload class of each event type it publishes."""
-        return {kind.type: kind for kind in self._events() if kind.aggregate is not None}
+        own = {kind.type: kind for kind in self._events() if kind.aggregate is not None}
+        if any(
+            isinstance(mark, Sensitive)
+            for model in self.entities
+            for one in model.__facts__.values()
+            for mark in one.marks
+        ):
+            own[sensitive_read(self.slug).type] = sensitive_read(self.slug)
+        return own
 
     @cached_property
     def subscriptions(self) -> dict[str, Subscription]:
-        """What it does on each event type it hears."""
+        """What it does on each event type, or pattern of types, that it hears."""
         found: dict[str, Subscription] = {}
         for handler, mark in self._marked(HandlerMark):
             if mark.event_type in found:
                 raise Defect(f"{self.slug} handles {mark.event_type} twice: join the two handlers.")
             reading = next(kind for name, kind in get_type_hints(handler).items() if name not in ("tx", "return"))
-            if reading.type != mark.event_type:
-                raise Defect(f"{handler.__name__} is on {mark.event_type} but reads {reading.type}.")
-            found[mark.event_type] = Subscription(reading, handler, mark.external)
+            payload: type[Event] | None = None if reading is Envelope else reading
+            if payload is not None and payload.type != mark.event_type:
+                raise Defect(f"{handler.__name__} is on {mark.event_type} but reads {payload.type}.")
+            found[mark.event_type] = Subscription(payload, handler, mark.external)
         return found
 
     def describe(self) -> ModuleDescription:

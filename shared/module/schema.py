@@ -13,7 +13,7 @@ from strawberry.federation.schema_directives import Key
 from strawberry.types.field import StrawberryField
 
 from shared.database.entity import Entity, FieldFacts, snake
-from shared.database.visibility import read_permission
+from shared.database.visibility import reaches, read_permission
 from shared.errors import Defect, Forbidden
 from shared.graph.connection import Page, PageRequest, count_rows, load_page
 from shared.graph.context import Reach, RequestContext
@@ -24,7 +24,7 @@ from shared.graph.rows import Related, load_related, load_row, parse_id
 from shared.graph.types import OWN, PageInfo, Types, add_field, make_field, make_type
 from shared.module import Module
 from shared.module.mutations import mutation_field
-from shared.values import mark_of, outside_name
+from shared.values import Sensitive, mark_of, outside_name
 from shared.wire.principal import RowScope
 
 
@@ -82,7 +82,7 @@ class SchemaBuilder:
         fields = [make_field(name, kind) for name, kind in own]
         for facts in model.__facts__.values():
             if facts.name not in mark.hidden:
-                fields.append(make_field(facts.name, self._field_type(facts)))
+                fields.append(self._column(facts))
         times = get_type_hints(Entity)
         fields += [make_field(name, get_args(times[name])[0]) for name in ("created_at", "updated_at")]
         fields.append(make_field("created_by", _maybe(strawberry.ID)))
@@ -108,6 +108,21 @@ class SchemaBuilder:
     def _field_type(self, facts: FieldFacts) -> Any:
         kind = self.types.output(facts.type)
         return Optional[kind] if facts.nullable else kind  # noqa: UP045 the inner type is a value
+
+    def _column(self, facts: FieldFacts) -> StrawberryField:
+        mark = next((mark for mark in facts.marks if isinstance(mark, Sensitive)), None)
+        if mark is None:
+            return make_field(facts.name, self._field_type(facts))
+
+        def guarded(root: Any, info: strawberry.Info[Any, Any]) -> Any:
+            value, context = getattr(root, facts.name), _context(info)
+            if value is None or (mark.permission and not reaches(root, context.principal, mark.permission)):
+                return None
+            context.note_read(root, facts.name)
+            return value
+
+        kind = self._field_type(facts)
+        return make_field(facts.name, _maybe(kind) if mark.permission and not facts.nullable else kind, guarded)
 
     def _stub_type(self, entity: str, *, resolvable: bool) -> type:
         name = entity.rpartition(".")[2]

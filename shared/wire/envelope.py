@@ -73,6 +73,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="lower"):
     actor_id: UUID | None = msgspec.field(name="actorid", default=None)
     correlation_id: UUID = msgspec.field(name="correlationid")
     causation_id: UUID | None = msgspec.field(name="causationid", default=None)
+    origin: str | None = None  # the address that the request behind it came from
     chain: int = 0  # how many events led to this one
     traceparent: str | None = None
     data: Mapping[str, Any]

@@ -19,7 +19,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     `user` is None for the system itself (event handlers, schedules). `tenant` is None only on sign-in paths.
     `permissions` are patterns `<module>.<entity>.<action>`, ending in `*` at a dot, or `*.read` for an action everywhere,
-    `@own` or `@team` behind.
+    `@own` or `@team` behind. `address` is where the request came from, known of requests alone.
     """
 
     tenant: UUID | None
@@ -30,6 +30,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     employee: UUID | None = None
     team: tuple[UUID, ...] = ()
     locale: str = "en"
+    address: str | None = None
 
     def scope(self, permission: str) -> RowScope | None:
         """Return the widest row scope in which the principal holds `permission`, or None."""

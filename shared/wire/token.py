@@ -83,6 +83,7 @@ def sign_internal(
         "aud": audience,
         **_principal_claims(principal),
         "mods": principal.modules,
+        "ip": principal.address,
         "via": via,
         "op": body_hash(body),
         "dl": deadline,
@@ -113,6 +114,7 @@ def sign_actor(key: SigningKey, principal: Principal, *, body: bytes, expires: d
         "aud": _QUEUE,
         **_principal_claims(principal),
         "mods": principal.modules,
+        "ip": principal.address,
         "op": body_hash(body),
         "iat": clock.now(),
         "exp": expires,
@@ -197,6 +199,7 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         employee=_uuid(claims["emp"]),
         team=tuple(UUID(member) for member in claims["team"]),
         locale=claims["locale"],
+        address=claims.get("ip"),
     )
 
 

@@ -102,6 +102,14 @@ class ApiKeyRevoked(Event, type="api_key.revoked", aggregate="ServiceCredential"
     prefix: str
 
 
+class SessionIssued(Event, type="session.issued", aggregate="Session"):
+    """Whoever runs the machine took a session in a person's name, by `mewayz token`."""
+
+    session_id: UUID
+    user_id: UUID
+    issued_to: str
+
+
 class EmployeeHired(Event, type="employee.hired"):
     """HR: someone works here, for a manager."""
 

@@ -30,16 +30,16 @@ class Commands:
     ) -> None:
         """Make the parts and give `fetcher` its queue and the subgraph `gateway`."""
         assert bootstrap.nats_url is not None
-        self._connection = Connection(bootstrap.nats_url, bootstrap.nats_user, bootstrap.nats_password)
-        store = ReceiptStore(self._connection, clock)
+        self.connection = Connection(bootstrap.nats_url, bootstrap.nats_user, bootstrap.nats_password)
+        store = ReceiptStore(self.connection, clock)
         identity = module_destination("identity", bootstrap.module_url)
         self._permits = Permits(store, fetcher, signer, identity=identity, clock=clock)
         self.subgraph = ReceiptsSubgraph(store)
         fetcher.local = {GATEWAY: self.subgraph.answer}
         fetcher.queue = MutationQueue(
-            self._connection,
+            self.connection,
             store=store,
-            backlog=Backlog(self._connection, settings),
+            backlog=Backlog(self.connection, settings),
             served=served,
             modules=modules,
             signer=signer,
@@ -48,4 +48,4 @@ class Commands:
 
     async def follow(self) -> None:
         """Stay connected and answer who asks for permits, until cancelled."""
-        await self._connection.follow(self._permits.listen)
+        await self.connection.follow(self._permits.listen)

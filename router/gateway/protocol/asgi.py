@@ -12,6 +12,7 @@ import msgspec
 
 from router.errors import RouterError
 from router.gateway.errors import BodyTooLarge, BodyTooSlow
+from shared.wire.principal import Principal
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -54,7 +55,7 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
 class Request:
     """One HTTP request. The body is read when it is asked for, within bounds of size and time."""
 
-    __slots__ = ("_receive", "headers", "method", "path", "peer", "query")
+    __slots__ = ("_receive", "headers", "method", "path", "peer", "principal", "query")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         """Read what `scope` says; of a header sent twice the last one counts."""
@@ -63,6 +64,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.principal: Principal | None = None  # once it is known who asks
         self._receive = receive
 
     async def body(self, limit: int) -> bytes:

@@ -120,14 +120,15 @@ def refusal(error: RouterError, *, media: bytes = JSON, request_id: bytes | None
     """Return the response that says why nothing was done: GraphQL errors with stable codes."""
     errors = error.errors if isinstance(error, DocumentError) else [error.formatted()]
     return Response(
-        status=_status(error, media),
+        status=status_of(error, media),
         content_type=media + b"; charset=utf-8",
         body=msgspec.json.encode({"errors": errors}),
         headers=tuple(_refusal_headers(error, request_id)),
     )
 
 
-def _status(error: RouterError, media: bytes) -> int:
+def status_of(error: RouterError, media: bytes = GRAPHQL_JSON) -> int:
+    """Return the HTTP status of a refusal that is answered as `media`."""
     if media == JSON and isinstance(error, DocumentError | UnknownOperation):
         return 200
     return _STATUS.get(error.code, 400)

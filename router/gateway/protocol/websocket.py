@@ -14,6 +14,7 @@ import structlog
 
 from router.errors import DocumentError, RouterError, Unauthenticated
 from router.gateway.masking import masked_message
+from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace, trace_of
 from router.gateway.protocol.asgi import Receive, Scope, SendMessage
 from router.gateway.protocol.http import Operation
@@ -42,10 +43,11 @@ class _Closed(Exception):
 class WebSockets:
     """Answers WebSocket connections; without a `sign_in` (a plain router) anybody may ask."""
 
-    def __init__(self, answers: Answers, sign_in: SignIn | None) -> None:
-        """Take how operations are answered, and who checks tokens."""
+    def __init__(self, answers: Answers, sign_in: SignIn | None, audit: AuditTrail) -> None:
+        """Take how operations are answered, who checks tokens, and who is told of refusals."""
         self._answers = answers
         self._sign_in = sign_in
+        self._audit = audit
 
     async def respond(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Serve one connection until it is closed."""
@@ -54,13 +56,30 @@ class WebSockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        connection = _Connection(self._answers, self._sign_in, dict(scope["headers"]), receive, send)
+        peer: str | None = scope["client"][0] if scope.get("client") else None
+        connection = _Connection(
+            self._answers, self._signing_in(peer) if self._sign_in else None, dict(scope["headers"]), receive, send
+        )
         try:
             await connection.serve()
         except* _Closed as group:
             closed = cast("_Closed", group.exceptions[0])
             if closed.code:
                 await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
+
+    def _signing_in(self, peer: str | None) -> SignIn:
+        assert self._sign_in is not None
+        sign_in = self._sign_in
+
+        async def noted(authorization: bytes | None) -> tuple[Principal, float]:
+            try:
+                principal, seconds = await sign_in(authorization)
+            except Unauthenticated as error:
+                self._audit.turned_away(error.code, "WebSocket /graphql", peer)
+                raise
+            return msgspec.structs.replace(principal, address=peer), seconds
+
+        return noted
 
 
 class _Connection:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from shared.errors import MewayzError, NotYet
 from shared.events.consumer import Subscription
 from shared.testing.conformance.subject import Subject
 from shared.testing.rows import plant_tenant
-from shared.testing.samples import sample
-from shared.wire.envelope import Event
+from shared.testing.samples import sample, sample_id
+from shared.wire.envelope import Envelope, Event
 from shared.wire.principal import Principal, system
 
 _WAIT_S = 10.0
@@ -52,7 +53,7 @@ async def an_event_heard_again_changes_nothing(subject: Subject) -> None:
     waiting = dict(running.module.subscriptions)
     for _ in range(2):
         for event_type, subscription in list(waiting.items()):
-            event = subscription.reading.model_validate(_payload(subscription.reading, who))
+            event = _heard(subscription, who)
             try:
                 await _apply(subject, who, subscription, event)
             except NotYet:
@@ -69,11 +70,32 @@ async def an_event_heard_again_changes_nothing(subject: Subject) -> None:
             )
 
 
-async def _apply(subject: Subject, who: Principal, subscription: Subscription, event: Event) -> list[str]:
+async def _apply(subject: Subject, who: Principal, subscription: Subscription, event: Event | Envelope) -> list[str]:
     """Run the handler as the consumer does; return the types of the events it published."""
     async with subject.running.database.transaction(system(who.tenant)) as tx:
         await subscription.handler(tx, event)
         return [published.type for published in tx.events]
+
+
+def _heard(subscription: Subscription, who: Principal) -> Event | Envelope:
+    if subscription.reading is not None:
+        return subscription.reading.model_validate(_payload(subscription.reading, who))
+    assert who.tenant is not None
+    subject, now = sample_id("subject", str(who.tenant)), datetime(2026, 3, 10, 9, tzinfo=UTC)
+    return Envelope(
+        id=sample_id("event", str(who.tenant)),
+        source="/crm",
+        type="deal.close.won",
+        subject=subject,
+        time=now,
+        tenant_id=who.tenant,
+        aggregate_type="Deal",
+        sequence=1,
+        schema_version=1,
+        actor_id=who.user,
+        correlation_id=subject,
+        data={"dealId": str(subject)},
+    )
 
 
 def _payload(kind: type[Event], who: Principal) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The module under test: running, with sample rows in one tenant and none in another."""
 
+import asyncio
 import inspect
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
@@ -9,7 +11,7 @@ from uuid import UUID
 import graphql
 from graphql import GraphQLField, GraphQLNamedType, GraphQLObjectType, GraphQLSchema
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from shared.database.entity import Entity, snake
 from shared.errors import Defect
@@ -19,6 +21,8 @@ from shared.testing.running import Answer, Running
 from shared.testing.samples import sample, sample_id
 from shared.values import outside_name
 from shared.wire.principal import Principal
+
+_WAIT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,11 @@ class Subject:
     async def of(cls, running: Running) -> "Subject":
         """Make the tenants and the rows."""
         ada, bob = await running.new_tenant(), await running.new_tenant()
+        if ">" in running.module.subscriptions:
+            await _heard_of(running, ada)
         await plant_tenant(running.module, running.database, bob)
         schema = graphql.build_schema(running.module.sdl(), assume_valid=True)
-        rows = await plant_rows(running.module, running.database, ada)
+        rows = await _with_own(running, await plant_rows(running.module, running.database, ada), ada)
         return cls(running, ada, bob, rows, schema)
 
     def lists(self) -> list[tuple[type[Entity], str, str]]:
@@ -143,6 +149,27 @@ def codes(answer: Answer) -> list[str]:
         raise Defect("The command answered nothing.")
     (payload,) = answer.data.values()
     return [str(error["code"]) for error in payload["userErrors"]]
+
+
+async def _heard_of(running: Running, who: Principal) -> None:
+    """Wait until a module that hears everything has heard that the tenant exists."""
+    end = time.monotonic() + _WAIT_S
+    while True:
+        async with running.database.transaction(who) as tx:
+            if (await tx.session.execute(text("select 1 from kit.inbox_key"))).first():
+                return
+        assert time.monotonic() < end, f"nothing was heard in {_WAIT_S} s"
+        await asyncio.sleep(0.05)
+
+
+async def _with_own(running: Running, rows: Rows, who: Principal) -> Rows:
+    """Return the rows with those that the module made by itself, of events."""
+    found: dict[type[Entity], list[Entity]] = {}
+    async with running.database.transaction(who) as tx:
+        for model, planted in rows.items():
+            known = {row.id for row in planted}
+            found[model] = [*planted, *(row for row in await tx.all(select(model)) if row.id not in known)]
+    return found
 
 
 def _named_type(field: GraphQLField) -> GraphQLNamedType:

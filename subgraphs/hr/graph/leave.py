@@ -162,7 +162,7 @@ async def leave_balance(tx: Transaction, employee_id: UUID, as_of: date | None =
 async def absences(
     tx: Transaction, starts_on: date, ends_on: date, department_id: UUID | None = None
 ) -> list[LeaveRequest]:
-    """Return who is away in a span of days, at most 500."""
+    """Return who is away in a span of days, at most 500; why they are only tells who may read the leave itself."""
     meets = (LeaveRequest.starts_on <= ends_on, LeaveRequest.ends_on >= starts_on, LeaveRequest.status.in_(_AWAY))
     statement = select(LeaveRequest).where(*meets).order_by(LeaveRequest.starts_on, LeaveRequest.id).limit(500)
     if department_id is not None:

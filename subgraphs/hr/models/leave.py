@@ -12,10 +12,11 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Refusal
-from shared.values import Ref
+from shared.values import Ref, Sensitive
 from subgraphs.hr.events import LeaveApproved, LeaveCancelled, LeaveDay, LeaveRequested
 
 HALF = Decimal("0.5")
+_WHY = "hr.leave_request.read"  # who may see that someone is away may not see why
 
 
 class LeaveRequestKind(StrEnum):
@@ -182,12 +183,12 @@ class LeaveRequest(Entity):
     starts_on: Mapped[date]
     ends_on: Mapped[date]
     days: Mapped[Decimal]
-    kind: Mapped[LeaveRequestKind] = default(LeaveRequestKind.ANNUAL)
+    kind: Mapped[Annotated[LeaveRequestKind, Sensitive(_WHY)]] = default(LeaveRequestKind.ANNUAL)
     status: Mapped[LeaveRequestStatus] = default(LeaveRequestStatus.REQUESTED)
     half_day: Mapped[LeaveHalfDay | None] = default(None)
     dates: Mapped[tuple[LeaveDay, ...]] = default(())
-    balance_after: Mapped[Decimal | None] = default(None)
-    reason: Mapped[str | None] = default(None)
+    balance_after: Mapped[Annotated[Decimal | None, Sensitive(_WHY)]] = default(None)
+    reason: Mapped[Annotated[str | None, Sensitive(_WHY)]] = default(None)
 
     def plan(self, working_days: Sequence[date]) -> None:
         """Set the days this leave takes: working days, or half of one (HR-4). Raises NoWorkingDay."""

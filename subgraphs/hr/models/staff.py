@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid, Refusal
-from shared.values import Ref, Searchable
+from shared.values import Ref, Searchable, Sensitive
 from subgraphs.hr.events import EmployeeHired, EmployeeTerminated, EmployeeTransferred
 
 
@@ -77,7 +77,7 @@ class Employee(Entity):
     manager_id: Mapped[Annotated[UUID | None, Ref("Employee", reverse="reports")]] = default(None)
     user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
     left_on: Mapped[date | None] = default(None)
-    leaving_reason: Mapped[Annotated[str | None, Field(max_length=500)]] = default(None)
+    leaving_reason: Mapped[Annotated[str | None, Field(max_length=500), Sensitive("hr.employee.write")]] = default(None)
     fte: Mapped[Annotated[Decimal, Field(gt=0, le=1)]] = default(Decimal(1))
     status: Mapped[EmployeeStatus] = default(EmployeeStatus.ACTIVE)
 

@@ -9,7 +9,9 @@ import msgspec
 from shared.clock import new_id
 from shared.errors import InvalidInput
 from shared.module.http import HttpAnswer, HttpRequest, route
+from shared.wire.principal import system
 from shared.wire.token import ACCESS_TOKEN_LIFE, jwk, sign_access
+from subgraphs.identity.events import SessionIssued
 from subgraphs.identity.models.users import folded
 from subgraphs.identity.sign_in import passwords
 from subgraphs.identity.sign_in.admission import Admission, Device, admit, end_session, is_alive
@@ -201,6 +203,9 @@ async def supervisor_session(request: HttpRequest) -> HttpAnswer:
     now = request.clock.now()
     session = Family(new_id(now), person.user_id, here.id, now + ACCESS_TOKEN_LIFE)
     admission = await _admit(request, session, here, device=Device("mewayz token", None))
+    if admission:
+        async with request.database.transaction(system(here.id)) as tx:
+            tx.publish(SessionIssued(session_id=session.id, user_id=person.user_id, issued_to="mewayz token"))
     return _answer(request, ring, admission, None, here, places) if admission else _refused()
 
 

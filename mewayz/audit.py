@@ -1,0 +1,52 @@
+"""`mewayz audit`: whether the audit log is what it was when it was written."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from mewayz.folders import folders_of
+from shared.errors import InvalidInput
+from shared.wire import control
+from shared.wire.occasion import PLATFORM
+
+audit = typer.Typer(help="The audit log: whether its chains hold", no_args_is_help=True)
+_LONG_S = 3600
+
+
+class BrokenChain(InvalidInput):
+    """A chain of the audit log does not hold."""
+
+    code = "BROKEN_CHAIN"
+
+
+@audit.callback()
+def _group() -> None:  # so that `verify` stays a word of the command line
+    pass
+
+
+@audit.command("verify")
+def verify(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant: its slug or id")] = None,
+    data: Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")] = Path("var"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Check every record and seal of the audit log; exit 1 where one was changed, taken out or put in
+
+    The head that is printed is the chain's last hash: kept elsewhere, it tells of a chain that was written anew.
+    """
+    from mewayz.runtime.client import command
+
+    asked = control.Operate("verify_log", "audit_log", {"tenant": tenant} if tenant else {})
+    rows: list[Any] = command(folders_of(data), asked, timeout_s=_LONG_S).result
+    if as_json:
+        typer.echo(msgspec.json.encode(rows).decode())
+    else:
+        for row in rows:
+            name = "platform" if row["tenant"] == str(PLATFORM) else row["tenant"]
+            outcome = f"✘ {row['fault']}" if row["fault"] else "whole"
+            typer.echo(f"{name:<36}  {row['records']} records  {row['seals']} seals  {row['head'][:16]}  {outcome}")
+    broken = [row for row in rows if row["fault"]]
+    if broken:
+        raise BrokenChain(f"{len(broken)} of {len(rows)} chains do not hold: compare with a backup of the audit log.")

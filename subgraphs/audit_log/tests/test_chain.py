@@ -1,0 +1,184 @@
+"""The chain: every event once, in one line a tenant, and no change of it goes unnoticed (AUD-1 to AUD-4)."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+import asyncpg
+import pytest
+
+from shared.wire.principal import Principal, system
+from subgraphs.audit_log import models
+from subgraphs.audit_log.verification import verify_tenant
+from tests.modules import RunningModule, Starter, until
+
+pytestmark = pytest.mark.anyio
+_IDS = UUID("6d657761-797a-5000-8000-617564697400")
+_RECORDS = "{ auditRecords(first: 100, sort: {field: SEQUENCE, direction: ASC}) { nodes { id sequence subject action moduleSlug entityType entityReference changeSummary actorUser { id } occurrences origin { address userAgent } chainHash previousHash } } }"
+
+
+@pytest.fixture(scope="session")
+async def audit_log(start_module: Starter) -> RunningModule:
+    return await start_module("audit_log")
+
+
+async def told(
+    audit_log: RunningModule, who: Principal, name: str, event_type: str, data: dict[str, Any], **more: Any
+) -> UUID:
+    """Publish an event about the thing `name`, done by `who`."""
+    subject = uuid5(_IDS, f"{who.tenant}/{name}")
+    return await audit_log.publish(
+        who.tenant, event_type, more.pop("aggregate", "Deal"), subject, more.pop("sequence", 1), data,
+        **{"actorid": str(who.user), "source": "/crm", **more},
+    )  # fmt: skip
+
+
+async def records(audit_log: RunningModule, who: Principal, count: int) -> list[dict[str, Any]]:
+    """Return the records of a tenant once there are so many, without the one of its making."""
+
+    async def there() -> bool:
+        return len(await audit_log.rows(who.tenant, "select 1 from audit_record")) == count + 1
+
+    await until(there, 30)
+    answer = await audit_log.execute(who, _RECORDS)
+    assert not answer.errors, answer.errors
+    return [one for one in answer.data["auditRecords"]["nodes"] if one["subject"] != "tenant.created"]
+
+
+async def as_owner(audit_log: RunningModule, tenant: UUID | None, statement: str) -> None:
+    """Change what the module itself can't: as the role that owns the table, in the tenant."""
+    connection = await asyncpg.connect(audit_log.urls.owner_url)
+    try:
+        await connection.execute(
+            "create policy tampering on audit_log.audit_record to mewayz_audit_log_owner"
+            " using (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)"
+        )
+        await connection.execute(f"set app.tenant_id = '{tenant}'")
+        await connection.execute(statement)
+    finally:
+        await connection.execute("drop policy tampering on audit_log.audit_record")
+        await connection.close()
+
+
+async def test_every_event_of_any_module_leaves_one_record(audit_log: RunningModule) -> None:
+    """AUD-3: who, what, when, from where; the same event again leaves none"""
+    ada = await audit_log.new_tenant()
+    data = {"dealId": "d1", "status": "WON", "title": "A secret title", "amount": {"amount": "1", "currency": "CNY"}}
+
+    won = await told(audit_log, ada, "d1", "deal.close.won", data, origin="192.0.2.7")
+    await told(audit_log, ada, "c1", "customer.created", {"name": "ACME"}, aggregate="Customer")
+    await records(audit_log, ada, 2)
+    await told(audit_log, ada, "d1", "deal.close.won", data, origin="192.0.2.7", id=won, sequence=2)
+    await told(audit_log, ada, "c2", "customer.created", {"name": "Other"}, aggregate="Customer")
+
+    found = await records(audit_log, ada, 3)
+    deal = next(one for one in found if one["subject"] == "deal.close.won")
+    assert deal["action"] == "EXECUTE"
+    assert deal["entityType"] == "Deal"
+    assert deal["moduleSlug"] == "crm"
+    assert deal["actorUser"] == {"id": str(ada.user)}
+    assert deal["origin"]["address"] == "192.0.2.7"
+    assert deal["changeSummary"] == "dealId=d1 status=WON"  # AUD-4: neither words nor amounts
+    assert [one["action"] for one in found if one["subject"] == "customer.created"] == ["CREATE", "CREATE"]
+
+
+async def test_refusals_sign_ins_and_reads_have_actions_of_their_own(audit_log: RunningModule) -> None:
+    """AUD-3"""
+    ada = await audit_log.new_tenant()
+    refused = {"code": "FORBIDDEN", "target": "/graphql", "count": 7, "userAgent": "curl"}
+
+    await told(audit_log, ada, "r1", "gateway.request.refused", refused, aggregate="Refusal", origin="192.0.2.8")
+    await told(audit_log, ada, "s1", "gateway.session.begun", {"target": "/auth/login"}, aggregate="SignIn")
+    read = {"readerId": str(ada.user), "entity": "LeaveRequest", "fields": ["kind"], "rowIds": ["l1"], "rowCount": 1}
+    await told(audit_log, ada, "e1", "hr.sensitive.read", read, aggregate="HrReader", source="/hr")
+
+    found = {one["action"]: one for one in await records(audit_log, ada, 3)}
+    assert found.keys() == {"DENIED", "LOGIN", "READ"}
+    assert found["DENIED"]["occurrences"] == 7
+    assert found["DENIED"]["origin"] == {"address": "192.0.2.8", "userAgent": "curl"}
+    assert found["READ"]["changeSummary"] == f"readerId={ada.user} entity=LeaveRequest fields=kind rowIds=l1 rowCount=1"
+
+
+async def test_one_can_ask_by_person_module_and_time(audit_log: RunningModule) -> None:
+    ada = await audit_log.new_tenant()
+    await told(audit_log, ada, "d1", "deal.close.won", {})
+    await told(audit_log, ada, "x1", "invoice.issued", {}, aggregate="Invoice", source="/invoicing", actorid=None)
+    await records(audit_log, ada, 2)
+    query = "query($f: AuditRecordFilter) { auditRecords(filter: $f) { nodes { subject } } }"
+
+    async def asked(**filter: Any) -> list[str]:
+        answer = await audit_log.execute(ada, query, f=filter)
+        return sorted(one["subject"] for one in answer.data["auditRecords"]["nodes"])
+
+    assert await asked(actorUserId={"eq": str(ada.user)}) == ["deal.close.won"]
+    assert await asked(moduleSlug={"eq": "invoicing"}) == ["invoice.issued"]
+    assert await asked(occurredAt={"lt": "2020-01-01T00:00:00Z"}) == []
+
+
+async def test_the_module_itself_can_neither_change_nor_delete_a_record(audit_log: RunningModule) -> None:
+    """AUD-1: its role has no right to"""
+    ada = await audit_log.new_tenant()
+    await told(audit_log, ada, "d1", "deal.close.won", {})
+    await records(audit_log, ada, 1)
+
+    for statement in ("update audit_record set subject = 'x'", "delete from audit_record", "truncate audit_record"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await audit_log.rows(ada.tenant, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update audit_log.audit_record set change_summary = 'nothing' where sequence = 2",
+        "delete from audit_log.audit_record where sequence = 2",
+        "update audit_log.audit_record set actor_user_id = null where sequence = 3",
+    ],
+)
+async def test_whatever_is_changed_behind_its_back_is_found(audit_log: RunningModule, statement: str) -> None:
+    """AUD-2: a record changed, one taken out, another person put in"""
+    ada = await audit_log.new_tenant()
+    for number in range(4):
+        await told(audit_log, ada, f"d{number}", "deal.close.won", {"dealId": f"d{number}"})
+    await records(audit_log, ada, 4)
+    async with audit_log.database.transaction(ada) as tx:
+        assert (await verify_tenant(tx)).is_whole
+
+    await as_owner(audit_log, ada.tenant, statement)
+
+    async with audit_log.database.transaction(ada) as tx:
+        found = await verify_tenant(tx)
+        await models.seal(tx)
+    assert not found.is_whole
+    answer = await audit_log.execute(ada, "{ auditVerification { isWhole firstBadRecordId } }")
+    assert answer.data["auditVerification"]["isWhole"] is False
+    assert str(found.first_bad) == answer.data["auditVerification"]["firstBadRecordId"]
+
+    async def detected() -> bool:
+        return len(await audit_log.outgoing(ada.tenant, "audit.tamper.detected")) == 1
+
+    await until(detected)
+    assert await audit_log.rows(ada.tenant, "select 1 from audit_seal") == []
+
+
+async def test_a_seal_tells_that_the_end_was_cut_off(audit_log: RunningModule) -> None:
+    """AUD-2: a chain without its last records is whole in itself; its seal tells"""
+    ada = await audit_log.new_tenant()
+    for number in range(3):
+        await told(audit_log, ada, f"d{number}", "deal.close.won", {})
+    await records(audit_log, ada, 3)
+    async with audit_log.database.transaction(system(ada.tenant)) as tx:
+        await models.seal(tx)
+        await models.seal(tx)  # nothing new: no second seal
+
+    async def sealed() -> bool:
+        return len(await audit_log.outgoing(ada.tenant, "audit.sealed")) == 1
+
+    await until(sealed)
+    async with audit_log.database.transaction(ada) as tx:
+        assert (await verify_tenant(tx)).seals == 1
+
+    await as_owner(audit_log, ada.tenant, "delete from audit_log.audit_record where sequence > 2")
+
+    async with audit_log.database.transaction(ada) as tx:
+        found = await verify_tenant(tx)
+    assert not found.is_whole
+    assert "seal" in found.fault
