@@ -101,7 +101,7 @@ class Platform:
     def __init__(self, data: Path, *arguments: str, modules_from: Sequence[Path] = (), demo: bool = False) -> None:
         """Run on the folder `data` with further arguments of `mewayz up`; the port is a free one."""
         self.data = data
-        self.port = _free_port()
+        self.port = free_port()
         self.lines: list[str] = []  # what `up` has printed
         folders = [argument for folder in modules_from for argument in ("--modules-from", str(folder))]
         self._arguments = ["--demo" if demo else "--no-demo", *folders, *arguments]
@@ -195,15 +195,16 @@ class Platform:
         return answer.status, json.loads(content) if content else None
 
 
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def _read(process: subprocess.Popen[str], printed: Queue[str | None]) -> None:
     assert process.stdout is not None
     with process.stdout as lines:
         for line in lines:
             printed.put(line.rstrip("\n"))
     printed.put(None)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

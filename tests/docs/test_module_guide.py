@@ -1,6 +1,5 @@
 """docs/module-guide.md is run: its commands, its files, its query, in the order of the page."""
 
-import re
 import shlex
 import subprocess
 import sys
@@ -12,15 +11,14 @@ import pytest
 
 import subgraphs
 from mewayz.compose import compose_modules
-from mewayz.modules import REPOSITORY
 from mewayz.new_module import write_module
 from shared.testing.conformance import CHECKS, Subject
+from tests.docs.pages import blocks
 from tests.modules import Starter, until
 
 pytestmark = pytest.mark.anyio
 
-_GUIDE = (REPOSITORY / "docs" / "module-guide.md").read_text()
-_BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", _GUIDE, re.DOTALL | re.MULTILINE)
+_BLOCKS = blocks("module-guide.md")
 _CUSTOMER = UUID("6d657761-797a-5000-8000-000000000001")
 _DEAL = UUID("6d657761-797a-5000-8000-000000000002")
 # A process of its own for each migration, as on the command line: the models are read anew.

