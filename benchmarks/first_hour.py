@@ -67,8 +67,13 @@ class Clone:
         lines: list[str] = []
         for line in self._up.stdout:
             lines.append(line)
+            if len(lines) == 1:
+                self.steps.append(("./justw up: install the packages, look around", time.monotonic() - began))
+                began = time.monotonic()
             if line.startswith("step=ready"):
-                self.steps.append(("./justw up", time.monotonic() - began))
+                self.steps.append(
+                    ("./justw up: servers, modules, demo companies, until ready", time.monotonic() - began)
+                )
                 return
         sys.exit("✘ ./justw up ended:\n" + "".join(lines))
 
