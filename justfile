@@ -23,6 +23,10 @@ doctor *args:
 status *args:
     @.venv/bin/mewayz status "$@"
 
+# Watch modules, requests and events live
+top *args:
+    @.venv/bin/mewayz top "$@"
+
 # Print the addresses of what runs
 urls *args:
     @.venv/bin/mewayz urls "$@"

@@ -11,6 +11,7 @@ from mewayz.db import db
 from mewayz.events import events
 from mewayz.failures import StartFailure
 from mewayz.folders import folders_of
+from mewayz.look import look
 from shared.errors import MewayzError
 from shared.wire import control
 
@@ -26,6 +27,7 @@ app.add_typer(demo, name="demo")
 app.add_typer(events, name="events")
 app.add_typer(db, name="db")
 app.add_typer(audit, name="audit")
+app.add_typer(look)
 
 Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]
@@ -106,16 +108,6 @@ def doctor(
 
 
 @app.command()
-def status(data: Data = Path("var"), as_json: AsJson = False) -> None:
-    """Show what runs, what does not, and why"""
-    from mewayz.runtime.client import ask
-    from mewayz.status import as_text, printed
-
-    found = ask(folders_of(data), control.GetStatus(), control.Status)
-    typer.echo(printed(found) if as_json else as_text(found))
-
-
-@app.command()
 def start(name: Name, data: Data = Path("var")) -> None:
     """Let a stopped or parked module run again"""
     _command(data, control.Start(name))
@@ -143,29 +135,6 @@ def token(
 ) -> None:
     """Print an access token for ten minutes, and nothing else"""
     typer.echo(_command(data, control.GetToken(tenant, user)).token)
-
-
-@app.command()
-def urls(data: Data = Path("var")) -> None:
-    """Print the addresses of what runs"""
-    from mewayz.runtime.client import ask
-
-    found = ask(folders_of(data), control.GetStatus(), control.Status)
-    typer.echo(f"API       {found.api}\nGraphiQL  {found.graphiql}")
-
-
-@app.command()
-def logs(
-    name: Annotated[str | None, typer.Argument(help="A module, or router, supervisor, postgres, nats, zygote")] = None,
-    data: Data = Path("var"),
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines of each log")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing")] = False,
-) -> None:
-    """Print the end of the logs"""
-    from mewayz.status import log_lines
-
-    for line in log_lines(folders_of(data).log, name, lines=lines, follow=follow):
-        typer.echo(line)
 
 
 @demo.command("logins")

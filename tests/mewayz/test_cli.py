@@ -28,7 +28,15 @@ except SystemExit:
 
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["stop", "crm"], ["start", "crm"], ["token", "--tenant", "lumen"], ["down"], ["demo", "logins"]],
+    [
+        ["status"],
+        ["top"],
+        ["stop", "crm"],
+        ["start", "crm"],
+        ["token", "--tenant", "lumen"],
+        ["down"],
+        ["demo", "logins"],
+    ],
 )
 def test_without_a_running_platform_it_is_one_sentence_and_exit_code_3(tmp_path: Path, command: list[str]) -> None:
     done = _mewayz(*command, "--data", str(tmp_path))

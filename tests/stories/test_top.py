@@ -1,0 +1,56 @@
+"""`mewayz top` shows what really happens: requests, fetches, events; as JSON once, and on a terminal until Ctrl-C."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.stories.world import F0, World
+
+_COUNTED = {"total", "perSecond", "failedPerSecond", "meanMs"}
+
+
+def test_one_look_counts_the_requests_fetches_and_events_of_its_interval(lumen: F0) -> None:
+    platform = lumen.world.platform
+    lumen.ask("{ deals(first: 1) { nodes { id } } }")
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(platform.run, "top", "--once", "--json", "--interval", "4")
+        while not looking.done():
+            lumen.open_deal()
+        load = json.loads(looking.result().stdout)
+
+    crm = next(one for one in load["modules"] if one["name"] == "crm")
+    assert load["requests"]["perSecond"] > 0
+    assert load["events"]["perSecond"] > 0
+    assert set(crm["fetches"]) == _COUNTED
+    assert crm["fetches"]["perSecond"] > 0
+    assert crm["fetches"]["meanMs"] > 0
+    assert crm["state"] == "ready"
+    assert crm["memoryMb"] > 1
+
+
+def test_on_a_terminal_it_renews_itself_until_ctrl_c(world: World) -> None:
+    terminal, inner = pty.openpty()
+    command = [sys.executable, "-m", "mewayz", "top", "--interval", "0.2", "--data", str(world.platform.data)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"}  # noqa: TID251
+    process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=environment)
+    os.close(inner)
+    seen = b""
+    end = time.monotonic() + 30
+    while seen.count(b"invoicing") < 2 and time.monotonic() < end:
+        seen += os.read(terminal, 1 << 16)
+
+    process.send_signal(signal.SIGINT)
+    try:
+        while os.read(terminal, 1 << 16):
+            pass
+    except OSError:  # the terminal's other end is closed
+        pass
+
+    assert process.wait(20) == 0
+    assert seen.count(b"invoicing") >= 2, seen
+    assert b"requests" in seen
