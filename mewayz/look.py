@@ -43,6 +43,23 @@ def top(
 
 
 @look.command()
+def errors(
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/errors.md")] = False,
+) -> None:
+    """List every error code there is, and what it means"""
+    import msgspec
+
+    from mewayz.error_catalogue import as_markdown, as_text, catalogue
+
+    found = catalogue()
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+    else:
+        typer.echo(as_markdown(found) if markdown else as_text(found), nl=not markdown)
+
+
+@look.command()
 def urls(data: Data = Path("var")) -> None:
     """Print the addresses of what runs"""
     from mewayz.runtime.client import ask

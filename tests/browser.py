@@ -70,6 +70,27 @@ class Page:
         self.evaluate(f"document.querySelector({json.dumps(selector)}).focus()")
         self._call("Input.insertText", text=text)
 
+    def insert(self, text: str) -> None:
+        """Type text into what has the focus."""
+        self._call("Input.insertText", text=text)
+
+    def press(self, key: str, *, control: bool = False) -> None:
+        """Press and release a letter's key, with Ctrl held down or without."""
+        code = {"key": key, "code": f"Key{key.upper()}", "windowsVirtualKeyCode": ord(key.upper())}
+        for kind in ("rawKeyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, modifiers=2 if control else 0, **code)
+
+    def choose(self, selector: str, label: str) -> None:
+        """Choose an option of a select by its label, as a person does."""
+        self.until(
+            f"[...document.querySelectorAll('{selector} option')].some(one => one.label === {json.dumps(label)})"
+        )
+        self.evaluate(
+            f"(select => {{ select.value = [...select.options].find(one => one.label === {json.dumps(label)}).value;"
+            " select.dispatchEvent(new Event('change', {bubbles: true})) })"
+            f"(document.querySelector({json.dumps(selector)}))"
+        )
+
     def click(self, selector: str) -> None:
         """Click an element."""
         self.until(f"!!document.querySelector({json.dumps(selector)})")

@@ -56,11 +56,13 @@ class World:
         assert payload["userErrors"] == [], payload
         return next(value for key, value in payload.items() if key not in ("userErrors", "receipt"))
 
-    def rows(self, module: str, tenant: UUID | None, statement: str, *args: Any) -> list[dict[str, Any]]:
-        """Return rows of a module's database as its app role sees them in a tenant; None: in no tenant."""
+    def rows(
+        self, module: str, tenant: UUID | None, statement: str, *args: Any, role: str = "app"
+    ) -> list[dict[str, Any]]:
+        """Return rows of a module's database as one of its roles sees them in a tenant; None: in no tenant."""
 
         async def read() -> list[dict[str, Any]]:
-            connection = await self._connect(module, "app")
+            connection = await self._connect(module, role)
             try:
                 if tenant is not None:
                     await connection.execute(f"set app.tenant_id = '{tenant}'")

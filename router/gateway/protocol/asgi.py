@@ -27,8 +27,8 @@ _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
 )
+_NEVER_KEPT = b"no-store"
 
 
 class ClientGone(Exception):
@@ -36,12 +36,13 @@ class ClientGone(Exception):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is ready to be sent whole."""
+    """An answer that is ready to be sent whole; `cache` is its cache-control."""
 
     status: int = 200
     content_type: bytes = b"application/json; charset=utf-8"
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    cache: bytes = _NEVER_KEPT
 
 
 class Streamed(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +134,12 @@ def with_headers(send: SendMessage, headers: tuple[tuple[bytes, bytes], ...]) ->
 
 async def respond_in_pieces(request: Request, send: SendMessage, response: Streamed) -> None:
     """Send each piece as it comes; the work behind it ends when the client closes the connection."""
-    headers = [(b"content-type", response.content_type), *_ALWAYS, *response.headers]
+    headers = [
+        (b"content-type", response.content_type),
+        (b"cache-control", _NEVER_KEPT),
+        *_ALWAYS,
+        *response.headers,
+    ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def all_pieces() -> None:
@@ -150,6 +156,7 @@ async def respond(send: SendMessage, response: Response) -> None:
     headers = [
         (b"content-type", response.content_type),
         (b"content-length", str(len(response.body)).encode()),
+        (b"cache-control", response.cache),
         *_ALWAYS,
         *response.headers,
     ]

@@ -33,6 +33,8 @@ _POLICY = (
     b"font-src 'self' data:; worker-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     b"frame-ancestors 'none'"
 )
+# Assets carry a hash of their content in their name, so what a browser has of them is right for ever.
+_FOR_EVER = b"public, max-age=31536000, immutable"
 _HEADERS = ((b"content-security-policy", _POLICY), (b"referrer-policy", b"no-referrer"))
 
 
@@ -69,7 +71,8 @@ class GraphiQL:
             headers = (*headers, (b"content-encoding", b"gzip"))
         else:
             body = gzip.decompress(body)
-        return Response(body=body, content_type=_TYPES[Path(name).suffix], headers=headers)
+        cache = _FOR_EVER if name.startswith("assets/") else b"no-store"
+        return Response(body=body, content_type=_TYPES[Path(name).suffix], headers=headers, cache=cache)
 
     async def _plan(self, request: Request) -> Response:
         if request.method != "POST":

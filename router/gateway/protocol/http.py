@@ -131,7 +131,12 @@ def status_of(error: RouterError, media: bytes = GRAPHQL_JSON) -> int:
     """Return the HTTP status of a refusal that is answered as `media`."""
     if media == JSON and isinstance(error, DocumentError | UnknownOperation):
         return 200
-    return _STATUS.get(error.code, 400)
+    return status_of_code(error.code)
+
+
+def status_of_code(code: str) -> int:
+    """Return the HTTP status of a refused request, by the code of its error."""
+    return _STATUS.get(code, 400)
 
 
 def _refusal_headers(error: RouterError, request_id: bytes | None) -> Iterator[tuple[bytes, bytes]]:

@@ -1,5 +1,7 @@
 """GraphiQL is served from here alone; what its panels ask is told only to who is signed in."""
 
+import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,29 @@ async def test_the_page_may_ask_no_other_machine(tmp_path: Path) -> None:
         page = await made.get("/graphiql")
 
     assert page.status == 200
+    assert page.headers["cache-control"] == "no-store"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self';" in policy
+    assert "connect-src 'self'" in policy
+    assert "http" not in policy
     assert b'<div id="root">' in page.body
     assert b"http://" not in page.body
     assert b"https://" not in page.body
+
+
+async def test_assets_come_compressed_and_are_kept_for_ever(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        page = await made.get("/graphiql")
+        (script,) = re.findall(rb'src="(/graphiql/assets/[^"]+[.]js)"', page.body)
+        packed = await made.get(script.decode(), headers={"accept-encoding": "gzip, br"})
+        plain = await made.get(script.decode())
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert packed.headers["vary"] == "accept-encoding"
+    assert "content-encoding" not in plain.headers
+    assert gzip.decompress(packed.body) == plain.body
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ function Plan() {
   return (
     <>
       <p>
-        {plan.fetches.length} fetches in {plan.levels} levels · answered in {plan.ms} ms
+        {plan.fetches.length} fetches in {plan.levels} levels
+        {plan.ms === undefined ? ', for each event' : ` · answered in ${plan.ms} ms`}
       </p>
       <div className="scroll">
         <Picture plan={plan} />
