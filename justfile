@@ -98,3 +98,11 @@ graphiql:
 # Measure: `bench startup --json`
 bench name *args:
     @shift; .venv/bin/python -m benchmarks.{{ name }} "$@"
+
+# Draw the documentation's pictures again (needs Chromium and, for Mermaid, npm)
+pictures:
+    @.venv/bin/python web/pictures/make.py
+
+# Build the documentation as a site into var/site; `docs serve` shows it at localhost:8000 while you write
+docs action="build":
+    @.venv/bin/zensical "$1" {{ if action == "build" { "--strict --clean" } else { "" } }}

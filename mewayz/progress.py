@@ -62,6 +62,14 @@ def screen(stream: TextIO = sys.stdout) -> Screen:
     return PlainScreen(stream) if plain else Terminal()
 
 
+_NEXT = (
+    ("./justw top", "modules, requests and events live"),
+    ("./justw token --tenant lumen", "an access token, for curl"),
+    ("./justw stop invoicing", "take a module away: the others go on; start brings it back"),
+    ("./justw new-module loyalty", "a module of your own: docs/module-guide.md"),
+)
+
+
 class PlainScreen:
     """One line a report, `step=postgres status=ok seconds=0.8`, for logs and other programs."""
 
@@ -107,10 +115,15 @@ class Terminal:
             case Failed(code, message, remedy):
                 self._console.print(f"[red]✘[/] {message}  [dim]\\[{code}][/]\n  → {remedy}")
             case Ready(address, seconds, logins):
-                self._console.print(f"\n  Ready in {seconds:.1f} s\n\n  API        {address}/graphql")
-                self._console.print(f"  GraphiQL   {address}/graphiql\n")
-                for line in logins:
-                    self._console.print(f"  {line}")
-                self._console.print("\n  Stop with Ctrl-C: nothing is lost.  What runs: ./justw status")
+                self._console.print(f"\n  [bold]Ready in {seconds:.1f} s[/]\n\n  API        {address}/graphql")
+                self._console.print(f"  GraphiQL   {address}/graphiql")
+                if logins:
+                    self._console.print("\n  Sign in    as one of these; ./justw demo logins  prints their passwords")
+                    for line in logins:
+                        self._console.print(f"    {line}")
+                self._console.print("\n  Try next, in another terminal")
+                for command, what in _NEXT:
+                    self._console.print(f"    {command:<29}{what}")
+                self._console.print("\n  Stop       Ctrl-C; nothing is lost")
             case Stopped(seconds):
                 self._console.print(f"  Stopped in {seconds:.1f} s, nothing lost.")

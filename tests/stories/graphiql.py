@@ -23,16 +23,18 @@ def open_panel(page: Page, title: str) -> None:
 
 
 def ask(page: Page, query: str) -> None:
-    """Put a query in place of what the editor holds, and run it."""
+    """Put a query in place of what the editor holds, and run it; the operation has a name."""
     page.until(f"!!document.querySelector({json.dumps(_EDITOR)})")
     page.evaluate(f"document.querySelector({json.dumps(_EDITOR + ' textarea')}).focus()")
     page.press("a", control=True)
     page.insert(query)
-    run(page)
+    run(page, query.split("{")[0].split()[1])
 
 
-def run(page: Page) -> None:
-    """Press the button that runs the operation."""
+def run(page: Page, name: str) -> None:
+    """Press the button that runs the operation, once GraphiQL has read its name: it does so a moment after a change."""
+    tab = "document.querySelector('.graphiql-tab-active')?.innerText.trim()"
+    page.until(f"{tab} === {json.dumps(name)}")
     page.click(".graphiql-execute-button")
 
 

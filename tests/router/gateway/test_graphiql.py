@@ -17,11 +17,11 @@ async def test_the_page_may_ask_no_other_machine(tmp_path: Path) -> None:
         page = await made.get("/graphiql")
 
     assert page.status == 200
-    assert page.headers["cache-control"] == "no-store"
-    policy = page.headers["content-security-policy"]
-    assert "default-src 'none'; script-src 'self';" in policy
-    assert "connect-src 'self'" in policy
-    assert "http" not in policy
+    assert page.headers[b"cache-control"] == b"no-store"
+    policy = page.headers[b"content-security-policy"]
+    assert b"default-src 'none'; script-src 'self';" in policy
+    assert b"connect-src 'self'" in policy
+    assert b"http" not in policy
     assert b'<div id="root">' in page.body
     assert b"http://" not in page.body
     assert b"https://" not in page.body
@@ -32,13 +32,13 @@ async def test_assets_come_compressed_and_are_kept_for_ever(tmp_path: Path) -> N
         await made.start()
         page = await made.get("/graphiql")
         (script,) = re.findall(rb'src="(/graphiql/assets/[^"]+[.]js)"', page.body)
-        packed = await made.get(script.decode(), headers={"accept-encoding": "gzip, br"})
+        packed = await made.get(script.decode(), **{"accept-encoding": "gzip, br"})
         plain = await made.get(script.decode())
 
-    assert packed.headers["content-encoding"] == "gzip"
-    assert packed.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert packed.headers["vary"] == "accept-encoding"
-    assert "content-encoding" not in plain.headers
+    assert packed.headers[b"content-encoding"] == b"gzip"
+    assert packed.headers[b"cache-control"] == b"public, max-age=31536000, immutable"
+    assert packed.headers[b"vary"] == b"accept-encoding"
+    assert b"content-encoding" not in plain.headers
     assert gzip.decompress(packed.body) == plain.body
 
 
