@@ -120,10 +120,11 @@ class Terminal:
                 if logins:
                     self._console.print("\n  Sign in    as one of these; ./justw demo logins  prints their passwords")
                     for line in logins:
-                        self._console.print(f"    {line}")
+                        email, tenant, role = line.split("  ")
+                        self._console.print(f"    {email:<31}{tenant:<10}{role}")
                 self._console.print("\n  Try next, in another terminal")
                 for command, what in _NEXT:
-                    self._console.print(f"    {command:<29}{what}")
+                    self._console.print(f"    {command:<31}{what}")
                 self._console.print("\n  Stop       Ctrl-C; nothing is lost")
             case Stopped(seconds):
                 self._console.print(f"  Stopped in {seconds:.1f} s, nothing lost.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.browser import Page
 
+RESULT = "(document.querySelector('.result-window .view-lines')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
 _EDITOR = ".graphiql-query-editor .monaco-editor"
 
 
@@ -40,9 +41,8 @@ def run(page: Page, name: str) -> None:
 
 def result(page: Page, holds: str) -> str:
     """Wait until the result shows a text; return all of it that is in sight."""
-    shown = "(document.querySelector('.result-window .view-lines')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
-    page.until(f"({shown}).includes({json.dumps(holds)})")
-    return page.evaluate(shown)
+    page.until(f"({RESULT}).includes({json.dumps(holds)})")
+    return page.evaluate(RESULT)
 
 
 def plan(page: Page) -> list[str]:

@@ -73,7 +73,10 @@ def photograph_platform() -> None:
         process, terminal = _up(Path(folder), port)
         try:
             printed = _until(terminal, "nothing is lost")
-            _export(printed.replace(f":{port}", ":8000").replace(folder, "var"), IMAGES / "up.svg")
+            _export(
+                printed.replace(f":{port} ", ":8000  ").replace(f":{port}", ":8000").replace(folder, "var"),
+                IMAGES / "up.svg",
+            )
             _photograph_graphiql(Path(folder), port)
         finally:
             process.send_signal(signal.SIGINT)
@@ -87,7 +90,7 @@ def _photograph_graphiql(data: Path, port: int) -> None:
     logins = {(tenant, role): (email, password) for email, password, tenant, role in (one.split("\t") for one in lines)}
     with browser(width=1440, height=860) as page:
         sign_in(page, f"http://localhost:{port}", *logins["lumen", "Owner"])
-        ask(page, QUERY)
+        ask(page, "\n".join(line.strip() for line in QUERY.splitlines()))  # the editor indents what is typed
         result(page, "ACME")
         open_panel(page, "Plan of the last operation")
         plan(page)

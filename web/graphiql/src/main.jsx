@@ -1,5 +1,6 @@
 import './workers.js';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { useGraphiQL } from '@graphiql/react';
 import { explorerPlugin } from '@graphiql/plugin-explorer';
 import 'graphiql/style.css';
 import '@graphiql/plugin-explorer/style.css';
@@ -50,10 +51,15 @@ function Door() {
 }
 
 function Who({ session }) {
+  const responseEditor = useGraphiQL((state) => state.responseEditor);
+  const switchTo = async (tenant) => {
+    await switchTenant(tenant);
+    responseEditor?.setValue(''); // what is still shown there is the other tenant's
+  };
   return (
     <div className="who">
       <span>{session.email}</span>
-      <select aria-label="Tenant" value={session.tenant.id} onChange={(event) => switchTenant(event.target.value)}>
+      <select aria-label="Tenant" value={session.tenant.id} onChange={(event) => switchTo(event.target.value)}>
         {session.tenants.map((tenant) => (
           <option key={tenant.id} value={tenant.id}>
             {tenant.name}
@@ -72,7 +78,6 @@ function App() {
   if (!session) return <Door />;
   return (
     <GraphiQL
-      key={session.tenant.id}
       fetcher={fetcher}
       plugins={plugins}
       initialQuery={WELCOME}
