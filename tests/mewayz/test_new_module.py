@@ -1,5 +1,6 @@
 """A new module runs, composes and conforms as it is written; names that can't be are refused in a sentence."""
 
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ async def test_a_new_module_conforms_as_it_is_written(folder: Path, start_module
     for check in CHECKS:
         await check(subject)
 
+    runpy.run_path(str(folder / "rewards" / "tests" / "test_rules.py"))["test_nothing_is_archived_twice"]()
     assert first is not None
     assert first.name == "0001_first_tables.py"
     assert again is None
