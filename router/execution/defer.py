@@ -1,4 +1,4 @@
-"""Answers in pieces: what @defer lets wait comes when its fetches are done.
+"""Answers in pieces: what @defer lets wait comes when its fetches are done, then the items of @stream (`lists.py`).
 
 Source: the GraphQL specification's draft on incremental delivery (`pending`, `incremental`, `completed`, `hasNext`).
 """
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from router.execution.errors import Error
+from router.execution.lists import Lists
 from router.execution.prepared import Prepared
 from router.execution.project import Json, Path, Projection, value_of
 from router.execution.run import Run, Send
@@ -19,13 +20,14 @@ from router.planning.plan import Deferral, FieldShape, Shape
 async def execute_in_pieces(
     prepared: Prepared, variables: Mapping[str, object] | None, send: Send, deadline_s: float
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the payloads of an operation whose plan has deferrals; the errors in them are lists of their own.
+    """Yield the payloads of an operation whose plan is incremental; the errors in them are lists of their own.
 
     Raises BadVariables before the first payload.
     """
     given = prepared.coerced(variables or {})
     run = Run(prepared.compiled, given, send, asyncio.get_running_loop().time() + deadline_s)
-    pieces = _Pieces(prepared, given, run)
+    lists = Lists(prepared.compiled.plan.streams, prepared.stream_counts(given), run)
+    pieces = _Pieces(prepared, given, run, lists)
     fetching = asyncio.ensure_future(run.fetch())
     try:
         async for finished in _progress(fetching, run):
@@ -33,6 +35,8 @@ async def execute_in_pieces(
                 yield payload
             if pieces.is_complete:
                 return
+        while await lists.turn():
+            yield pieces.items()
     finally:
         if not fetching.done():
             fetching.cancel()
@@ -55,7 +59,8 @@ async def _progress(fetching: asyncio.Future[None], run: Run) -> AsyncGenerator[
 class _Pieces:
     """What was told so far. `_shown` is the answer as the client has it by now, `_open` the ids it waits for."""
 
-    def __init__(self, prepared: Prepared, variables: Mapping[str, object], run: Run) -> None:
+    def __init__(self, prepared: Prepared, variables: Mapping[str, object], run: Run, lists: Lists) -> None:
+        self._lists = lists
         self._prepared = prepared
         self._variables = variables
         self._plan = prepared.compiled.plan
@@ -101,10 +106,25 @@ class _Pieces:
         self._shown = Projection(errors).root(_narrowed(self._plan.shape, None), self._run.data)
         if self._shown is not None and self._plan.introspection is not None:
             self._shown |= self._prepared.introspected(self._variables)
-        self._reported.update(map(id, errors))
         pending = self._announce()
+        if self._shown is not None:
+            pending += self._lists.announce(self._plan.shape, self._shown, self._number_list)
+        errors = [one for one in errors if not self._lists.is_held(one)]
+        self._reported.update(map(id, errors))
         payload = {"data": copy.deepcopy(self._shown), **({"errors": errors} if errors else {})}
         return {**payload, "pending": pending, "hasNext": True} if pending else payload
+
+    def items(self) -> dict[str, Any]:
+        """Return the payload with the items of streamed lists that were fetched last."""
+        incremental, completed = self._lists.tell(self._reported)
+        self._open.difference_update(one["id"] for one in completed)
+        told = {"incremental": incremental, "completed": completed}
+        return {**{name: value for name, value in told.items() if value}, "hasNext": bool(self._open)}
+
+    def _number_list(self, path: Path) -> str:
+        number = self._ids[-1, path] = str(len(self._ids))
+        self._open.add(number)
+        return number
 
     def _announce(self) -> list[dict[str, Any]]:
         """Return the `pending` of all places that came to be known, for deferrals that were not told yet."""

@@ -20,6 +20,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     InlineFragmentNode,
+    IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
@@ -72,6 +73,21 @@ class Prepared:
             raise BadVariables([one.formatted for one in checked])
         names = {one.variable.name.value for one in definitions}
         return {**self._literals, **{name: value for name, value in variables.items() if name in names}}
+
+    def stream_counts(self, variables: Mapping[str, object]) -> list[int]:
+        """Return how many items of each streamed list come at once. Raises BadVariables for a negative number."""
+        defaults = {
+            one.variable.name.value: int(one.default_value.value)
+            for one in self.node.variable_definitions or ()
+            if isinstance(one.default_value, IntValueNode)
+        }
+        found: list[int] = []
+        for one in self.compiled.plan.streams:
+            count = variables.get(one.count, defaults.get(one.count)) if isinstance(one.count, str) else one.count
+            if not isinstance(count, int) or count < 0:
+                raise BadVariables([{"message": "initialCount must be a number that is not negative."}])
+            found.append(count)
+        return found
 
     def introspected(self, variables: Mapping[str, object]) -> dict[str, object]:
         """Return what the schema itself answers: `__schema` and `__type` at the root."""
@@ -167,7 +183,7 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
 
 
 def _condition_names(document: DocumentNode) -> frozenset[str]:
-    """Return the variables that @skip, @include and @defer name anywhere in a document."""
+    """Return the variables that @skip, @include, @defer and @stream name as conditions anywhere in a document."""
     found: set[str] = set()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
@@ -178,7 +194,7 @@ def _condition_names(document: DocumentNode) -> frozenset[str]:
 def _collect_conditions(selections: SelectionSetNode, found: set[str]) -> None:
     for node in selections.selections:
         for use in node.directives or ():
-            if use.name.value in ("skip", "include", "defer"):
+            if use.name.value in ("skip", "include", "defer", "stream"):
                 values = [one.value for one in use.arguments or () if one.name.value == "if"]
                 found.update(one.name.value for one in values if isinstance(one, VariableNode))
         if isinstance(node, FieldNode | InlineFragmentNode) and node.selection_set is not None:

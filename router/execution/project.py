@@ -53,6 +53,14 @@ class Projection:
         found = self._object(shape, data, path)
         return None if isinstance(found, _Forbidden) else found
 
+    def items(self, field: FieldShape, items: list[Json], start: int, path: Path) -> list[Json] | None:
+        """Return some items of the list at `path`, the first of them number `start`: None if a null went up to it."""
+        wrapped = _wrapped(field.type).item
+        if wrapped is None:
+            return []
+        found = [self._complete(wrapped, field, one, (*path, number)) for number, one in enumerate(items, start)]
+        return None if any(isinstance(one, _Forbidden) for one in found) else found
+
     def _object(self, shape: Shape, data: dict[str, Json], path: Path) -> dict[str, Json] | _Forbidden | None:
         fields = self.fields(shape, data)
         if fields is None:

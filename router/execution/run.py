@@ -99,6 +99,7 @@ class Run:
         self.sent = 0
         self.finished: set[int] = set()  # fetches that are done
         self.progress = asyncio.Event()
+        self.on_done: Callable[[int], None] | None = None  # called with the id of a fetch before others read its data
         self._plan = plan
         self._variables = variables
         self._send = send
@@ -123,6 +124,18 @@ class Run:
             first.members.append((self._plan.fetches[0], {0: [self.data]}))
             self._arrived.append(([first], event))
             requests = self._requests(self._settle())
+        await self._finish(requests)
+
+    async def again(self, fetches: frozenset[int]) -> None:
+        """Run some fetches once more, on data that has changed; those they need are among them or done."""
+        self.finished -= fetches
+        for number in fetches:
+            self._waits[number] = sum(1 for need in self._plan.fetches[number].fetch.needs if need in fetches)
+            self._open[number] = 1
+        await self._finish(self._requests([self._plan.fetches[one] for one in fetches if not self._waits[one]]))
+
+    async def _finish(self, requests: list[list[Asked]]) -> None:
+        """Send requests, and all that become possible by their answers."""
         async with asyncio.TaskGroup() as tasks:
             while requests or self._waiting:
                 if len(requests) == 1 and not self._waiting:
@@ -203,6 +216,8 @@ class Run:
                 number = compiled.fetch.id
                 self._open[number] -= 1
                 if not self._open[number]:
+                    if self.on_done is not None:
+                        self.on_done(number)
                     ready += self._done(compiled)
         return ready
 

@@ -98,7 +98,7 @@ class Pipeline:
         )
         _check_kind(prepared, request.method)
         caller = Caller(principal, trace, may_repeat=prepared.operation == "query")
-        if in_pieces and prepared.compiled.plan.deferrals:
+        if in_pieces and prepared.compiled.plan.is_incremental:
             pieces = self._streams.pieces(serving, prepared, operation, caller)
             headers = ((b"mewayz-request-id", trace.request_id.encode()),)
             return Streamed(content_type=MULTIPART, chunks=in_parts(pieces), headers=headers)

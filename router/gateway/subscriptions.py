@@ -58,7 +58,7 @@ class Subscriptions:
         if is_safe and prepared.operation == "mutation":
             raise MethodNotAllowed("POST")
         caller = Caller(principal, trace, may_repeat=prepared.operation != "mutation")
-        if prepared.compiled.plan.deferrals:
+        if prepared.compiled.plan.is_incremental:
             return self.pieces(serving, prepared, operation, caller)
         return self._masked(self._found(serving, prepared, operation, caller), caller)
 

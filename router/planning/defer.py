@@ -4,14 +4,14 @@ A fetch that any field needs at once is never deferred. So a fragment is only wo
 own; one that hasn't comes with what is around it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from router.planning.normalize import Defer
 from router.planning.places import Group
 from router.planning.plan import Deferral
 
 
-def deferrals(groups: Iterable[Group]) -> tuple[frozenset[int], dict[Defer, Deferral]]:
+def deferrals(groups: Sequence[Group]) -> tuple[frozenset[int], dict[Defer, Deferral]]:
     """Return the fetches that come at once, and for each @defer what it waits for; several may share one."""
     needed: dict[Defer | None, set[int]] = {None: set()}
     order: dict[Defer, None] = {}
@@ -25,7 +25,9 @@ def deferrals(groups: Iterable[Group]) -> tuple[frozenset[int], dict[Defer, Defe
     told: dict[Defer, Deferral] = {}
     places = {defer: number for number, defer in enumerate(order)}
     if any(places.get(one, 0) > places[defer] for defer in order for one in defer.after):
-        return first, {}  # two fragments share fields in both directions: neither can come first
+        return frozenset(
+            group.id for group in groups
+        ), {}  # two fragments share fields in both directions: neither can come first
     for defer in order:
         before = [told[one] for one in defer.after if one in told]
         fetches = frozenset(needed.get(defer, ())) | {n for one in before for n in one.fetches}

@@ -13,6 +13,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
+    IntValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     StringValueNode,
@@ -45,6 +46,13 @@ class Asked(NamedTuple):
 NOW = Asked()
 
 
+class Streamed(NamedTuple):
+    """One use of @stream: how many items come at once, or the name of the variable that says so."""
+
+    label: str | None
+    first: int | str
+
+
 class _Set(NamedTuple):
     node: SelectionSetNode
     asked: Asked
@@ -57,7 +65,7 @@ _Fields: TypeAlias = "dict[str, list[tuple[FieldNode, Asked]]]"
 class Want:
     """A field that is wanted of an object. `response` is the client's key, None for a field only the planner wants.
 
-    `given` are the arguments that subgraphs fill from contexts.
+    `given` are the arguments that subgraphs fill from contexts; `streamed` lets a list come in pieces.
     """
 
     name: str
@@ -67,6 +75,7 @@ class Want:
     response: str | None
     asked: Asked = NOW
     given: tuple[Given, ...] = ()
+    streamed: Streamed | None = None
 
     @property
     def identity(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -150,7 +159,8 @@ class Normalizer:
                 if one.selection_set is not None
             )
             child = self._select(named(type_text), sets, below) if sets else None
-            yield Want(name, arguments, type_text, child, response, when, given(self._reach, type_name, name, scopes))
+            told = given(self._reach, type_name, name, scopes)
+            yield Want(name, arguments, type_text, child, response, when, told, self._streamed(node))
 
     def _collect(self, type_name: str, sets: tuple[_Set, ...]) -> _Fields:
         found: _Fields = {}
@@ -194,6 +204,20 @@ class Normalizer:
             found = Defer(text, {around.defer} if around.defer else set())
             self._defers[id(node), around.defer] = found
         return Asked(found)
+
+    def _streamed(self, node: FieldNode) -> Streamed | None:
+        use = next((one for one in node.directives or () if one.name.value == "stream"), None)
+        if use is None:
+            return None
+        arguments = {one.name.value: one.value for one in use.arguments or ()}
+        if not self._is_on(arguments.get("if")):
+            return None
+        label, count = arguments.get("label"), arguments.get("initialCount")
+        number = count.name.value if isinstance(count, VariableNode) else 0
+        return Streamed(
+            label.value if isinstance(label, StringValueNode) else None,
+            int(count.value) if isinstance(count, IntValueNode) else number,
+        )
 
     def _is_on(self, value: ValueNode | None) -> bool:
         if isinstance(value, VariableNode):

@@ -118,6 +118,7 @@ class FieldShape:
 
     Without `steps` and `constant` it is null: nobody can be asked. `values` are an enum's values that a client may see.
     `deferral`: with which deferred fragment it may come, `depth` keys below that fragment's object.
+    `stream`: as which streamed list it comes.
     """
 
     response: str
@@ -129,6 +130,7 @@ class FieldShape:
     values: frozenset[str] | None = None
     deferral: int | None = None
     depth: int = 0
+    stream: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,22 @@ class Deferral:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """A list that may come in pieces: `key` of the objects at `steps`, once `fetch` is done.
+
+    `count` items come at once (or as many as the variable of that name says); `below` are the fetches of the items.
+    """
+
+    id: int
+    label: str | None
+    count: int | str
+    fetch: int
+    steps: tuple[Step, ...]
+    key: str
+    below: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryPlan:
     """What is fetched and what is answered. `variables` gives the definition of each variable, as GraphQL text."""
 
@@ -161,7 +179,13 @@ class QueryPlan:
     is_optimal: bool = True
     introspection: DocumentNode | None = None
     deferrals: tuple[Deferral, ...] = ()
+    streams: tuple[Stream, ...] = ()
     first: frozenset[int] = frozenset()  # the fetches that are not deferred, where there are deferrals
+
+    @property
+    def is_incremental(self) -> bool:
+        """Whether the answer may come in pieces."""
+        return bool(self.deferrals or self.streams)
 
     @property
     def levels(self) -> int:

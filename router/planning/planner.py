@@ -63,6 +63,7 @@ def plan_operation(reach: Reach, schema: GraphQLSchema, operation: Operation) ->
         is_optimal=chooser.is_optimal,
         introspection=_introspection(operation, normalizer.introspection, fragments),
         deferrals=renderer.deferrals,
+        streams=renderer.streams,
         first=renderer.first,
     )
 

@@ -11,9 +11,10 @@ from graphql import GraphQLSchema, is_enum_type
 from router.planning.defer import deferrals
 from router.planning.normalize import Selection, Want
 from router.planning.places import Group, Node, Place
-from router.planning.plan import Deferral, Fetch, FieldShape, Names, Shape
+from router.planning.plan import Deferral, Fetch, FieldShape, Names, Shape, Stream
 from router.planning.readings import Readings
 from router.planning.stage import Stager
+from router.planning.stream import streams
 from router.supergraph.model import Kind, named
 from router.supergraph.reach import Reach
 
@@ -45,11 +46,17 @@ class Renderer:
         self._shapes: dict[Place, Shape] = {}
         self._copied: set[Group] = set()
         self.first, self._deferrals = deferrals(stager.groups)
+        self._streams = streams(stager)
 
     @property
     def deferrals(self) -> tuple[Deferral, ...]:
         """Return the fragments that may come later, each after those it waits for."""
         return tuple(dict.fromkeys(self._deferrals.values()))
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Return the lists that may come in pieces."""
+        return tuple(self._streams.values())
 
     def fetches(self) -> tuple[Fetch, ...]:
         """Return the fetches of all groups."""
@@ -252,6 +259,8 @@ class Renderer:
             child = self.shape(node.child) if node is not None and node.child is not None else None
             steps = self._readings.steps(node) if node is not None else ()
             shape = FieldShape(want.response, want.type, steps, (), None, child, self._values(named(want.type)))
+            if node is not None and (stream := self._streams.get(node)) is not None:
+                shape = replace(shape, stream=stream.id)
             found.append(self._timed(shape, want))
         return tuple(found)
 

@@ -214,6 +214,14 @@ class Stager:
             keys.append(_step(parent))
         return group, tuple(reversed(keys))
 
+    def steps_to(self, node: Node) -> tuple[Step, ...]:
+        """Return the steps to the objects that have a node's value in the fetched data."""
+        subgraph = node.pick.subgraphs[0]
+        if not self.is_inline(node, subgraph):
+            return self.group(node, subgraph).inside
+        group, keys = self.origin(node.place)
+        return (*(group.inside if group is not None else ()), *keys)
+
     def _connect(self) -> None:
         for node in self._all:
             for subgraph in node.pick.subgraphs:

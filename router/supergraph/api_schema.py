@@ -16,7 +16,9 @@ _EXECUTABLE = frozenset(
 )
 _BUILT_IN = frozenset({"skip", "include", "deprecated", "specifiedBy", "oneOf", "defer", "stream"})
 _INCREMENTAL = """\
-directive @defer(if: Boolean! = true, label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT"""
+directive @defer(if: Boolean! = true, label: String) on FRAGMENT_SPREAD | INLINE_FRAGMENT
+
+directive @stream(if: Boolean! = true, label: String, initialCount: Int! = 0) on FIELD"""
 
 
 def api_schema(supergraph: Supergraph) -> GraphQLSchema:

@@ -268,3 +268,27 @@ async def test_what_is_deferred_comes_as_a_part_of_its_own(tmp_path: Path) -> No
         {"incremental": [{"id": "0", "data": {"invoices": ["INV-1"]}}], "completed": [{"id": "0"}], "hasNext": False},
     ]
     assert orjson.loads(whole.body) == {"data": {"deal": {"name": "Deal 1", "invoices": ["INV-1"]}}}
+
+
+STREAM = b'{"query":"{ deal(id: 1) { name invoices @stream } }"}'
+
+
+async def test_a_streamed_list_comes_in_parts_and_in_events(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        parts = await made.post(STREAM, headers={"accept": "multipart/mixed, application/json"})
+        token = (("authorization", f"Bearer {made.token()}"),)
+        events = [one async for one in server_sent_events(f"{made.url}/graphql", headers=token, body=STREAM)]
+        whole = await made.post(STREAM, headers={"accept": "application/json"})
+
+    pieces = [orjson.loads(part.partition(b"\r\n\r\n")[2]) for part in parts.body.split(b"\r\n---")[1:-1]]
+    assert pieces == [orjson.loads(one) for one in events]
+    assert pieces == [
+        {
+            "data": {"deal": {"name": "Deal 1", "invoices": []}},
+            "pending": [{"id": "0", "path": ["deal", "invoices"]}],
+            "hasNext": True,
+        },
+        {"incremental": [{"id": "0", "items": ["INV-1"]}], "completed": [{"id": "0"}], "hasNext": False},
+    ]
+    assert orjson.loads(whole.body) == {"data": {"deal": {"name": "Deal 1", "invoices": ["INV-1"]}}}
