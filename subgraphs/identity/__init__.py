@@ -2,13 +2,13 @@
 
 from shared.module import Module
 from subgraphs.identity import demo, events, handlers, models
-from subgraphs.identity.graph import commands, keys, tenants, types
+from subgraphs.identity.graph import commands, keys, mfa, tenants, types
 from subgraphs.identity.sign_in import routes, standing
 
 module = Module(
     "identity",
     name="Identity & Tenancy",
     area="Platform & Security",
-    parts=(events, models, types, tenants, commands, keys, handlers, routes, standing, demo),
+    parts=(events, models, types, tenants, commands, keys, mfa, handlers, routes, standing, demo),
     extra_roles=("identity_login",),
 )

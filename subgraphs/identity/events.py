@@ -86,6 +86,24 @@ class RoleRevoked(Event, type="role.revoked", aggregate="TenantMembership", key=
     revoked_by_id: UUID | None
 
 
+class UserMfaChanged(Event, type="user.mfa.changed", aggregate="UserAccount", key="user_id"):
+    """A person's sign-in asks for a second factor from now on, or no longer."""
+
+    user_id: UUID
+    enabled: bool
+
+
+class AccessRevoked(Event, type="access.revoked", aggregate="Access", key="subject_id"):
+    """Access tokens end before their time: all of a session or key (final), or those that a person or tenant had so far.
+
+    Gateways listen to this; `at` is compared with a token's `iat`.
+    """
+
+    subject_id: UUID
+    is_final: bool
+    at: datetime
+
+
 class ApiKeyIssued(Event, type="api_key.issued", aggregate="ServiceCredential"):
     """A key for a program exists."""
 

@@ -20,6 +20,7 @@ from subgraphs.identity.models import AccessRole, EmployeeLink, Tenant, TenantSt
 from subgraphs.identity.models.people import AlreadyMember, LastOwner
 from subgraphs.identity.models.tenants import GRACE_DAYS, SeatLimit
 from subgraphs.identity.models.users import folded
+from subgraphs.identity.revocations import end_sessions, outdate
 from subgraphs.identity.tenancy import acting_in, own_tenant
 
 
@@ -70,6 +71,7 @@ async def note_plan(tx: Transaction, event: PlatformPlanChanged) -> None:
     async with acting_in(tx, child.id) as there:
         tenant = await own_tenant(there, lock=True)
         tenant.plan, tenant.seats = event.plan_code, event.seats
+        tenant.ask_privileged_for_mfa()
         if is_settled:
             there.publish(tenant.reactivate())
 
@@ -84,6 +86,7 @@ async def suspend_debtor(tx: Transaction, event: PlatformInvoiceOverdue) -> None
     child.suspend(reason, for_debt=True)
     async with acting_in(tx, child.id) as there:
         there.publish((await own_tenant(there, lock=True)).suspend(reason, for_debt=True))
+        await outdate(there, child.id)
 
 
 @on("sso.identity.linked")
@@ -106,7 +109,7 @@ async def lock_account(tx: Transaction, event: SecurityThreatDetected) -> None:
     account = await tx.first_where(UserAccount, UserAccount.id == event.user_id, lock=True) if event.user_id else None
     if account is not None:
         account.lock()
-        await people.end_sessions(tx, account.id)
+        await end_sessions(tx, account.id)
 
 
 async def _link(tx: Transaction, employee_id: UUID) -> EmployeeLink | None:
@@ -124,4 +127,4 @@ async def _let_go(tx: Transaction, account: UserAccount | None) -> None:
     try:
         await people.deactivate(tx, account)
     except LastOwner:
-        await people.end_sessions(tx, account.id)  # a tenant keeps an owner (IDN-3); the next one takes over by hand
+        await end_sessions(tx, account.id)  # a tenant keeps an owner (IDN-3); the next one takes over by hand

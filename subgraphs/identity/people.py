@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from shared.database.transaction import Transaction
 from subgraphs.identity.events import UserInvited
 from subgraphs.identity.invitations import leave_invitation
 from subgraphs.identity.models import (
     AccessRole,
-    Session,
     TenantMembership,
     TenantMembershipStatus,
     UserAccount,
@@ -18,6 +17,7 @@ from subgraphs.identity.models import (
 )
 from subgraphs.identity.models.people import AlreadyMember, LastOwner
 from subgraphs.identity.models.users import folded
+from subgraphs.identity.revocations import end_sessions
 from subgraphs.identity.tenancy import add_person, own_tenant
 
 
@@ -90,12 +90,6 @@ async def is_owner(tx: Transaction, user_id: UUID | None) -> bool:
     owners = (TenantMembership.user_account_id == user_id, TenantMembership.is_owner)
     alive = TenantMembership.status == TenantMembershipStatus.ACTIVE
     return await tx.first_where(TenantMembership, *owners, alive) is not None
-
-
-async def end_sessions(tx: Transaction, user_id: UUID) -> None:
-    """End all of a person's sessions in the tenant: no refresh goes through any more."""
-    over = update(Session).where(Session.user_id == user_id, Session.ended_at.is_(None))
-    await tx.session.execute(over.values(ended_at=tx.now()))
 
 
 async def _invite_again(tx: Transaction, account: UserAccount, role: AccessRole) -> None:

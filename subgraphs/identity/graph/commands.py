@@ -5,7 +5,7 @@ from uuid import UUID
 from shared.commands.command import command
 from shared.database.transaction import Transaction
 from shared.errors import IllegalState
-from subgraphs.identity import models, people
+from subgraphs.identity import models, people, revocations
 from subgraphs.identity.models import AccessRoleScopeRule, TenantMembershipStatus, UserAccountStatus
 from subgraphs.identity.models.roles import PrivilegeEscalation, check_patterns
 from subgraphs.identity.tenancy import own_tenant
@@ -65,6 +65,7 @@ async def revoke_role(tx: Transaction, user_id: UUID, role_id: UUID) -> models.T
     if role.is_owner_role:
         await people.keep_an_owner(tx, membership)
     tx.publish(membership.revoke(role, tx.principal.user))
+    await revocations.outdate(tx, user_id)
     return membership
 
 
@@ -81,9 +82,9 @@ async def define_role(
 
 @command("identity.session.end")
 async def end_session(tx: Transaction, session_id: UUID) -> models.Session:
-    """End a session: it can't be continued, and its last access token is over within ten minutes."""
+    """End a session: it can't be continued, and its last access token counts no more."""
     session = await tx.get(models.Session, session_id)
-    session.ended_at = session.ended_at or tx.now()
+    await revocations.end_session(tx, session)
     return session
 
 

@@ -9,6 +9,7 @@ from subgraphs.identity import models
 from subgraphs.identity.graph.commands import may_grant
 from subgraphs.identity.models import ServiceCredentialKind
 from subgraphs.identity.models.keys import check_expiry, make_key
+from subgraphs.identity.revocations import revoke
 
 
 @command("identity.api_key.issue")
@@ -43,4 +44,5 @@ async def revoke_api_key(tx: Transaction, id: UUID) -> models.ServiceCredential:
     """Make a key worthless."""
     credential = await tx.get(models.ServiceCredential, id)
     tx.publish(credential.revoke())
+    await revoke(tx, credential.id)
     return credential

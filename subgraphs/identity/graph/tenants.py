@@ -11,7 +11,9 @@ from shared.wire.envelope import Event
 from subgraphs.identity import models
 from subgraphs.identity.events import UserInvited
 from subgraphs.identity.invitations import leave_invitation
+from subgraphs.identity.models import TenantMfaPolicy
 from subgraphs.identity.models.tenants import FREE_SEATS
+from subgraphs.identity.revocations import outdate
 from subgraphs.identity.tenancy import (
     NewTenant,
     acting_in,
@@ -78,6 +80,15 @@ async def link_hr_and_access(tx: Transaction, enabled: bool) -> models.Tenant:
     return tenant
 
 
+@command("identity.tenant.configure")
+async def set_mfa_policy(tx: Transaction, policy: TenantMfaPolicy) -> models.Tenant:
+    """Say who can only work here with a second factor (IDN-5); who has none yet comes in to set one up, and no further."""
+    tenant = await own_tenant(tx, lock=True)
+    tenant.mfa_policy = policy
+    await outdate(tx, tenant.id)
+    return tenant
+
+
 async def _change(tx: Transaction, tenant_id: UUID, change: Callable[[models.Tenant], Event]) -> models.Tenant:
     await must_be_operator(tx)
     outline = await tx.get(models.Tenant, tenant_id)
@@ -86,4 +97,5 @@ async def _change(tx: Transaction, tenant_id: UUID, change: Callable[[models.Ten
     change(outline)
     async with acting_in(tx, tenant_id) as there:
         there.publish(change(await own_tenant(there, lock=True)))
+        await outdate(there, tenant_id)
     return outline

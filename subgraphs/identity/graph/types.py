@@ -70,6 +70,18 @@ class UserAccount:
         """When the person last signed in to this tenant."""
         return {row.id: row.last_login_at for row in await _private(tx, ids) if row.last_login_at}
 
+    @field_of_row
+    @staticmethod
+    def mfa_uri(account: models.UserAccount) -> str | None:
+        """What an authenticator reads as a QR code, in the answer that begins a second factor and never again (IDN-5)."""
+        return account.uri_shown_once
+
+    @field_of_row
+    @staticmethod
+    def recovery_codes(account: models.UserAccount) -> list[str] | None:
+        """The recovery codes, in the answer that makes them and never again (IDN-5)."""
+        return list(account.codes_shown_once) if account.codes_shown_once else None
+
 
 @entity(models.TenantMembership, filters=("user_account_id", "role_id", "status", "is_owner"), sort=("created_at",))
 class TenantMembership:

@@ -3,7 +3,7 @@
 from subgraphs.identity.models.keys import ServiceCredential, ServiceCredentialKind
 from subgraphs.identity.models.people import EmployeeLink, Session, TenantMembership, TenantMembershipStatus
 from subgraphs.identity.models.roles import AccessRole, AccessRoleScopeRule
-from subgraphs.identity.models.tenants import Tenant, TenantStatus
+from subgraphs.identity.models.tenants import Tenant, TenantMfaPolicy, TenantStatus
 from subgraphs.identity.models.users import UserAccount, UserAccountStatus
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Tenant",
     "TenantMembership",
     "TenantMembershipStatus",
+    "TenantMfaPolicy",
     "TenantStatus",
     "UserAccount",
     "UserAccountStatus",

@@ -109,6 +109,7 @@ class Session(Entity):
     device: Mapped[Annotated[str | None, Field(max_length=200)]] = default(None)
     ip: Mapped[Annotated[str | None, Field(max_length=64)]] = default(None)
     ended_at: Mapped[datetime | None] = default(None)
+    vouched: Mapped[bool] = default(False)  # the tenant's own provider answers for the person, with its factors
 
 
 class EmployeeLink(Entity):

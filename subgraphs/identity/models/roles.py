@@ -19,6 +19,7 @@ EVERYONE = (
     "identity.tenant.read",
     "identity.session.read@own",
     "identity.session.end@own",
+    "identity.mfa.manage@own",
 )
 _PATTERN = re.compile(
     r"^(\*|(\*\.)?[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\.\*)(@(own|team))?$"

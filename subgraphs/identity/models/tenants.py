@@ -32,6 +32,14 @@ class TenantStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class TenantMfaPolicy(StrEnum):
+    """Who can only sign in with a second factor (IDN-5): nobody must, owners and approvers of money, or all."""
+
+    OPTIONAL = "OPTIONAL"
+    PRIVILEGED = "PRIVILEGED"
+    EVERYONE = "EVERYONE"
+
+
 class SlugTaken(Refusal):
     """Another tenant has the slug; slugs are the platform's, not a tenant's."""
 
@@ -72,6 +80,7 @@ class Tenant(Entity):
     invites_employees: Mapped[bool] = default(False)  # HR and access are linked: who is hired is invited
     suspended_for_debt: Mapped[bool] = default(False)
     delete_after: Mapped[date | None] = default(None)
+    mfa_policy: Mapped[TenantMfaPolicy] = default(TenantMfaPolicy.OPTIONAL)
 
     def suspend(self, reason: str, *, for_debt: bool = False) -> TenantSuspended:
         """Stop all but owners' sign-in (IDN-7) and return the fact. Raises IllegalState unless active."""
@@ -91,6 +100,11 @@ class Tenant(Entity):
         last_day = (at + EXPORT_TIME).date()
         self.status, self.delete_after = TenantStatus.CLOSED, last_day
         return TenantClosed(tenant_id=self.id, closed_at=at, delete_after=last_day)
+
+    def ask_privileged_for_mfa(self) -> None:
+        """Ask owners and approvers for a second factor where the plan is a paid one (IDN-5)."""
+        if self.plan != "FREE" and self.mfa_policy is TenantMfaPolicy.OPTIONAL:
+            self.mfa_policy = TenantMfaPolicy.PRIVILEGED
 
     def must_have_seat(self, taken: int) -> None:
         """Raise SeatLimit where `taken` seats are all there are."""

@@ -6,7 +6,7 @@ So each tenant's rows stay its own, and what a tenant does to a person ends at i
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 from sqlalchemy.orm import Mapped
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
 from shared.values import Searchable
-from subgraphs.identity.events import UserActivated, UserDeactivated
+from subgraphs.identity.events import UserActivated, UserDeactivated, UserMfaChanged
 
 
 class UserAccountStatus(StrEnum):
@@ -40,6 +40,9 @@ class UserAccount(Entity):
     __owner__ = "id"
     __unique__ = (("email",),)
 
+    uri_shown_once: ClassVar[str | None] = None  # of a new second factor, on the row that shows it; no columns
+    codes_shown_once: ClassVar[tuple[str, ...] | None] = None
+
     email: Mapped[Email]
     display_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable()]]
     locale: Mapped[Annotated[str, Field(max_length=35)]] = default("en")
@@ -56,6 +59,16 @@ class UserAccount(Entity):
             raise IllegalState(f"{self.display_name} is active already.")
         self.status = UserAccountStatus.ACTIVE
         return UserActivated.of(self)
+
+    def show_once(self, *, uri: str | None, codes: tuple[str, ...]) -> None:
+        """Let this answer show what an authenticator needs, and recovery codes."""
+        object.__setattr__(self, "uri_shown_once", uri)
+        object.__setattr__(self, "codes_shown_once", codes)
+
+    def use_mfa(self, enabled: bool) -> UserMfaChanged:
+        """Note whether sign-in asks for a second factor, and return the fact."""
+        self.mfa_enabled = enabled
+        return UserMfaChanged(user_id=self.id, enabled=enabled)
 
     def lock(self) -> None:
         """Keep the person out until an administrator lets them in again; changes nothing for one who is out."""

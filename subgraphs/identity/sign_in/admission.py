@@ -17,11 +17,14 @@ from subgraphs.identity.models import (
     Tenant,
     TenantMembership,
     TenantMembershipStatus,
+    TenantMfaPolicy,
     TenantStatus,
     UserAccount,
     UserAccountStatus,
 )
 from subgraphs.identity.models.roles import EVERYONE
+from subgraphs.identity.revocations import end_session
+from subgraphs.identity.sign_in.store import Family
 
 _TEAM_SIZE = 200
 _TEAM = text("""
@@ -37,6 +40,9 @@ _TEAM = text("""
 # What is left to an owner of a tenant that is suspended, or closed and not yet deleted (IDN-7).
 _IN_ARREARS = ("billing.*", *EVERYONE)
 _AFTER_CLOSING = ("data_exports.*", *EVERYONE)
+# ... and to a person who must have a second factor and has none yet (IDN-5): setting one up.
+_UNTIL_ENROLLED = ("identity.mfa.manage@own", "identity.user_account.read")
+_APPROVES_MONEY = ("hr.payroll.approve", "accounting.entry.approve", "accounting.journal_entry.post")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +63,21 @@ class Admission:
 
 
 async def admit(
-    database: Database, user_id: UUID, tenant_id: UUID, *, session_id: UUID, until: datetime, device: Device | None
+    database: Database, family: Family, *, device: Device | None, has_factor: bool | None
 ) -> Admission | None:
-    """Return what a person may in a tenant, None where they may not come in.
+    """Return what a person may in the tenant of their session, None where they may not come in.
 
-    With `device` this is a new sign-in, whose session is noted until `until`; without, the session must be alive.
+    With `device` this is a new sign-in, whose session is noted; without, the session must be alive. `has_factor` says
+    whether sign-in asked for a second factor, None where it was not looked up.
     """
-    async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
-        admission = await _standing(tx, user_id, session_id)
+    async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
+        await _note_factor(tx, family.user_id, has_factor)
+        admission = await _standing(tx, family.user_id, family.id, vouched=family.vouched)
         if admission is None:
             return None
         if device is None:
-            return admission if await _is_alive(tx, session_id) else None
-        await _note_session(tx, user_id, session_id, until, device)
+            return admission if await _is_alive(tx, family.id) else None
+        await _note_session(tx, family, device)
         return admission
 
 
@@ -79,10 +87,10 @@ async def standing(database: Database, user_id: UUID, tenant_id: UUID, session_i
     A session that merely ran out counts: what was asked in it was asked in time.
     """
     async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
-        over = (Session.id == session_id, Session.ended_at.is_not(None))
-        if session_id is not None and await tx.first_where(Session, *over) is not None:
+        session = await tx.first_where(Session, Session.id == session_id) if session_id else None
+        if session is not None and session.ended_at is not None:
             return None
-        admission = await _standing(tx, user_id, session_id)
+        admission = await _standing(tx, user_id, session_id, vouched=session is not None and session.vouched)
         return admission.principal if admission else None
 
 
@@ -92,14 +100,22 @@ async def is_alive(database: Database, tenant_id: UUID, session_id: UUID, user_i
         return await _is_alive(tx, session_id)
 
 
-async def end_session(database: Database, tenant_id: UUID, session_id: UUID, user_id: UUID) -> None:
-    """Note in a tenant that a session is over."""
-    async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
-        over = update(Session).where(Session.id == session_id, Session.ended_at.is_(None))
+async def leave(database: Database, family: Family) -> None:
+    """Note in a tenant that a session went on in another one."""
+    async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
+        over = update(Session).where(Session.id == family.id, Session.ended_at.is_(None))
         await tx.session.execute(over.values(ended_at=tx.now()))
 
 
-async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None) -> Admission | None:
+async def revoke_session(database: Database, family: Family) -> None:
+    """End a session in its tenant; its access token counts no more."""
+    async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
+        session = await tx.first_where(Session, Session.id == family.id, lock=True)
+        if session is not None:
+            await end_session(tx, session)
+
+
+async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None, *, vouched: bool) -> Admission | None:
     tenant = await tx.first_where(Tenant, Tenant.id == tx.tenant_id)
     account = await tx.first_where(
         UserAccount, UserAccount.id == user_id, UserAccount.status == UserAccountStatus.ACTIVE
@@ -119,6 +135,8 @@ async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None) -> 
     permissions = _permissions(tenant, membership, roles, tx.now())
     if permissions is None:
         return None
+    if not (account.mfa_enabled or vouched) and _needs_factor(tenant, membership, permissions):
+        permissions = _UNTIL_ENROLLED
     employee = link.employee_id if link else None
     values = {"employee": employee, "today": today, "size": _TEAM_SIZE}
     team = (await tx.session.execute(_TEAM, values)).scalars().all() if employee else ()
@@ -148,18 +166,36 @@ def _permissions(
     return _AFTER_CLOSING if tenant.status is TenantStatus.CLOSED and is_kept else None
 
 
+def _needs_factor(tenant: Tenant, membership: TenantMembership, permissions: tuple[str, ...]) -> bool:
+    if tenant.mfa_policy is TenantMfaPolicy.PRIVILEGED:
+        held = Principal(tenant=tenant.id, permissions=permissions)
+        return membership.is_owner or any(held.scope(one) for one in _APPROVES_MONEY)
+    return tenant.mfa_policy is TenantMfaPolicy.EVERYONE
+
+
 async def _is_alive(tx: Transaction, session_id: UUID) -> bool:
     alive = (Session.id == session_id, Session.ended_at.is_(None), Session.expires_at > tx.now())
     return await tx.first_where(Session, *alive) is not None
 
 
-async def _note_session(tx: Transaction, user_id: UUID, session_id: UUID, until: datetime, device: Device) -> None:
+async def _note_factor(tx: Transaction, user_id: UUID, has_factor: bool | None) -> None:
+    """Know in this tenant too what a person did in another: they have one second factor for all. No change of the account."""
+    if has_factor is not None:
+        differs = (UserAccount.id == user_id, UserAccount.mfa_enabled != has_factor)
+        noted = update(UserAccount).where(*differs).values(mfa_enabled=has_factor)
+        await tx.session.execute(noted, execution_options={"synchronize_session": False})
+
+
+async def _note_session(tx: Transaction, family: Family, device: Device) -> None:
+    user_id = family.user_id
     await tx.session.execute(delete(Session).where(Session.user_id == user_id, Session.expires_at < tx.now()))
     # A session that moved between tenants and came back has its row already.
-    await tx.session.execute(delete(Session).where(Session.id == session_id))
-    session = Session(user_id=user_id, device=device.name, ip=device.ip, expires_at=until)
+    await tx.session.execute(delete(Session).where(Session.id == family.id))
+    session = Session(
+        user_id=user_id, device=device.name, ip=device.ip, expires_at=family.expires_at, vouched=family.vouched
+    )
     tx.stamp(session)
-    session.id = session_id
+    session.id = family.id
     tx.session.add(session)
     # Not a change of the account: its version stays.
     seen = update(UserAccount).where(UserAccount.id == user_id)

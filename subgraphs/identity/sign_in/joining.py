@@ -8,7 +8,7 @@ from shared.wire.principal import Principal
 from subgraphs.identity.models import TenantMembership, UserAccount, UserAccountStatus
 from subgraphs.identity.sign_in import passwords
 from subgraphs.identity.sign_in.limits import guesses
-from subgraphs.identity.sign_in.store import Person, Refused, Store
+from subgraphs.identity.sign_in.store import Family, Person, Refused, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,19 @@ async def accept(store: Store, database: Database, token: str, password: str, pe
     return Joined(person, used[1])
 
 
-async def confirm_reset(store: Store, token: str, password: str) -> bool:
-    """Set a new password by a letter's token and end all sessions; False for a token that is not good.
+async def confirm_reset(store: Store, token: str, password: str) -> list[Family] | None:
+    """Set a new password by a letter's token and end all sessions; return them, None for a token that is not good.
 
     Raises WeakPassword; the token stays good.
     """
     used = await store.use_once(token, "reset")
     person = await store.person(user_id=used[0]) if used else None
     if person is None:
-        return False
+        return None
     passwords.must_be_strong(password, person.email)
     await store.set_password(person.user_id, await passwords.hashed(password))
-    await store.end_families(person.user_id)
     guesses().succeeded(person.email)
-    return True
+    return await store.end_families(person.user_id)
 
 
 async def _activate(database: Database, tenant_id: UUID, user_id: UUID) -> None:

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import math
 import time
+from uuid import UUID
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
@@ -12,6 +13,7 @@ from limits.strategies import MovingWindowRateLimiter
 ACCOUNT_FAILURES = RateLimitItemPerMinute(10, 15, namespace="account")
 PEER_FAILURES = RateLimitItemPerMinute(100, 15, namespace="peer")
 _LOCK = RateLimitItemPerMinute(1, 15, namespace="lock")
+CODES = RateLimitItemPerMinute(5, 15, namespace="code")
 _RESETS = RateLimitItemPerMinute(3, 60, namespace="reset")
 
 
@@ -41,6 +43,17 @@ class Guesses:
     def succeeded(self, account: str) -> None:
         """Forget an account's failures."""
         self._limiter.clear(ACCOUNT_FAILURES, _short(account))
+
+    def code_locked_for_s(self, user_id: UUID) -> int:
+        """Count one try of a second factor's code; return for how many seconds none counts, 0 where this one may be made.
+
+        Five tries in 15 minutes: of a million codes three are right at any moment.
+        """
+        return 0 if self._limiter.hit(CODES, str(user_id)) else self._left_s(CODES, str(user_id))
+
+    def code_was_right(self, user_id: UUID) -> None:
+        """Forget a person's tries."""
+        self._limiter.clear(CODES, str(user_id))
 
     def may_ask_reset(self, account: str) -> bool:
         """Tell whether another letter may go to an address: three an hour."""

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.clock import new_id
+from subgraphs.identity.second_factor import SecondFactor
 
 FAMILY_LIFE = timedelta(days=30)
 RESET_LIFE = timedelta(hours=1)
+MFA_LIFE = timedelta(minutes=5)
 
 _PERSON = text("""
     select l.user_id, l.email, l.last_tenant_id, c.password_hash
@@ -47,14 +49,19 @@ _SPEND = text(
 )
 _FAMILY_OF = text("select family_id from sign_in.refresh_token where hash = :hash")
 _LIVE_FAMILY = text("""
-    select id, user_id, tenant_id, expires_at from sign_in.refresh_family
+    select id, user_id, tenant_id, expires_at, vouched from sign_in.refresh_family
     where id = :id and ended_at is null and expires_at > :now
 """)
 _END_FAMILY = text("""
     update sign_in.refresh_family set ended_at = :now where id = :id and ended_at is null returning tenant_id, user_id
 """)
+_END_FAMILIES = text("""
+    update sign_in.refresh_family set ended_at = :now where user_id = :user_id and ended_at is null
+    returning id, tenant_id, user_id
+""")
 _NEW_FAMILY = text("""
-    insert into sign_in.refresh_family (id, user_id, tenant_id, expires_at) values (:id, :user_id, :tenant_id, :expires_at)
+    insert into sign_in.refresh_family (id, user_id, tenant_id, expires_at, vouched)
+    values (:id, :user_id, :tenant_id, :expires_at, :vouched)
 """)
 _FORGET_OLD = text("delete from sign_in.refresh_family where user_id = :user_id and expires_at < :now")
 _USE_ONCE = text("""
@@ -99,12 +106,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One sign-in through all its refreshes; its id is the session's (`sid`)."""
+    """One sign-in through all its refreshes; its id is the session's (`sid`).
+
+    `vouched`: the tenant's own provider, or the operator of the machine, answers for the person; it stays in its tenant.
+    """
 
     id: UUID
     user_id: UUID
     tenant_id: UUID
     expires_at: datetime
+    vouched: bool = False
 
 
 class Store:
@@ -134,11 +145,15 @@ class Store:
         """Give a person a password."""
         await self._run(_SET_PASSWORD, user_id=user_id, hash=password_hash)
 
-    async def begin_family(self, user_id: UUID, tenant_id: UUID) -> tuple[Family, str]:
+    def second_factor(self, user_id: UUID) -> SecondFactor:
+        """Return a person's second factor."""
+        return SecondFactor(self._connection, user_id, self._now)
+
+    async def begin_family(self, user_id: UUID, tenant_id: UUID, *, vouched: bool = False) -> tuple[Family, str]:
         """Begin a session; return it with its first refresh token."""
-        family = Family(new_id(self._now), user_id, tenant_id, self._now + FAMILY_LIFE)
+        family = Family(new_id(self._now), user_id, tenant_id, self._now + FAMILY_LIFE, vouched)
         await self._run(_FORGET_OLD, user_id=user_id)
-        await self._run(_NEW_FAMILY, id=family.id, user_id=user_id, tenant_id=tenant_id, expires_at=family.expires_at)
+        await self._run(_NEW_FAMILY, **asdict(family))
         await self.choose(user_id, tenant_id)
         return family, await self.next_token(family)
 
@@ -156,7 +171,7 @@ class Store:
         """Use a refresh token up and return its live session; None for one that is unknown, spent or ended."""
         row = await self._first(_SPEND, hash=_hash(token))
         found = await self._first(_LIVE_FAMILY, id=row.family_id) if row else None
-        return Family(found.id, found.user_id, found.tenant_id, found.expires_at) if found else None
+        return Family(found.id, found.user_id, found.tenant_id, found.expires_at, found.vouched) if found else None
 
     async def end_family_of(self, token: str) -> Family | None:
         """End the session that a token, spent or not, belongs to; return it where it was still alive (IDN-2)."""
@@ -168,21 +183,20 @@ class Store:
         row = await self._first(_END_FAMILY, id=family_id)
         return Family(family_id, row.user_id, row.tenant_id, self._now) if row else None
 
-    async def end_families(self, user_id: UUID) -> None:
-        """End all sessions of a person."""
-        await self._run(
-            text("update sign_in.refresh_family set ended_at = :now where user_id = :user_id and ended_at is null"),
-            user_id=user_id,
-        )
+    async def end_families(self, user_id: UUID) -> list[Family]:
+        """End all sessions of a person; return those that were alive."""
+        rows = await self._run(_END_FAMILIES, user_id=user_id)
+        return [Family(row.id, row.user_id, row.tenant_id, self._now) for row in rows]
 
-    async def move_family(self, family: Family, tenant_id: UUID) -> None:
-        """Let a session go on in another tenant."""
+    async def move_family(self, family: Family, tenant_id: UUID) -> Family:
+        """Let a session go on in another tenant, and return it as it is there."""
         await self._run(
             text("update sign_in.refresh_family set tenant_id = :tenant_id where id = :id"),
             id=family.id,
             tenant_id=tenant_id,
         )
         await self.choose(family.user_id, tenant_id)
+        return replace(family, tenant_id=tenant_id)
 
     async def choose(self, user_id: UUID, tenant_id: UUID) -> None:
         """Note the tenant that a person used last."""
@@ -199,16 +213,18 @@ class Store:
 
     async def offer_reset(self, person: Person) -> None:
         """Leave a letter with a one-time token that lets a person choose a new password."""
-        token = secrets.token_urlsafe(32)
-        await self._run(
-            _NEW_ONCE,
-            hash=_hash(token),
-            purpose="reset",
-            user_id=person.user_id,
-            tenant_id=None,
-            expires_at=self._now + RESET_LIFE,
-        )
+        token = await self._new_once("reset", person.user_id, None, RESET_LIFE)
         await self._run(_NEW_LETTER, id=new_id(self._now), email=person.email, purpose="reset", token=token)
+
+    async def offer_code(self, user_id: UUID, tenant_id: UUID | None) -> str:
+        """Return the token that says: this person gave their password, and wants to this tenant; a code is to come."""
+        return await self._new_once("mfa", user_id, tenant_id, MFA_LIFE)
+
+    async def revocations(self, since: datetime) -> list[dict[str, Any]]:
+        """Return what access tokens don't count since then, and forget what is older."""
+        await self._run(text("delete from sign_in.revocation where at < :since"), since=since)
+        rows = await self._run(text("select tenant_id, subject_id, is_final, at from sign_in.revocation"))
+        return [dict(row) for row in rows.mappings()]
 
     async def letters(self) -> list[dict[str, Any]]:
         """Return the letters that wait to be sent."""
@@ -218,6 +234,12 @@ class Store:
             )
         )
         return [dict(row) for row in rows.mappings()]
+
+    async def _new_once(self, purpose: str, user_id: UUID, tenant_id: UUID | None, life: timedelta) -> str:
+        token, expires_at = secrets.token_urlsafe(32), self._now + life
+        values = {"purpose": purpose, "user_id": user_id, "tenant_id": tenant_id, "expires_at": expires_at}
+        await self._run(_NEW_ONCE, hash=_hash(token), **values)
+        return token
 
     async def _first(self, statement: Any, **values: Any) -> Any:
         return (await self._run(statement, **values)).first()

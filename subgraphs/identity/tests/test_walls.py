@@ -78,6 +78,7 @@ async def test_the_dashboard_is_the_callers_own(desk: Desk, company: Company) ->
         "select last_tenant_id from sign_in.login",
         "update sign_in.login set user_id = user_id",
         "delete from sign_in.one_time_token",
+        "select * from sign_in.revocation",
     ],
 )
 async def test_the_app_role_reads_nothing_of_sign_in(desk: Desk, company: Company, statement: str) -> None:
@@ -91,6 +92,21 @@ async def test_the_app_role_finds_in_the_register_only_whom_it_names(desk: Desk,
 
     named = "select l.email from set_config('app.email', $1, false), lateral (select email from sign_in.login) l"
     assert await desk.running.rows(company.id, named, company.email()) == [{"email": company.email()}]
+
+
+async def test_the_app_role_finds_of_second_factors_only_the_one_whose_person_it_names(
+    desk: Desk, company: Company
+) -> None:
+    """IDN-5"""
+    member = await desk.principal(company, "member")
+    await desk.running.command(member, "enableMfa", "userAccount { id }")
+    named = """
+        select f.user_id from set_config('app.user_id', $1, false), lateral (select user_id from sign_in.second_factor) f
+    """
+
+    assert await desk.running.rows(company.id, "select user_id from sign_in.second_factor") == []
+    assert await desk.running.rows(company.id, named, str(member.user)) == [{"user_id": member.user}]
+    assert await desk.running.rows(company.id, named, ABSENT) == []
 
 
 async def test_the_sign_in_role_reads_no_business_row(desk: Desk) -> None:

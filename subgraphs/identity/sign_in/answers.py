@@ -1,0 +1,132 @@
+"""What the routes of sign-in share: reading requests, beginning sessions, answers and refusals (contracts.md, "Sign-in")."""
+
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+
+from shared.errors import InvalidInput
+from shared.module.http import HttpAnswer, HttpRequest
+from shared.wire.token import ACCESS_TOKEN_LIFE, sign_access
+from subgraphs.identity.sign_in.admission import Admission, Device, admit
+from subgraphs.identity.sign_in.keys import KeyRing, key_ring
+from subgraphs.identity.sign_in.store import Person, Place, Store, open_store
+
+T = TypeVar("T")
+NO_STORE = {"cache-control": "no-store"}
+_REFUSED = {
+    "message": "Sign-in was refused: check what you entered, or sign in again.",
+    "extensions": {"code": "UNAUTHENTICATED"},
+}
+
+
+async def begin(request: HttpRequest, person: Person, wanted: str | None, *, vouched: bool = False) -> HttpAnswer:
+    """Begin a session in the tenant that is wanted, else the last used, else the first by slug that lets them in.
+
+    `vouched`: the tenant's own provider answers for the person, and for no other tenant.
+    """
+    ring = await key_ring_of(request)
+    async with store_of(request) as store:
+        places = await store.places(person.user_id)
+        has_factor = await store.second_factor(person.user_id).is_active()
+        wished = [place for place in places if wanted is None or place.is_named(wanted)]
+        for place in sorted(wished, key=lambda place: place.id != person.last_tenant_id):
+            family, token = await store.begin_family(person.user_id, place.id, vouched=vouched)
+            admission = await admit(request.database, family, device=device_of(request), has_factor=has_factor)
+            if admission:
+                return answer(request, ring, admission, token, place, [place] if vouched else places)
+            await store.end_family(family.id)
+    return refused()
+
+
+async def challenge(request: HttpRequest, person: Person, wanted: str | None) -> HttpAnswer:
+    """Ask a person who gave their password for a code, where they have a second factor; else begin the session."""
+    async with store_of(request) as store:
+        has_factor = await store.second_factor(person.user_id).is_active()
+        if has_factor:
+            places = await store.places(person.user_id)
+            wished = next((place.id for place in places if wanted is not None and place.is_named(wanted)), None)
+            if places and (wanted is None or wished):
+                return HttpAnswer(200, {"mfaToken": await store.offer_code(person.user_id, wished)}, NO_STORE)
+            return refused()
+    return await begin(request, person, wanted)
+
+
+async def key_ring_of(request: HttpRequest) -> KeyRing:
+    """Return the keys of access tokens as they are now."""
+    return await key_ring(request.extras["identity_login"], request.clock.now())
+
+
+def answer(
+    request: HttpRequest,
+    ring: KeyRing,
+    admission: Admission,
+    refresh_token: str | None,
+    here: Place,
+    places: list[Place],
+) -> HttpAnswer:
+    """Return the one 200 of all ways to sign in."""
+    body = {
+        "accessToken": access_token(request, ring, admission),
+        "tokenType": "Bearer",
+        "expiresIn": int(ACCESS_TOKEN_LIFE / timedelta(seconds=1)),
+        "tenant": _shown(here),
+        "tenants": [_shown(place) for place in places],
+    }
+    return HttpAnswer(200, {**body, "refreshToken": refresh_token} if refresh_token else body, NO_STORE)
+
+
+def access_token(request: HttpRequest, ring: KeyRing, admission: Admission) -> str:
+    """Sign an access token."""
+    return sign_access(
+        ring.signing(request.clock.now()),
+        admission.principal,
+        issuer=request.bootstrap.issuer,
+        roles=admission.roles,
+        plan=admission.plan,
+        clock=request.clock,
+    )
+
+
+def _shown(place: Place) -> dict[str, str]:
+    return {"id": str(place.id), "slug": place.slug, "name": place.name}
+
+
+def refused() -> HttpAnswer:
+    """Return the one refusal: it tells no cause."""
+    return HttpAnswer(401, {"errors": [_REFUSED]}, NO_STORE)
+
+
+def too_many(wait_s: int) -> HttpAnswer:
+    """Return the refusal of somebody who must wait, in seconds."""
+    error = {"message": "Too many attempts: wait, then try again.", "extensions": {"code": "TOO_MANY_ATTEMPTS"}}
+    return HttpAnswer(429, {"errors": [error]}, {"retry-after": str(wait_s), **NO_STORE})
+
+
+def nothing() -> HttpAnswer:
+    """Answer as a path that is not there."""
+    return HttpAnswer(404, {"errors": [{"message": "There is nothing here.", "extensions": {"code": "NOT_FOUND"}}]})
+
+
+def read(request: HttpRequest, kind: type[T]) -> T:
+    """Return the JSON body. Raises InvalidInput."""
+    try:
+        return msgspec.json.decode(request.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"The request body is not what {request.path} takes: {error}.") from error
+
+
+def store_of(request: HttpRequest) -> AbstractAsyncContextManager[Store]:
+    """Open a transaction of sign-in's own role; see `open_store`."""
+    return open_store(request.extras["identity_login"], request.clock.now())
+
+
+def peer_of(request: HttpRequest) -> str:
+    """Return the client's address, as the gateway saw it."""
+    return request.headers.get("x-forwarded-for", "")
+
+
+def device_of(request: HttpRequest) -> Device:
+    """Return where a sign-in comes from."""
+    return Device(request.headers.get("user-agent", "")[:200] or None, peer_of(request)[:64] or None)
