@@ -163,9 +163,18 @@ class Forbidden(Denied):
 
 
 class NotEntitled(Denied):
-    """The tenant has not the module."""
+    """The tenant, or the key that is used, has not the module."""
 
     code = "NOT_ENTITLED"
+
+    def __init__(self, module: str) -> None:
+        """Name the module."""
+        super().__init__(f"{module} is not among the modules that may be used here.", module=module)
+        self.module = module
+
+    def extensions(self) -> dict[str, object]:
+        """Return code and module."""
+        return {"code": self.code, "module": self.module}
 
 
 class ModuleUnavailable(Unavailable):

@@ -120,6 +120,16 @@ class Forbidden(Denied):
         super().__init__(f"This needs the permission {permission}: ask an administrator for it.", permission=permission)
 
 
+class NotEntitled(Denied):
+    """The caller is known and has not the module."""
+
+    code = "NOT_ENTITLED"
+
+    def __init__(self, module: str) -> None:
+        """Name the module."""
+        super().__init__(f"{module} is not among the modules that may be used here.", module=module)
+
+
 class Unauthenticated(Denied):
     """No token, or one that is not accepted; one wording for every cause."""
 

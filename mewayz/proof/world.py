@@ -88,7 +88,7 @@ class World:
 
     def access_token(self, principal: Principal) -> str:
         """Sign what identity would."""
-        return sign_access(self.identity_key, principal, issuer=ISSUER, roles=(), plan="FREE", clock=self.clock)
+        return sign_access(self.identity_key, principal, issuer=ISSUER, roles=(), plan="FREE", now=self.clock.now())
 
     def internal_token(self, principal: Principal, audience: str, body: bytes, *, key: SigningKey | None = None) -> str:
         """Sign what the router would."""

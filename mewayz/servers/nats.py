@@ -17,6 +17,7 @@ from mewayz.servers.child import Adopted, Child
 from mewayz.servers.leftovers import end_leftover, note, noted
 from shared.wire.occasion import BEGUN, REFUSED
 from shared.wire.receipt import permit_subject
+from shared.wire.revocation import REVOKED_EVENT
 
 ADMIN = "mewayz_admin"
 GATEWAY = "gateway"  # no module may have this name
@@ -52,8 +53,8 @@ def module_user(slug: str, publishes: Iterable[str]) -> NatsUser:
 def gateway_user() -> NatsUser:
     """Return the gateway's user: it puts commands into the queue, reads receipts and answers who asks for permits.
 
-    It may read and count what waits, and no event; it may not make, consume or delete anything. Of events it may publish
-    what it refused, and who signed in.
+    It may read and count what waits, and hear of events only which access is revoked; it may make, consume or delete
+    nothing. Of events it may publish what it refused, and who signed in.
     """
     reads = ("DIRECT.GET.COMMANDS", "DIRECT.GET.COMMANDS.>", "DIRECT.GET.CMDRES", "DIRECT.GET.CMDRES.>")
     counts = ("STREAM.INFO.COMMANDS", "CONSUMER.INFO.COMMANDS.*")
@@ -61,7 +62,7 @@ def gateway_user() -> NatsUser:
     return NatsUser(
         GATEWAY,
         publish=("cmd.>", "cmdres.>", *(f"evt.*.{told}" for told in (REFUSED, BEGUN)), *calls),
-        subscribe=(f"_INBOX.{GATEWAY}.>", "cmdres.>", permit_subject("*")),
+        subscribe=(f"_INBOX.{GATEWAY}.>", "cmdres.>", permit_subject("*"), f"evt.*.{REVOKED_EVENT}"),
         answers=True,
     )
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.access.modules import AlwaysReady, SupervisedModules
 from router.gateway.access.origins import Origins
+from router.gateway.access.revocations import Revocations
 from router.gateway.access.sign_in import JWKS_PATH, SignIn
 from router.gateway.commands.assembly import Commands
 from router.gateway.commands.connection import GATEWAY
@@ -71,9 +73,11 @@ class Gateway:
         origins: Origins,
         paths: dict[str, Handler],
         tasks: list[Task],
+        revocations: Revocations | None = None,
     ) -> None:
         """Take the parts. A path that ends in `/` answers for all below it."""
         self.served = served
+        self.revocations = revocations
         self._sockets = sockets
         self._origins = origins
         self._fetcher = fetcher
@@ -141,13 +145,6 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
     fetcher = Fetcher(modules=modules, signer=signer, metrics=metrics, settings=settings)
     sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
-    identity = Identity(
-        store=Path(bootstrap.data) / "jwks.json",
-        fetch=sign_in.keys,
-        exchange=sign_in.access_token_of,
-        clock=clock,
-        settings=settings,
-    )
     commands = None
     if bootstrap.nats_url is not None:
         commands = Commands(
@@ -159,6 +156,20 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
             clock=clock,
             settings=settings,
         )
+    revocations = Revocations(
+        sign_in.revocations,
+        line=lambda: commands.connection.line if commands else None,
+        clock=clock,
+        settings=settings,
+    )
+    identity = Identity(
+        store=Path(bootstrap.data) / "jwks.json",
+        fetch=sign_in.keys,
+        exchange=sign_in.facts_of,
+        revocations=revocations,
+        clock=clock,
+        settings=settings,
+    )
     local = {GATEWAY: commands.subgraph.events} if commands else {}
     streamer = Streamer(modules=modules, signer=signer, settings=settings, local=local)
     gate = Gate(settings)
@@ -188,14 +199,22 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,
     }
-    tasks: list[Task] = [served.follow, identity.follow]
+    tasks: list[Task] = [served.follow, identity.follow, revocations.follow]
     if isinstance(modules, SupervisedModules):
         tasks.append(modules.follow)
     if commands is not None:
-        tasks += [commands.follow, audit.follow]
+        tasks += [partial(commands.follow, revocations.listen), audit.follow]
     sockets = WebSockets(streams.answers, identity.session, audit)
     origins = Origins(settings)
-    return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=tasks)
+    return Gateway(
+        served=served,
+        fetcher=fetcher,
+        sockets=sockets,
+        origins=origins,
+        paths=paths,
+        tasks=tasks,
+        revocations=revocations,
+    )
 
 
 def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gateway:

@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from router.errors import BadAnswer, DeadlineExceeded, ModuleUnavailable, Overloaded, Unavailable
+from router.errors import BadAnswer, DeadlineExceeded, ModuleUnavailable, NotEntitled, Overloaded, Unavailable
 from router.execution.transport import Reply, Transport, TransportError
 from router.gateway.access.modules import Modules
 from router.gateway.breaker import Breaker
@@ -113,6 +113,7 @@ class Fetcher:
         module = destination.module or subgraph
         if module in self.local:
             return await self.local[module](body, caller)
+        must_be_entitled(destination, caller)
         headers = (*_JSON, ("traceparent", caller.trace.traceparent))
         reply = await self.exchange(
             destination, module=module, headers=headers, body=body, seconds=seconds, caller=caller
@@ -219,6 +220,12 @@ class Fetcher:
             return ()
         bearer = self._signer.bearer(caller.principal, module=destination.module, body=body, seconds=left)
         return (("authorization", bearer),)
+
+
+def must_be_entitled(destination: Destination, caller: Caller) -> None:
+    """Raise NotEntitled for a module that the caller's key is not for."""
+    if caller.principal and destination.module and not caller.principal.is_entitled(destination.module):
+        raise NotEntitled(destination.module)
 
 
 class _Request(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import structlog
 from router.errors import BadRequest, Defect, RouterError
 from router.execution.prepared import Prepared
 from router.execution.run import Answer, execute
+from router.gateway.access.credentials import credentials_of
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.errors import MethodNotAllowed
@@ -115,21 +116,21 @@ class Pipeline:
         return found
 
     async def _events(self, request: Request, trace: Trace) -> Streamed:
-        """Return the answers of any operation as server-sent events, until the caller's token expires."""
-        principal, seconds = await self._principal(request), None
+        """Return the answers of any operation as server-sent events, until the caller's token expires or is revoked."""
+        principal, over = await self._principal(request), None
         if self._identity is not None:
-            _, seconds = await self._identity.session(request.headers.get(b"authorization"))
+            over = (await self._identity.session(credentials_of(request))).over
         operation = await self._operation(request)
         answers = self._streams.answers(operation, principal, trace, is_safe=request.method == "GET")
         headers = ((b"mewayz-request-id", trace.request_id.encode()), (b"x-accel-buffering", b"no"))
-        return Streamed(content_type=EVENT_STREAM, chunks=event_stream(answers, ends_in_s=seconds), headers=headers)
+        return Streamed(content_type=EVENT_STREAM, chunks=event_stream(answers, over=over), headers=headers)
 
     async def _principal(self, request: Request) -> Principal | None:
         if request.method not in ("GET", "POST"):
             raise MethodNotAllowed("GET", "POST")
         if self._identity is None:
             return None
-        known = await self._identity.principal(request.headers.get(b"authorization"))
+        known = await self._identity.principal(credentials_of(request))
         request.principal = msgspec.structs.replace(known, address=request.peer or None)
         return request.principal
 

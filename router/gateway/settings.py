@@ -22,7 +22,10 @@ class Settings:
     queued_per_module: int = 50_000
     drain_s: float = 15.0  # how long requests in flight may take to finish at shutdown
     key_refresh_s: float = 300.0
-    key_kept_s: float = 0.9  # how long a program's key is believed before identity is asked again
+    key_kept_s: float = 60.0  # how long a program's key is believed before identity is asked again
+    key_kept_unheard_s: float = 0.9  # the same while identity's events may be missing, and for a wrong key
+    wrong_keys_per_minute: int = 30  # from one address; then no unknown key from there is looked at
+    revocation_pause_s: float = 0.9  # without NATS: how often identity is asked what is revoked
     unknown_key_pause_s: float = 2.0  # how long unknown key ids are refused before identity is asked again
     variables_bytes: int = 64 * 1024
     cost: int = 5_000  # of one operation, as access.cost estimates it

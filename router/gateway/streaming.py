@@ -10,7 +10,7 @@ from router.errors import ModuleUnavailable
 from router.execution.streams import NoEventStream, server_sent_events, web_socket_events
 from router.execution.transport import TransportError
 from router.gateway.access.modules import Modules
-from router.gateway.fetching import Caller, Signer
+from router.gateway.fetching import Caller, Signer, must_be_entitled
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
 
@@ -43,6 +43,7 @@ class Streamer:
     ) -> AsyncGenerator[bytes]:
         """Yield the JSON of each event. Raises ModuleUnavailable where the stream can't be had, or breaks."""
         module = destination.module or subgraph
+        must_be_entitled(destination, caller)
         local = self._local.get(module)
         events = self._remote(destination, body, module, caller) if local is None else local(body, caller)
         try:

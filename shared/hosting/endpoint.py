@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.clock import Clock, new_id
 from shared.database.transaction import Database
-from shared.errors import Denied, InvalidInput, MewayzError, Unauthenticated
+from shared.errors import Denied, InvalidInput, MewayzError, NotEntitled, Unauthenticated
 from shared.graph.context import RequestContext
 from shared.hosting.documents import Documents
 from shared.hosting.errors import shown
@@ -123,6 +123,8 @@ class Endpoint:
     async def _graphql(self, headers: Mapping[str, str], body: bytes, token: InternalToken) -> bytes:
         if token.principal.tenant is None:
             raise Unauthenticated("the token names no tenant")
+        if not token.principal.is_entitled(self._module.slug):
+            raise NotEntitled(self._module.slug)
         try:
             request = _decode(body)
         except msgspec.MsgspecError as error:

@@ -31,6 +31,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     team: tuple[UUID, ...] = ()
     locale: str = "en"
     address: str | None = None
+    plan: str = ""  # the tenant's, where an access token made the principal; the gateway's quotas go by it
+
+    def is_entitled(self, module: str) -> bool:
+        """Tell whether the principal may use a module, by its slug."""
+        return "*" in self.modules or module in self.modules
 
     def scope(self, permission: str) -> RowScope | None:
         """Return the widest row scope in which the principal holds `permission`, or None."""

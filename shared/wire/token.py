@@ -137,27 +137,34 @@ def sign_access(
     issuer: str,
     roles: Sequence[str],
     plan: str,
-    clock: Clock,
+    now: datetime,
     life: timedelta = ACCESS_TOKEN_LIFE,
 ) -> str:
-    """Sign a user's access token: claims `iss sub tid sid roles perms plan locale emp team iat exp`."""
-    now = clock.now()
+    """Sign a user's access token: claims `iss sub tid sid roles perms plan locale emp team iat exp`, `mods` where not all.
+
+    `now` is the instant at which the rights were read: a revocation after it is one of this token.
+    """
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": ACCESS_AUDIENCE,
         **_principal_claims(principal),
+        **({} if principal.modules == ("*",) else {"mods": principal.modules}),
         "roles": list(roles),
         "plan": plan,
-        "iat": now,
+        "iat": now.timestamp(),  # to the microsecond: what was revoked in between is told apart
         "exp": now + life,
     }
     return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": key.kid})
 
 
-def verify_access(token: str, keys: Mapping[str, Ed25519PublicKey], *, clock: Clock) -> tuple[Principal, datetime]:
-    """Return the principal of a user's access token and when it ends. Raises Unauthenticated."""
+def verify_access(
+    token: str, keys: Mapping[str, Ed25519PublicKey], *, clock: Clock
+) -> tuple[Principal, datetime, datetime]:
+    """Return the principal of a user's access token, when it was issued and when it ends. Raises Unauthenticated."""
     claims = _verified(token, keys, audience=ACCESS_AUDIENCE, issuer=None, clock=clock)
-    return _principal(claims), datetime.fromtimestamp(claims["exp"], clock.now().tzinfo)
+    zone = clock.now().tzinfo
+    issued, expires = (datetime.fromtimestamp(claims[name], zone) for name in ("iat", "exp"))
+    return _principal(claims), issued, expires
 
 
 def jwk(key: Ed25519PublicKey) -> dict[str, str]:
@@ -200,6 +207,7 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
         team=tuple(UUID(member) for member in claims["team"]),
         locale=claims["locale"],
         address=claims.get("ip"),
+        plan=claims.get("plan", ""),
     )
 
 

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from shared.wire.envelope import Event
+from shared.wire.revocation import REVOKED_EVENT
 
 
 class TenantCreated(Event, type="tenant.created", aggregate="Tenant"):
@@ -93,7 +94,7 @@ class UserMfaChanged(Event, type="user.mfa.changed", aggregate="UserAccount", ke
     enabled: bool
 
 
-class AccessRevoked(Event, type="access.revoked", aggregate="Access", key="subject_id"):
+class AccessRevoked(Event, type=REVOKED_EVENT, aggregate="Access", key="subject_id"):
     """Access tokens end before their time: all of a session or key (final), or those that a person or tenant had so far.
 
     Gateways listen to this; `at` is compared with a token's `iat`.

@@ -28,7 +28,7 @@ class Door:
     def __init__(self, platform: Platform, token: str) -> None:
         """Open the modules of `platform` to whom the access token `token` belongs to."""
         keys = keys_of_jwks(platform.request("GET", "/.well-known/jwks.json")[1])
-        principal, _ = verify_access(token, keys, clock=SystemClock())
+        principal, *_ = verify_access(token, keys, clock=SystemClock())
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(platform.data, principal))
 
     def url_of(self, slug: str) -> str:

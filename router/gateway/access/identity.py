@@ -1,5 +1,6 @@
 """Who is asking: a Bearer token becomes a Principal, by keys that identity published (contracts.md, "Sign-in")."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from router.errors import ModuleUnavailable, RouterError
+from router.gateway.access.credentials import Credentials
+from router.gateway.access.programs import KEY, Exchange, Programs, Verified
+from router.gateway.access.revocations import Revocations
 from router.gateway.errors import NotSignedIn
 from router.gateway.protocol.asgi import Response
 from router.gateway.settings import Settings
@@ -23,32 +27,44 @@ _RETRY_S = 1.0
 _KEPT_TOKENS = 2048
 _MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError)  # signed by identity, and yet not of the agreed shape
 
-_KEY = "mwz_"  # what the keys of programs begin with
-_KEY_STREAM_S = 60.0
-
 FetchKeys = Callable[[], Awaitable[bytes]]
-Exchange = Callable[[str], Awaitable[str | None]]
 
 log = structlog.get_logger()
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Who holds a connection that stays, and what returns when they hold it no longer."""
+
+    principal: Principal
+    over: Callable[[], Awaitable[None]]
 
 
 class Identity:
     """Verifies access tokens. The last good key set lies in a file, so that a router starts with identity down."""
 
-    def __init__(self, *, store: Path, fetch: FetchKeys, exchange: Exchange, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        store: Path,
+        fetch: FetchKeys,
+        exchange: Exchange,
+        revocations: Revocations,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
         """Start from the key set in `store`, if there is one; `fetch` asks identity for its JSON Web Key Set.
 
-        `exchange` asks identity for the access token that a program's key stands for.
+        `exchange` asks identity what a program's key stands for; what `revocations` refuses counts no more.
         """
-        self._exchange = exchange
-        self._programs: dict[str, tuple[Principal | None, float]] = {}
+        self._programs = Programs(exchange, self._verify, revocations=revocations, clock=clock, settings=settings)
+        self._revocations = revocations
         self._store = store
         self._fetch = fetch
         self._clock = clock
         self._settings = settings
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._published = b""
-        self._verified: dict[str, tuple[Principal, float]] = {}
+        self._verified: dict[str, Verified] = {}
         self._refreshing = anyio.Lock()
         self._refreshed_at = float("-inf")
         if store.exists():
@@ -61,42 +77,23 @@ class Identity:
             return Response(body=self._published)
         raise ModuleUnavailable("identity")
 
-    async def session(self, authorization: bytes | None) -> tuple[Principal, float]:
-        """Return who holds a token, and the seconds that it is still good for. Raises NotSignedIn."""
-        principal = await self.principal(authorization)
-        token = (authorization or b"").partition(b" ")[2].strip().decode("latin-1")
-        if token.startswith(_KEY):
-            return principal, _KEY_STREAM_S
-        kept = self._verified.get(token)
-        return principal, max(kept[1] - self._clock.now().timestamp(), 0.0) if kept else 0.0
+    async def principal(self, shown: Credentials) -> Principal:
+        """Return who shows these credentials. Raises NotSignedIn."""
+        return (await self._known(shown)).principal
 
-    async def principal(self, authorization: bytes | None) -> Principal:
-        """Return who holds the token in the header `authorization`. Raises NotSignedIn."""
-        scheme, _, rest = (authorization or b"").partition(b" ")
-        if scheme.lower() != b"bearer":
-            raise NotSignedIn("no bearer token")
-        token = rest.strip().decode("latin-1")
-        if token.startswith(_KEY):
-            return await self._program(token)
-        kept = self._verified.get(token)
-        if kept and self._clock.now().timestamp() < kept[1]:
-            return kept[0]
-        return await self._verify(token)
+    async def session(self, shown: Credentials) -> Session:
+        """Return who shows these credentials, for a connection that stays. Raises NotSignedIn."""
+        verified = await self._known(shown)
 
-    async def _program(self, key: str) -> Principal:
-        """Return who a program's key stands for. Identity is asked again after a second: a revoked key lives no longer."""
-        kept = self._programs.get(key)
-        if kept is None or kept[1] < anyio.current_time():
-            asked_at = anyio.current_time()
-            token = await self._exchange(key)
-            kept = (await self._verify(token) if token else None), asked_at + self._settings.key_kept_s
-            self._programs.pop(key, None)
-            if len(self._programs) >= _KEPT_TOKENS:
-                del self._programs[next(iter(self._programs))]
-            self._programs[key] = kept
-        if kept[0] is None:
-            raise NotSignedIn("a key that is not good")
-        return kept[0]
+        async def over() -> None:
+            left_s = verified.expires_at - self._clock.now().timestamp()
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._revocations.until_refused(verified.principal, verified.issued_at)
+            except TimeoutError:
+                return
+
+        return Session(verified.principal, over)
 
     async def follow(self) -> None:
         """Keep the keys fresh until cancelled."""
@@ -105,11 +102,26 @@ class Identity:
                 pause_s = self._settings.key_refresh_s if await self._refresh() else _RETRY_S
             await anyio.sleep(pause_s)
 
-    async def _verify(self, token: str) -> Principal:
+    async def _known(self, shown: Credentials) -> Verified:
+        scheme, _, rest = (shown.authorization or b"").partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise NotSignedIn("no bearer token")
+        token = rest.strip().decode("latin-1")
+        if token.startswith(KEY):
+            verified = await self._programs.verified(token, shown)
+        else:
+            verified = self._verified.get(token)
+            if verified is None or self._clock.now().timestamp() >= verified.expires_at:
+                verified = await self._verify(token)
+        if self._revocations.refuses(verified.principal, verified.issued_at):
+            raise NotSignedIn("the token was revoked")
+        return verified
+
+    async def _verify(self, token: str) -> Verified:
         self._verified.pop(token, None)
         await self._know_key_of(token)
         try:
-            principal, expires = verify_access(token, self._keys, clock=self._clock)
+            principal, issued, expires = verify_access(token, self._keys, clock=self._clock)
         except Unauthenticated as error:
             raise NotSignedIn(str(error.facts["reason"])) from error
         except _MISSHAPEN as error:
@@ -118,8 +130,8 @@ class Identity:
             raise NotSignedIn("a token without a tenant")
         if len(self._verified) >= _KEPT_TOKENS:
             del self._verified[next(iter(self._verified))]
-        self._verified[token] = principal, expires.timestamp()
-        return principal
+        self._verified[token] = verified = Verified(principal, issued.timestamp(), expires.timestamp())
+        return verified
 
     async def _know_key_of(self, token: str) -> None:
         try:

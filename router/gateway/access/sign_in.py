@@ -6,6 +6,7 @@ import msgspec
 
 from router.errors import BadAnswer
 from router.execution.transport import Reply
+from router.gateway.access.programs import KeyFacts
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.fetching import Caller, Fetcher
 from router.gateway.observe.telemetry import trace_of
@@ -14,6 +15,7 @@ from router.gateway.protocol.http import check_post
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
 from shared.wire.principal import Principal
+from shared.wire.revocation import Revocation, Revocations
 
 JWKS_PATH = "/.well-known/jwks.json"
 _POSTED = frozenset(
@@ -22,6 +24,7 @@ _POSTED = frozenset(
 _OIDC = re.compile(r"/auth/oidc/[a-z0-9][a-z0-9-]{0,62}/(start|callback)")
 _PASSED_ON = (b"content-type", b"accept-language", b"user-agent")
 _PASSED_BACK = (b"retry-after", b"location", b"set-cookie")
+_JSON = (("content-type", "application/json"),)
 _NOBODY = Principal(tenant=None)
 
 
@@ -57,15 +60,22 @@ class SignIn:
             headers=tuple((name, reply.headers[name]) for name in _PASSED_BACK if name in reply.headers),
         )
 
-    async def access_token_of(self, key: str) -> str | None:
-        """Return an access token for a program's key, None for a key that is not good. Raises Unavailable or BadAnswer."""
+    async def facts_of(self, key: str) -> KeyFacts | None:
+        """Return what a program's key stands for, None for a key that is not good. Raises Unavailable or BadAnswer."""
         body = msgspec.json.encode({"key": key})
-        reply = await self._ask("POST", "/auth/key", body=body, headers=(("content-type", "application/json"),))
+        reply = await self._ask("POST", "/auth/key", body=body, headers=_JSON)
         if reply.status == 401:
             return None
         if reply.status != 200:
             raise BadAnswer("identity", f"status {reply.status} for a key")
-        return str(msgspec.json.decode(reply.body)["accessToken"])
+        return msgspec.json.decode(reply.body, type=KeyFacts)
+
+    async def revocations(self) -> list[Revocation]:
+        """Return what identity has revoked within the life of an access token. Raises Unavailable or BadAnswer."""
+        reply = await self._ask("POST", "/auth/revocations", body=b"{}", headers=_JSON)
+        if reply.status != 200:
+            raise BadAnswer("identity", f"status {reply.status} for what is revoked")
+        return msgspec.json.decode(reply.body, type=Revocations).revocations
 
     async def keys(self) -> bytes:
         """Return identity's JSON Web Key Set as it is now. Raises Unavailable or BadAnswer."""

@@ -1,5 +1,10 @@
 """Puts the queue and its receipts together, for a gateway that has NATS."""
 
+from collections.abc import Awaitable, Callable
+
+from anyio.abc import TaskGroup
+from nats.aio.client import Client
+
 from router.gateway.access.modules import Modules
 from router.gateway.commands.backlog import Backlog
 from router.gateway.commands.connection import GATEWAY, Connection
@@ -12,6 +17,8 @@ from router.gateway.served import ServedGraph, module_destination
 from router.gateway.settings import Settings
 from shared.clock import Clock
 from shared.wire.bootstrap import RouterBootstrap
+
+Listen = Callable[[Client, TaskGroup], Awaitable[None]]
 
 
 class Commands:
@@ -46,6 +53,11 @@ class Commands:
             clock=clock,
         )
 
-    async def follow(self) -> None:
-        """Stay connected and answer who asks for permits, until cancelled."""
-        await self.connection.follow(self._permits.listen)
+    async def follow(self, hear: Listen) -> None:
+        """Stay connected, answer who asks for permits, and `hear` what else there is, until cancelled."""
+
+        async def listen(client: Client, tasks: TaskGroup) -> None:
+            await self._permits.listen(client, tasks)
+            await hear(client, tasks)
+
+        await self.connection.follow(listen)

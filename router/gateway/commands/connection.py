@@ -25,6 +25,13 @@ class Connection:
         self._user = user
         self._password = password
         self._client: Client | None = None
+        self._made = 0
+
+    @property
+    def line(self) -> tuple[int, int] | None:
+        """Another value for each time the connection was made, None while there is none: what may have been missed."""
+        client = self._client
+        return (self._made, client.stats["reconnects"]) if client is not None and client.is_connected else None
 
     @property
     def client(self) -> Client:
@@ -39,6 +46,7 @@ class Connection:
         try:
             async with anyio.create_task_group() as tasks:
                 await listen(client, tasks)
+                self._made += 1
                 self._client = client
                 await anyio.sleep_forever()
         finally:

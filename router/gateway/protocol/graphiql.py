@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from router.gateway.access.credentials import credentials_of
 from router.gateway.access.identity import Identity
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.protocol.asgi import Request, Response
@@ -87,7 +88,7 @@ class GraphiQL:
 
     async def _must_be_signed_in(self, request: Request) -> None:
         if self._identity is not None:
-            await self._identity.principal(request.headers.get(b"authorization"))
+            await self._identity.principal(credentials_of(request))
 
 
 def root_fields(supergraph: Supergraph) -> dict[str, list[str]]:

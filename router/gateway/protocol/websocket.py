@@ -1,7 +1,7 @@
 """graphql-transport-ws: many operations over one WebSocket, each with its own id.
 
 Source: the protocol's PROTOCOL.md, its close codes too. The token comes with `connection_init`, as
-`{"authorization": "Bearer ..."}`; when it expires the connection is closed with 4403.
+`{"authorization": "Bearer ..."}`; when it expires or is revoked the connection is closed with 4403.
 """
 
 import asyncio
@@ -13,6 +13,9 @@ import msgspec
 import structlog
 
 from router.errors import DocumentError, RouterError, Unauthenticated
+from router.gateway.access.credentials import Credentials
+from router.gateway.access.identity import Session
+from router.gateway.errors import RateExceeded
 from router.gateway.masking import masked_message
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace, trace_of
@@ -24,8 +27,8 @@ SUBPROTOCOL = "graphql-transport-ws"
 _INIT_S = 10.0
 _OPERATIONS = 100  # under way on one connection
 
-SignIn: TypeAlias = Callable[[bytes | None], Awaitable[tuple[Principal, float]]]
-"""(header authorization) -> who it is, and for how many seconds. Raises Unauthenticated."""
+SignIn: TypeAlias = Callable[[Credentials], Awaitable[Session]]
+"""Says who shows credentials, and until when. Raises Unauthenticated."""
 Answers: TypeAlias = Callable[[Operation, Principal | None, Trace], AsyncGenerator[bytes]]
 
 log = structlog.get_logger()
@@ -56,10 +59,10 @@ class WebSockets:
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        peer: str | None = scope["client"][0] if scope.get("client") else None
-        connection = _Connection(
-            self._answers, self._signing_in(peer) if self._sign_in else None, dict(scope["headers"]), receive, send
-        )
+        peer: str = scope["client"][0] if scope.get("client") else ""
+        shown = Credentials(None, peer, dict(scope["headers"]).get(b"origin"))
+        sign_in = self._signing_in if self._sign_in else None
+        connection = _Connection(self._answers, sign_in, dict(scope["headers"]), shown, receive, send)
         try:
             await connection.serve()
         except* _Closed as group:
@@ -67,19 +70,15 @@ class WebSockets:
             if closed.code:
                 await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
 
-    def _signing_in(self, peer: str | None) -> SignIn:
+    async def _signing_in(self, shown: Credentials) -> Session:
         assert self._sign_in is not None
-        sign_in = self._sign_in
-
-        async def noted(authorization: bytes | None) -> tuple[Principal, float]:
-            try:
-                principal, seconds = await sign_in(authorization)
-            except Unauthenticated as error:
-                self._audit.turned_away(error.code, "WebSocket /graphql", peer)
-                raise
-            return msgspec.structs.replace(principal, address=peer), seconds
-
-        return noted
+        try:
+            session = await self._sign_in(shown)
+        except (Unauthenticated, RateExceeded) as error:
+            self._audit.turned_away(error.code, "WebSocket /graphql", shown.peer or None)
+            raise
+        principal = msgspec.structs.replace(session.principal, address=shown.peer or None)
+        return msgspec.structs.replace(session, principal=principal)
 
 
 class _Connection:
@@ -88,12 +87,14 @@ class _Connection:
         answers: Answers,
         sign_in: SignIn | None,
         headers: dict[bytes, bytes],
+        shown: Credentials,
         receive: Receive,
         send: SendMessage,
     ) -> None:
         self._answers = answers
         self._sign_in = sign_in
         self._headers = headers
+        self._shown = shown  # without the token, which comes with the first message
         self._receive = receive
         self._send = send
         self._principal: Principal | None = None
@@ -131,10 +132,12 @@ class _Connection:
             raise _Closed(4401, "Unauthorized")
         if self._sign_in is not None:
             try:
-                self._principal, seconds = await self._sign_in(self._credential(message.get("payload")))
-            except Unauthenticated as error:
+                token = self._credential(message.get("payload"))
+                session = await self._sign_in(msgspec.structs.replace(self._shown, authorization=token))
+            except (Unauthenticated, RateExceeded) as error:
                 raise _Closed(4403, "Forbidden") from error
-            tasks.create_task(_expire(seconds))
+            self._principal = session.principal
+            tasks.create_task(_close_when(session.over))
         await self._tell("connection_ack")
 
     def _credential(self, payload: object) -> bytes | None:
@@ -194,6 +197,6 @@ class _Connection:
             raise _Closed(4400, "Invalid message") from error
 
 
-async def _expire(seconds: float) -> None:
-    await asyncio.sleep(seconds)
+async def _close_when(over: Callable[[], Awaitable[None]]) -> None:
+    await over()
     raise _Closed(4403, "Forbidden")

@@ -8,7 +8,7 @@ from shared.database.transaction import Transaction
 from subgraphs.identity import models
 from subgraphs.identity.graph.commands import may_grant
 from subgraphs.identity.models import ServiceCredentialKind
-from subgraphs.identity.models.keys import check_expiry, make_key
+from subgraphs.identity.models.keys import check_expiry, make_key, networks, origins, slugs
 from subgraphs.identity.revocations import revoke
 
 
@@ -19,8 +19,11 @@ async def issue_api_key(
     role_id: UUID,
     expires_at: datetime,
     kind: ServiceCredentialKind = ServiceCredentialKind.API_KEY,
+    allowed_addresses: tuple[str, ...] = (),
+    allowed_origins: tuple[str, ...] = (),
+    modules: tuple[str, ...] = (),
 ) -> models.ServiceCredential:
-    """Make a key for a program, bound to a role; this answer alone shows it."""
+    """Make a key for a program, bound to a role and, if wanted, to addresses, pages and modules; this answer alone shows it."""
     role = await tx.get(models.AccessRole, role_id)
     await may_grant(tx, role)
     check_expiry(expires_at, tx.now())
@@ -33,6 +36,9 @@ async def issue_api_key(
             prefix=prefix,
             secret_hash=secret_hash,
             expires_at=expires_at,
+            allowed_addresses=networks(allowed_addresses),
+            allowed_origins=origins(allowed_origins),
+            modules=slugs(modules),
         )
     )
     tx.publish(credential.issued(key))

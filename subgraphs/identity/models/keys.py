@@ -1,9 +1,12 @@
 """Keys for programs (IDN-6)."""
 
 import hashlib
+import re
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -15,6 +18,8 @@ from shared.errors import IllegalState, Invalid
 from shared.values import Ref
 from subgraphs.identity.events import ApiKeyIssued, ApiKeyRevoked
 
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?")
+_SLUG = re.compile(r"[a-z][a-z0-9_]{0,62}")
 LONGEST_LIFE = timedelta(days=366)
 
 
@@ -40,6 +45,9 @@ class ServiceCredential(Entity):
     kind: Mapped[ServiceCredentialKind] = default(ServiceCredentialKind.API_KEY)
     last_used_at: Mapped[datetime | None] = default(None)
     revoked: Mapped[bool] = default(False)
+    allowed_addresses: Mapped[tuple[str, ...]] = default(())  # networks, 203.0.113.0/24; none named: from everywhere
+    allowed_origins: Mapped[tuple[str, ...]] = default(())  # pages, https://shop.example; none named: no matter which
+    modules: Mapped[tuple[str, ...]] = default(())  # slugs; none named: all that the role reaches
 
     def issued(self, key: str) -> ApiKeyIssued:
         """Let this answer show the key, and return the fact that it exists."""
@@ -59,6 +67,32 @@ def make_key(tenant: UUID) -> tuple[str, str, str]:
     prefix = f"mwz_{secrets.token_hex(4)}"
     key = f"{prefix}_{tenant.hex}_{secrets.token_urlsafe(32)}"
     return key, prefix, hashlib.sha256(key.encode()).hexdigest()
+
+
+def networks(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return addresses and networks in their usual form, an address as a network of one. Raises Invalid."""
+    try:
+        return tuple(dict.fromkeys(str(ip_network(one.strip(), strict=False)) for one in addresses))
+    except ValueError as error:
+        raise Invalid(f"{error}: write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.", "allowedAddresses") from error
+
+
+def origins(pages: Iterable[str], field: str = "allowedOrigins") -> tuple[str, ...]:
+    """Return origins of pages as browsers send them. Raises Invalid."""
+    found = tuple(dict.fromkeys(page.strip().lower().removesuffix("/") for page in pages))
+    for page in found:
+        if not _ORIGIN.fullmatch(page):
+            raise Invalid(f"{page!r} is no origin: write https://shop.example, without a path.", field)
+    return found
+
+
+def slugs(modules: Iterable[str]) -> tuple[str, ...]:
+    """Return slugs of modules. Raises Invalid for what can't be one."""
+    found = tuple(dict.fromkeys(modules))
+    for slug in found:
+        if not _SLUG.fullmatch(slug):
+            raise Invalid(f"{slug!r} is no module: write its short name, such as crm.", "modules")
+    return found
 
 
 def check_expiry(expires_at: datetime, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Select, delete, select, text, update
 
 from shared.database.transaction import Database, Transaction
 from shared.wire.principal import Principal
@@ -60,6 +60,7 @@ class Admission:
     principal: Principal
     roles: tuple[str, ...]
     plan: str
+    at: datetime  # when this was so: taken while nobody could change it
 
 
 async def admit(
@@ -116,17 +117,15 @@ async def revoke_session(database: Database, family: Family) -> None:
 
 
 async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None, *, vouched: bool) -> Admission | None:
-    tenant = await tx.first_where(Tenant, Tenant.id == tx.tenant_id)
     account = await tx.first_where(
         UserAccount, UserAccount.id == user_id, UserAccount.status == UserAccountStatus.ACTIVE
     )
-    membership = await tx.first_where(
-        TenantMembership,
-        TenantMembership.user_account_id == user_id,
-        TenantMembership.status == TenantMembershipStatus.ACTIVE,
-    )
+    # Held, so that a change of rights comes wholly before this, or after: then it revokes what is signed here.
+    membership = await tx.find(_active_membership(user_id).with_for_update(read=True))
+    tenant = await tx.find(select(Tenant).where(Tenant.id == tx.tenant_id).with_for_update(read=True))
     if tenant is None or account is None or membership is None:
         return None
+    at = tx.now()
     today = tx.now().astimezone(ZoneInfo(tenant.timezone)).date()
     link = await tx.first_where(EmployeeLink, EmployeeLink.work_email == account.email)
     if link and link.left_on and link.left_on < today and not membership.is_owner:
@@ -149,7 +148,12 @@ async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None, *, 
         team=tuple(team),
         locale=account.locale,
     )
-    return Admission(principal, tuple(role.name for role in roles), tenant.plan)
+    return Admission(principal, tuple(role.name for role in roles), tenant.plan, at)
+
+
+def _active_membership(user_id: UUID) -> Select[TenantMembership]:
+    active = TenantMembership.status == TenantMembershipStatus.ACTIVE
+    return select(TenantMembership).where(TenantMembership.user_account_id == user_id, active)
 
 
 def _permissions(

@@ -1,7 +1,7 @@
 """What the routes of sign-in share: reading requests, beginning sessions, answers and refusals (contracts.md, "Sign-in")."""
 
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -77,15 +77,17 @@ def answer(
     return HttpAnswer(200, {**body, "refreshToken": refresh_token} if refresh_token else body, NO_STORE)
 
 
-def access_token(request: HttpRequest, ring: KeyRing, admission: Admission) -> str:
-    """Sign an access token."""
+def access_token(request: HttpRequest, ring: KeyRing, admission: Admission, *, until: datetime | None = None) -> str:
+    """Sign an access token of ten minutes, or of less where it must not outlive `until`."""
+    left = ACCESS_TOKEN_LIFE if until is None else min(ACCESS_TOKEN_LIFE, until - admission.at)
     return sign_access(
         ring.signing(request.clock.now()),
         admission.principal,
         issuer=request.bootstrap.issuer,
         roles=admission.roles,
         plan=admission.plan,
-        clock=request.clock,
+        now=admission.at,
+        life=left,
     )
 
 

@@ -3,7 +3,10 @@
 import hashlib
 import hmac
 import re
+from dataclasses import dataclass
 from uuid import UUID
+
+from sqlalchemy import select, update
 
 from shared.database.transaction import Database
 from shared.wire.principal import Principal
@@ -13,7 +16,15 @@ from subgraphs.identity.sign_in.admission import Admission
 _KEY = re.compile(r"(mwz_[0-9a-f]{8})_([0-9a-f]{32})_[\w-]{43}")
 
 
-async def admit_program(database: Database, key: str) -> Admission | None:
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Who a key stands for, and what the gateway must see to of it."""
+
+    admission: Admission
+    credential: ServiceCredential
+
+
+async def admit_program(database: Database, key: str) -> Program | None:
     """Return who a key stands for, with the permissions its role has now; None for one that is not good any more.
 
     The key names its tenant, so that it is looked up within that tenant's walls; its id stands where a person's would.
@@ -29,8 +40,17 @@ async def admit_program(database: Database, key: str) -> Admission | None:
         if credential is None or not is_right or credential.revoked or credential.expires_at <= tx.now():
             return None
         role = await tx.first_where(AccessRole, AccessRole.id == credential.role_id, AccessRole.active)
-        tenant = await tx.first_where(Tenant, Tenant.id == tx.tenant_id, Tenant.status == TenantStatus.ACTIVE)
+        is_active = (Tenant.id == tx.tenant_id, Tenant.status == TenantStatus.ACTIVE)
+        tenant = await tx.find(select(Tenant).where(*is_active).with_for_update(read=True))
         if role is None or tenant is None:
             return None
-        principal = Principal(tenant=tx.tenant_id, user=credential.id, permissions=role.patterns)
-        return Admission(principal, (role.name,), tenant.plan)
+        principal = Principal(
+            tenant=tx.tenant_id,
+            user=credential.id,
+            permissions=role.patterns,
+            modules=credential.modules or ("*",),
+        )
+        # Not a change of the key: its version stays. Gateways ask once a minute at most.
+        used = update(ServiceCredential).where(ServiceCredential.id == credential.id).values(last_used_at=tx.now())
+        await tx.session.execute(used, execution_options={"synchronize_session": False})
+        return Program(Admission(principal, (role.name,), tenant.plan, tx.now()), credential)

@@ -250,10 +250,12 @@ async def supervisor_session(request: HttpRequest) -> HttpAnswer:
 @route("POST", "/auth/key")
 async def program(request: HttpRequest) -> HttpAnswer:
     """Give the gateway an access token for a program's key (IDN-6); the gateway forwards no client to this path."""
-    admission, ring = await admit_program(request.database, read(request, ProgramKey).key), await key_ring_of(request)
-    if admission is None:
+    found, ring = await admit_program(request.database, read(request, ProgramKey).key), await key_ring_of(request)
+    if found is None:
         return refused()
-    return HttpAnswer(200, {"accessToken": access_token(request, ring, admission)}, NO_STORE)
+    token = access_token(request, ring, found.admission, until=found.credential.expires_at)
+    facts = {"addresses": found.credential.allowed_addresses, "origins": found.credential.allowed_origins}
+    return HttpAnswer(200, {"accessToken": token, **facts}, NO_STORE)
 
 
 @route("POST", "/auth/letters")

@@ -1,7 +1,9 @@
 """Keys of access tokens that change without outage, and keys for programs (IDN-2, IDN-6)."""
 
 import hashlib
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -115,3 +117,96 @@ async def test_an_api_key_ends_within_a_year(desk: Desk, company: Company, days:
     )
 
     assert refused["userErrors"][0]["field"] == ["expiresAt"]
+
+
+async def issue(desk: Desk, company: Company, selection: str, **more: Any) -> Any:
+    """Issue a key of a viewer for nine days, with what else is wanted."""
+    arguments = {
+        "label": "Shop",
+        "roleId": await role_id(desk, company, "Viewer"),
+        "expiresAt": (datetime.now(UTC) + timedelta(days=9)).isoformat(),  # noqa: TID251 outside the platform
+        **more,
+    }
+    return await desk.running.command(await desk.principal(company), "issueApiKey", selection, **arguments)
+
+
+async def test_a_key_keeps_from_where_and_for_what_it_may_be_used_and_when_it_was(desk: Desk, company: Company) -> None:
+    """IDN-6"""
+    bounds = {
+        "allowedAddresses": ["203.0.113.7", "2001:DB8::1/32"],
+        "allowedOrigins": ["https://Shop.Example/"],
+        "modules": ["crm", "invoicing"],
+    }
+    selection = "serviceCredential { id secret lastUsedAt kind allowedAddresses allowedOrigins modules }"
+    issued = (await issue(desk, company, selection, kind="MACHINE", **bounds))["serviceCredential"]
+
+    answer = await desk.post("/auth/key", key=issued["secret"])
+
+    networks = ["203.0.113.7/32", "2001:db8::/32"]
+    assert issued["kind"] == "MACHINE"
+    assert (issued["allowedAddresses"], issued["modules"]) == (networks, ["crm", "invoicing"])
+    assert list(answer.body["addresses"]) == networks
+    assert list(answer.body["origins"]) == ["https://shop.example"]
+    assert (await desk.read(answer.body)).modules == ("crm", "invoicing")
+    assert issued["lastUsedAt"] is None
+    (kept,) = await desk.running.rows(company.id, "select last_used_at, version from service_credential")
+    assert kept["last_used_at"] is not None
+    assert kept["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "wrong"),
+    [
+        ("allowedAddresses", ["203.0.113.300"]),
+        ("allowedAddresses", ["everywhere"]),
+        ("allowedOrigins", ["http://shop.example"]),
+        ("allowedOrigins", ["https://shop.example/path"]),
+        ("allowedOrigins", ["*"]),
+        ("modules", ["CRM"]),
+    ],
+)
+async def test_bounds_that_mean_nothing_are_refused(desk: Desk, company: Company, bound: str, wrong: list[str]) -> None:
+    refused = await issue(desk, company, "serviceCredential { id }", **{bound: wrong})
+
+    assert [(one["code"], one["field"]) for one in refused["userErrors"]] == [("VALIDATION", [bound])]
+
+
+async def test_a_keys_access_token_does_not_outlive_it(desk: Desk, company: Company) -> None:
+    """IDN-6"""
+    soon = (datetime.now(UTC) + timedelta(seconds=60)).isoformat()  # noqa: TID251 outside the platform
+    issued = await issue(desk, company, "serviceCredential { secret }", expiresAt=soon)
+
+    claims = desk.claims((await desk.post("/auth/key", key=issued["serviceCredential"]["secret"])).body)
+
+    assert claims["exp"] - claims["iat"] <= 61
+
+
+async def test_a_suspended_tenants_keys_are_worth_nothing(desk: Desk, company: Company) -> None:
+    operator = await desk.company(is_operator=True)
+    child = await desk.company(operator=operator.id)
+    issued = await issue(desk, child, "serviceCredential { secret }")
+    boss = await desk.principal(operator)
+    key = issued["serviceCredential"]["secret"]
+    assert (await desk.post("/auth/key", key=key)).status == 200
+
+    await desk.running.command(boss, "suspendTenant", "tenant { id }", tenantId=str(child.id), reason="test")
+
+    assert (await desk.post("/auth/key", key=key)).status == 401
+
+
+async def test_a_wrong_key_takes_as_long_as_one_that_nobody_has(desk: Desk, company: Company) -> None:
+    """Threat 26: what is compared takes no longer where more of it is right."""
+    issued = await issue(desk, company, "serviceCredential { secret }")
+    key = issued["serviceCredential"]["secret"]
+    prefix, tenant, secret = key[:12], key[13:45], key[46:]
+    late = f"{prefix}_{tenant}_{secret[:-1]}{'A' if secret[-1] != 'A' else 'B'}"
+    unknown = f"mwz_00000000_{tenant}_{secret}"
+
+    async def work(sent: str) -> float:
+        start = time.process_time()
+        assert (await desk.post("/auth/key", key=sent)).status == 401
+        return time.process_time() - start
+
+    times = {sent: min([await work(sent) for _ in range(15)]) for sent in (late, unknown)}
+
+    assert 0.4 < times[late] / times[unknown] < 2.5

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import anyio
 import jwt
 import orjson
 import pytest
@@ -163,32 +162,3 @@ async def test_a_new_key_is_fetched_when_its_first_token_comes_and_old_ones_end(
 
         assert status == 200
         assert (await made.graphql("{ tenant }", token=old))[0] == 401
-
-
-async def test_a_programs_key_is_believed_for_a_second_and_no_longer(tmp_path: Path) -> None:
-    """IDN-6; security.md, threat 26"""
-    asked: list[str] = []
-    is_good = True
-    async with world(tmp_path, key_kept_s=0.2) as here:
-
-        def exchange(body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-            asked.append(orjson.loads(body)["key"])
-            if not is_good:
-                return 401, [], b'{"errors":[]}'
-            return 200, [], orjson.dumps({"accessToken": here.token(OTHER_TENANT)})
-
-        here.identity.routes["/auth/key"] = exchange
-        await here.start()
-
-        answers = [await here.graphql("{ tenant }", token="mwz_one") for _ in range(3)]
-        outside = await here.post(b'{"key":"mwz_one"}', "/auth/key", token=None)
-        is_good = False
-        await anyio.sleep(0.25)
-        revoked = await here.graphql("{ tenant }", token="mwz_one")
-        without = await here.graphql("{ tenant }", token=None)
-
-    assert [answer["data"]["tenant"] for _, answer in answers] == [str(OTHER_TENANT)] * 3
-    assert asked == ["mwz_one"] * 2
-    assert outside.status == 404
-    assert revoked == without
-    assert revoked[0] == 401
