@@ -70,7 +70,7 @@ class Lists:
 
     def is_held(self, error: Error) -> bool:
         """Whether an error is one of an item that was not told yet."""
-        path: Path = tuple(error.get("path") or ())
+        path = _path(error)
         for one in self._open:
             size = len(one.path)
             if path[:size] == one.path:
@@ -169,8 +169,12 @@ def _holder(field: FieldShape, data: dict[str, Json]) -> dict[str, Json]:
 
 def _is_about(error: Error, path: Path, start: int, end: int) -> bool:
     """Whether an error lies at one of the items from `start` to before `end`, or at or above the list."""
-    there: Path = tuple(error.get("path") or ())
+    there = _path(error)
     if len(there) <= len(path):
         return path[: len(there)] == there
     size = len(path)
     return there[:size] == path and any(isinstance(key, int) and start <= key < end for key in there[size : size + 1])
+
+
+def _path(error: Error) -> Path:
+    return tuple(cast("Path", error.get("path") or ()))
