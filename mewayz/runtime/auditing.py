@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import anyio
-import structlog
 
 from mewayz.progress import Trouble
 from mewayz.runtime.forks import JobFailed, JobInterrupted, ZygoteGone
 from shared.clock import Clock
 from shared.wire.control import AuditStatus, Operate
 
-log = structlog.get_logger()
 _EVERY_S = 3600.0
 _SOON_S = 60.0  # a platform that starts has other things to do
 
@@ -58,8 +56,11 @@ class Auditing:
         """Audit once and keep what was found; return whether it could be done."""
         try:
             found = await self._operate(Operate("audit"))
-        except (JobFailed, JobInterrupted, ZygoteGone) as failure:  # a server is away, or a module is being made
-            log.warning("audit_failed", error=failure.message)
+        except (
+            JobFailed,
+            JobInterrupted,
+            ZygoteGone,
+        ):  # a server is away, or a module is being made: it is tried again
             return False
         faults: list[str] = found["faults"]
         self.last = AuditStatus(at, sum(module["sent"] for module in found["modules"].values()), faults)

@@ -214,24 +214,29 @@ class Forks:
         finally:
             fork.close()
 
-    async def keep_loaded(self, slugs: Callable[[], Sequence[str]]) -> None:
-        """Have the zygote load the modules `slugs`, one after the other, and again each time that there is a new one.
+    async def load(self, slug: str) -> None:
+        """Have the zygote load a module's code, so that the module's process shares that memory and is up at once.
 
-        It loads so many and no more: each takes a place in memory, whether it is ever woken or not.
+        It loads so many and no more: each takes a place in memory, whether it is ever woken or not. One whose code ended
+        a zygote is left to its own process.
         """
+        await self._ready.wait()
+        if slug in self._loaded | self._deadly or len(self._loaded) >= _MOST_LOADED:
+            return
+        self._loaded.add(slug)
+        asked = self._child
+        try:
+            await self._order(Job(self._next_id(), LOAD, slug), [])
+        except ZygoteGone:
+            if asked is not self._replaced:
+                self._deadly.add(slug)
+
+    async def keep_loaded(self, slugs: Callable[[], Sequence[str]]) -> None:
+        """Load the modules `slugs`, one after the other, and again each time that there is a new one."""
         while True:
-            await self._ready.wait()
-            left = [slug for slug in slugs() if slug not in self._loaded | self._deadly]
-            if not left or len(self._loaded) >= _MOST_LOADED:
-                await anyio.sleep(_LOOK_S)
-                continue
-            asked = self._child
-            try:
-                await self._order(Job(self._next_id(), LOAD, left[0]), [])
-                self._loaded.add(left[0])
-            except ZygoteGone:
-                if asked is not self._replaced:
-                    self._deadly.add(left[0])
+            for slug in slugs():
+                await self.load(slug)
+            await anyio.sleep(_LOOK_S)
 
     def reload(self, slug: str) -> None:
         """Have a module's code read anew: a zygote that has loaded it is replaced; processes it forked live on."""

@@ -195,6 +195,7 @@ class ModuleProcess:
             self._enter(ModuleState.STARTING)
             await self._limit.acquire_on_behalf_of(self)  # given back when it is up, or is not coming up
             self._records.rests(self.slug, None)
+            await self._forks.load(self.slug)
             with Pulse.fresh(self._pulse_path) as pulse:
                 assert pulse.writer is not None
                 given = [listener.fileno(), pulse.writer]

@@ -130,6 +130,7 @@ class Supervisor:
             servers.start_soon(self._start_postgres)
             servers.start_soon(self._start_nats)
             servers.start_soon(self._make_key)
+            servers.start_soon(self._load_ahead)
         assert self._key is not None
         tasks.start_soon(self._router.run)
         tasks.start_soon(self._reap)
@@ -158,6 +159,13 @@ class Supervisor:
         tasks.start_soon(activation.run)
         demo = DemoPlanting(self._settings, self._folders, self._forks, preparation, wake=self._answers.wake)
         tasks.start_soon(self._report_start, tasks, started, demo)
+
+    async def _load_ahead(self) -> None:
+        """Have the zygote load what is started now and came up before, so that router and modules share its memory."""
+        if self._settings.starts_all(len(self._modules)):
+            for slug in self._modules:
+                if self._records.fitting(slug) is not None:
+                    await self._forks.load(slug)
 
     async def _start_postgres(self) -> None:
         started = time.monotonic()

@@ -32,8 +32,10 @@ LIBRARIES = (
     "router.gateway.app",
     "mewayz.runtime.jobs",
     "uvloop",
-    "httptools",
+    "uvicorn.lifespan.off",
+    "uvicorn.protocols.http.httptools_impl",
 )
+_UNWANTED = ("rich", "pygments")
 _MAX_PACKET = 4096
 _MAX_FDS = 5
 _LASTING = ("serve", "route")
@@ -77,6 +79,9 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     setproctitle.setproctitle("mewayz: zygote")
     import_libraries([Path(folder) for folder in sys.argv[3:]])
+    from shared.hosting.warmth import warm_libraries
+
+    warm_libraries()
     gc.collect()
     gc.freeze()  # so that the collector of a child doesn't touch, and thereby copy, the shared pages
     Zygote(channel, int(sys.argv[2])).serve()
@@ -86,21 +91,24 @@ def import_libraries(folders: list[Path]) -> None:
     """Import what every module needs, and no module; let modules in `folders` be found as `subgraphs.<slug>`."""
     import subgraphs
 
-    # structlog imports Rich for coloured consoles wherever it is installed: 8 MB that no module needs.
-    sys.modules["rich"] = None  # pyright: ignore[reportArgumentType] the documented way to make an import fail
+    # structlog imports Rich for coloured consoles, and Mako Pygments for pages of errors, wherever they are installed:
+    # 12 MB that no module needs.
+    for unwanted in _UNWANTED:
+        sys.modules[unwanted] = None  # pyright: ignore[reportArgumentType] the documented way to make an import fail
     subgraphs.__path__.extend(str(folder) for folder in folders if str(folder) not in subgraphs.__path__)
     for library in LIBRARIES:
         importlib.import_module(library)
-    del sys.modules["rich"]
+    for unwanted in _UNWANTED:
+        del sys.modules[unwanted]
 
 
 def load_module(slug: str) -> None:
     """Load a module's code and build its schema, if that goes well."""
-    from shared.hosting.documents import schema_of
+    from shared.hosting.warmth import warm_module
     from shared.module import load
 
     with contextlib.suppress(Exception):
-        schema_of(load(slug))
+        warm_module(load(slug))
     gc.freeze()
 
 
