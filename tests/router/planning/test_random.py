@@ -4,11 +4,14 @@ import random
 from typing import Any
 
 import pytest
+from graphql import OperationDefinitionNode, parse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import Unplannable
+from router.planning.normalize import Normalizer
 from router.planning.plan import QueryPlan
+from tests.router.planning.brute import Brute
 from tests.router.planning.world import Row, World
 
 pytestmark = pytest.mark.anyio
@@ -17,10 +20,14 @@ NAMES = ("s1", "s2", "s3", "s4")
 
 
 class Random:
-    """A random world: entities over up to four subgraphs, keys, shared, required and provided fields, an interface."""
+    """A random world: entities over up to four subgraphs, shared and required fields, an interface.
 
-    def __init__(self, seed: int) -> None:
+    `shared` is the share of the fields that more than one subgraph gives.
+    """
+
+    def __init__(self, seed: int, *, shared: float = 0.2) -> None:
         self.dice = random.Random(seed)
+        self.shared = shared
         dice = self.dice
         self.names = NAMES[: dice.randint(1, 4)]
         self.types = TYPES[: dice.randint(1, 4)]
@@ -39,7 +46,8 @@ class Random:
         dice = self.dice
         for number in range(dice.randint(1, 4)):
             field, homes = f"f{number}", self.homes[one]
-            owners = homes if dice.random() < 0.2 else [dice.choice(homes)]
+            several = sorted(dice.sample(homes, dice.randint(1, len(homes)))) if self.shared > 0.2 else homes
+            owners = several if dice.random() < self.shared else [dice.choice(homes)]
             for name in owners:
                 self.bodies[name, one].append(f"{field}: Int{' @shareable' if len(owners) > 1 else ''}")
             self.fields[one].append(field)
@@ -140,6 +148,22 @@ async def test_the_answer_is_the_monoliths(seed: int) -> None:
     assert answer.errors == []
     assert answer.data == world.truth(query), query
     check(world.prepare(query).compiled.plan)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**9), shared=st.sampled_from((0.2, 0.5, 0.9)))
+def test_the_number_of_fetches_is_the_optimum(seed: int, shared: float) -> None:
+    """I7: as many fetches as the best of all ways, wherever the search was finished."""
+    made = Random(seed, shared=shared)
+    world = made.world()
+    query = made.query(world)
+    plan = world.prepare(query).compiled.plan
+    operation = next(iter(parse(query).definitions))
+    assert isinstance(operation, OperationDefinitionNode)
+    best = Brute(world.graph.reach).operation(Normalizer(world.graph.reach, {}, {}).operation(operation, "Query"))
+
+    assert plan.is_optimal
+    assert len(plan.fetches) == best, query
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
