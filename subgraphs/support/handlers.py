@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select, update
 
+from shared.database import alias
 from shared.database.transaction import Transaction
 from shared.events.handler import on
 from shared.events.schedule import every
@@ -20,6 +21,7 @@ from subgraphs.support.events import (
     WarrantyClaimApproved,
 )
 from subgraphs.support.models import (
+    CustomerAlias,
     SupportTeam,
     Ticket,
     TicketChannel,
@@ -50,7 +52,7 @@ async def close_silent(tx: Transaction) -> None:
 @on("customer.merged")
 async def follow_merge(tx: Transaction, event: CustomerMerged) -> None:
     """Move tickets to the surviving customer."""
-    survivor = await desk.merge_customer(tx, event.merged_id, event.survivor_id)
+    survivor = await alias.merge(tx, CustomerAlias, event.merged_id, event.survivor_id)
     await tx.session.execute(
         update(Ticket)
         .where(Ticket.customer_id == event.merged_id)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Mapped
 
+from shared.database import alias
 from shared.database.entity import Entity
 from shared.database.transaction import Transaction
 from subgraphs.invoicing.models.invoice import Invoice, InvoiceStatus
@@ -39,6 +40,7 @@ class CustomerAlias(Entity):
     """A merged customer and the one that stands for it."""
 
     __unique__ = (("merged_id",),)
+    __indexes__ = (("survivor_id",),)
 
     merged_id: Mapped[UUID]
     survivor_id: Mapped[UUID]
@@ -67,23 +69,19 @@ async def must_be_open(tx: Transaction, on: date) -> None:
 
 async def survivor_of(tx: Transaction, customer_id: UUID | None) -> UUID | None:
     """Return the customer that stands for another since a merge, else the same."""
-    alias = await tx.first_where(CustomerAlias, CustomerAlias.merged_id == customer_id) if customer_id else None
-    return alias.survivor_id if alias else customer_id
+    return await alias.survivor_of(tx, CustomerAlias, customer_id) if customer_id else None
 
 
 async def merge(tx: Transaction, survivor_id: UUID, merged_id: UUID) -> None:
     """Read all documents of a merged customer under the survivor; issued ones keep their id and snapshot."""
-    alias = await tx.ensure(CustomerAlias(merged_id=merged_id, survivor_id=survivor_id), "merged_id")
-    alias.survivor_id = survivor_id
-    of_merged = CustomerAlias.survivor_id == merged_id
-    await tx.session.execute(update(CustomerAlias).where(of_merged).values(survivor_id=survivor_id))
+    survivor = await alias.merge(tx, CustomerAlias, merged_id, survivor_id)
     draft = Invoice.status == InvoiceStatus.DRAFT
     await tx.session.execute(
-        update(Invoice).where(Invoice.customer_id == merged_id, draft).values(customer_id=survivor_id)
+        update(Invoice).where(Invoice.customer_id == merged_id, draft).values(customer_id=survivor)
     )
     for model in (Invoice, CustomerCredit):
         mine = model.account_customer_id == merged_id
-        await tx.session.execute(update(model).where(mine).values(account_customer_id=survivor_id))
+        await tx.session.execute(update(model).where(mine).values(account_customer_id=survivor))
 
 
 def split_pair(pair: str) -> tuple[str, str] | None:

@@ -1,6 +1,7 @@
 """Projects' rows and their rules: projects, tasks, time, and the office where they meet."""
 
 from subgraphs.projects.models.projects import (
+    CustomerAlias,
     KnownCustomer,
     KnownEmployee,
     MilestoneTemplate,
@@ -34,6 +35,7 @@ __all__ = [
     "BillableBatch",
     "BillableBatchStatus",
     "BilledSource",
+    "CustomerAlias",
     "DependencyKind",
     "KnownCustomer",
     "KnownEmployee",

@@ -2,14 +2,12 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
+from shared.database import alias
 from shared.database.transaction import Transaction
-from subgraphs.projects.models.projects import KnownCustomer, KnownEmployee, Project
+from subgraphs.projects.models.projects import CustomerAlias, KnownCustomer, KnownEmployee, Project
 from subgraphs.projects.models.time import BillableBatch
-
-_READ_ALIASES = text("select pg_advisory_xact_lock_shared(hashtext('known_customer'), hashtext(:tenant))")
-_WRITE_ALIASES = text("select pg_advisory_xact_lock(hashtext('known_customer'), hashtext(:tenant))")
 
 
 async def customer(tx: Transaction, customer_id: UUID) -> KnownCustomer:
@@ -17,35 +15,24 @@ async def customer(tx: Transaction, customer_id: UUID) -> KnownCustomer:
 
     One that was never heard of is noted without a name.
     """
-    await tx.session.execute(_READ_ALIASES, {"tenant": str(tx.tenant_id)})
-    found = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == customer_id)
-    if found and found.survivor_id:
-        found = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == found.survivor_id)
-    return found or await tx.ensure(KnownCustomer(customer_id=customer_id), "customer_id")
+    survivor = await alias.survivor_of(tx, CustomerAlias, customer_id)
+    found = await tx.first_where(KnownCustomer, KnownCustomer.customer_id == survivor)
+    return found or await tx.ensure(KnownCustomer(customer_id=survivor), "customer_id")
 
 
 async def name_customer(tx: Transaction, customer_id: UUID, name: str) -> None:
-    """Keep a customer's name, which a merge may have spoken of before."""
-    await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
+    """Keep a customer's name."""
     (await tx.ensure(KnownCustomer(customer_id=customer_id), "customer_id")).name = name
 
 
 async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) -> None:
-    """Put a merged customer's projects and batches under the survivor (tier1.md, 0, "Merged customers").
-
-    Merges of merges may arrive in any order, and two at the same moment: they go one by one, so that neither misses
-    what the other wrote.
-    """
-    await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
-    survivor = await customer(tx, survivor_id)
-    (await tx.ensure(KnownCustomer(customer_id=merged_id), "customer_id")).survivor_id = survivor.customer_id
-    for earlier in await tx.all(select(KnownCustomer).where(KnownCustomer.survivor_id == merged_id)):
-        earlier.survivor_id = survivor.customer_id
+    """Put a merged customer's projects and batches under the survivor (tier1.md, 0, "Merged customers")."""
+    survivor = await alias.merge(tx, CustomerAlias, merged_id, survivor_id)
     for model in (Project, BillableBatch):
         await tx.session.execute(
             update(model)
             .where(model.customer_id == merged_id)
-            .values(customer_id=survivor.customer_id, version=model.version + 1, updated_at=tx.now())
+            .values(customer_id=survivor, version=model.version + 1, updated_at=tx.now())
         )
 
 

@@ -175,14 +175,22 @@ class ProjectSettings(Entity):
 
 
 class KnownCustomer(Entity):
-    """Projects' own copy of a customer's name, and who stands for it after a merge."""
+    """Projects' own copy of a customer's name."""
 
     __unique__ = (("customer_id",),)
-    __indexes__ = (("survivor_id",),)
 
     customer_id: Mapped[UUID]
     name: Mapped[str | None] = default(None)
-    survivor_id: Mapped[UUID | None] = default(None)
+
+
+class CustomerAlias(Entity):
+    """A merged customer and the one that stands for it."""
+
+    __unique__ = (("merged_id",),)
+    __indexes__ = (("survivor_id",),)
+
+    merged_id: Mapped[UUID]
+    survivor_id: Mapped[UUID]
 
 
 class KnownEmployee(Entity):

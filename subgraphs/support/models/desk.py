@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
+from shared.database import alias
 from shared.database.transaction import Transaction
 from shared.wire.envelope import Event
 from subgraphs.support.events import TicketReplied
@@ -23,8 +24,6 @@ from subgraphs.support.models.tickets import (
 )
 
 Case = tuple[Ticket, Sequence[SlaTimer]]
-_READ_ALIASES = text("select pg_advisory_xact_lock_shared(hashtext('customer_alias'), hashtext(:tenant))")
-_WRITE_ALIASES = text("select pg_advisory_xact_lock(hashtext('customer_alias'), hashtext(:tenant))")
 DONE = (TicketStatus.RESOLVED, TicketStatus.CLOSED)
 
 
@@ -163,26 +162,7 @@ async def reply(
 
 async def survivor_of(tx: Transaction, customer_id: UUID | None) -> UUID | None:
     """Return the customer that stands for this one now; merges wait until this transaction is through."""
-    if customer_id is None:
-        return None
-    await tx.session.execute(_READ_ALIASES, {"tenant": str(tx.tenant_id)})
-    alias = await tx.first_where(CustomerAlias, CustomerAlias.merged_id == customer_id)
-    return alias.survivor_id if alias else customer_id
-
-
-async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) -> UUID:
-    """Note that a customer was merged and return who stands for it now.
-
-    Merges of merges may arrive in any order, and two at the same moment: they go one by one, so that neither misses
-    what the other wrote.
-    """
-    await tx.session.execute(_WRITE_ALIASES, {"tenant": str(tx.tenant_id)})
-    survivor = await survivor_of(tx, survivor_id) or survivor_id
-    if await tx.first_where(CustomerAlias, CustomerAlias.merged_id == merged_id) is None:
-        tx.add(CustomerAlias(merged_id=merged_id, survivor_id=survivor))
-    for earlier in await tx.all(select(CustomerAlias).where(CustomerAlias.survivor_id == merged_id)):
-        earlier.survivor_id = survivor
-    return survivor
+    return await alias.survivor_of(tx, CustomerAlias, customer_id) if customer_id else None
 
 
 async def pick_agent(tx: Transaction, team: SupportTeam) -> UUID | None:
