@@ -12,6 +12,7 @@ from mewayz.events import events
 from mewayz.failures import StartFailure
 from mewayz.folders import folders_of
 from mewayz.look import look
+from mewayz.privacy import privacy
 from shared.errors import MewayzError
 from shared.wire import control
 
@@ -28,6 +29,7 @@ app.add_typer(events, name="events")
 app.add_typer(db, name="db")
 app.add_typer(audit, name="audit")
 app.add_typer(look)
+app.add_typer(privacy, name="privacy")
 
 Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]

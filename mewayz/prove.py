@@ -16,6 +16,7 @@ from mewayz.proof.operations import Targets, coordinates
 from mewayz.proof.planted import find_planted
 from mewayz.proof.report import Report
 from mewayz.proof.rows import models_of
+from mewayz.proof.timing import timing_of
 from mewayz.proof.walk import Walk
 from mewayz.proof.walls import WALLS
 from mewayz.proof.world import World, start_world
@@ -42,22 +43,27 @@ async def _prove(data: Path, short: bool) -> tuple[Report, dict[str, bool]]:
         await _walk_modules(world, report, short=short)
         for wall in WALLS:
             await wall(world, report)
+        if not short:
+            report.timing = await timing_of(world)
         return report, await find_planted(world, _walk_first, _only_first)
 
 
 async def _walk_gateway(world: World, report: Report, *, short: bool) -> None:
     schema = world.gateway.served.now.graph.schema
-    of_modules = (coordinates(proven.endpoint.documents.schema) for proven in world.modules.values())
-    report.fields = coordinates(schema).intersection(set().union(*of_modules))
+    report.fields = coordinates(schema)
 
     async def ask(side: Side, query: str, variables: object) -> bytes:
         return await world.ask(world.principal(side), query, variables)
+
+    async def listen(side: Side, query: str, variables: object) -> bytes:
+        return await world.listen(world.principal(side), query, variables)
 
     walk = Walk("gateway", schema, ask, _targets(world), report, short=short)
     await walk.queries()
     await walk.twins()
     if not short:
         await walk.commands()
+    await walk.subscriptions(listen)
 
 
 async def _walk_modules(world: World, report: Report, *, short: bool) -> None:
@@ -81,9 +87,10 @@ def _targets(world: World) -> Targets:
 
 
 def _only_first(world: World) -> World:
-    """Return the world with its first module alone: enough to see whether a missing wall is noticed."""
+    """Return the world with one module that has commands: enough to see whether a missing wall is noticed."""
     narrowed = copy.copy(world)
-    narrowed.modules = dict(list(world.modules.items())[:1])
+    slug = next(slug for slug, proven in world.modules.items() if proven.module.commands)
+    narrowed.modules = {slug: world.modules[slug]}
     return narrowed
 
 
@@ -102,6 +109,7 @@ def _print(report: Report, found: dict[str, bool], *, seconds: float, short: boo
         "accepted": len(report.accepted),
         "leaks": len(report.leaks),
         "defects": len(report.defects),
+        **({} if report.timing is None else {"timing": round(report.timing, 3)}),
         "planted": len(found),
         "found": sum(found.values()),
         "seconds": round(seconds, 1),

@@ -26,6 +26,7 @@ from graphql import (
 )
 
 from mewayz.proof.ids import Side
+from mewayz.proof.receipts import RECEIPT
 from mewayz.proof.rows import entity_name, value_of
 from shared.database.entity import Entity
 from shared.graph.names import camel
@@ -39,7 +40,7 @@ class Targets:
 
     def __init__(self, models: list[type[Entity]]) -> None:
         """Learn from all models of all modules."""
-        self.entities = {model.__name__: entity_name(model) for model in models}
+        self.entities = {model.__name__: entity_name(model) for model in models} | {"Receipt": RECEIPT}
         self._models = models
         self._references: dict[str, str] = {}
         for model in models:
@@ -177,8 +178,8 @@ def selection(kind: Any, hops: int, within: tuple[str, ...] = ()) -> str:
         inner = get_named_type(field.type)
         if any(is_required_argument(one) for one in field.args.values()) or name.startswith("_"):
             continue
-        if kind.name == "Receipt" and name not in ("id", "status"):
-            continue  # the rest is the gateway's, from its queue
+        if kind.name == "Receipt" and within and name not in ("id", "status"):
+            continue  # the rest is the gateway's, from its queue: asked for where a receipt is
         if is_leaf_type(inner):
             parts.append(name)
         elif inner.name not in within and (hops > 0 or not is_entity(inner)):

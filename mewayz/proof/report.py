@@ -23,6 +23,9 @@ class Report:
     commands: set[str] = field(default_factory=set[str])
     accepted: set[str] = field(default_factory=set[str])
     leaks: list[str] = field(default_factory=list[str])
+    timing: float | None = (
+        None  # how long B's ids take, as a multiple of what nobody's take: the median of all entities
+    )
     defects: list[str] = field(default_factory=list[str])
 
     @property

@@ -1,6 +1,7 @@
 """The walk: every field, argument, filter, cursor, key and command of a schema, as A, with ids of A, of B and of nobody."""
 
 import copy
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -48,6 +49,25 @@ class Walk:
             number = await self._own("mutation", name, field)
             for path in id_paths(field.args["input"].type, ("input",)):
                 await self._strangers("mutation", name, field, path, number)
+
+    async def subscriptions(self, listen: Ask) -> None:
+        """Try every subscription: what it sends of own rows, and that it sends the same for B's as for nobody's."""
+        for name, field in self._roots(self._schema.subscription_type):
+            where = f"{self._name} subscription {name}"
+            for number in (2, 4):
+                sent = self._sent(field, name, number)
+                body = await listen(A, operation("subscription", name, field, sent), sent)
+                self._report.read(where, body, B)
+                for one in _data_of_events(body):
+                    self._report.covered.update(shown_in(self._schema.subscription_type, one))
+            for argument in (one for one, facts in field.args.items() if is_id(facts)):
+                entity = self._targets.of(argument, get_named_type(field.type).name)
+                answers: list[bytes] = []
+                for one in (B.row(entity, 2), ABSENT):
+                    sent = {**self._sent(field, name, 2), argument: str(one)}
+                    body = await listen(A, operation("subscription", name, field, sent), sent)
+                    answers.append(self._report.read(where, body, B, (str(one),)))
+                self._report.compare(where, *answers)
 
     async def keys(self) -> None:
         """Try every entity's key, as the router asks a module by it."""
@@ -163,6 +183,11 @@ class Walk:
         )
         filler = Filler(self._targets, A, number, finds=optional_ids)
         return filler.arguments(field, context, optional_ids=optional_ids)
+
+
+def _data_of_events(body: bytes) -> list[Any]:
+    lines = (line.removeprefix(b"data: ") for line in body.splitlines() if line.startswith(b"data: {"))
+    return [json.loads(line).get("data") for line in lines]
 
 
 def _key(kind: str, one: object) -> dict[str, Any]:

@@ -18,10 +18,14 @@ from mewayz.compose import SCHEMA
 from mewayz.folders import Folders, folders_of
 from mewayz.passwords import Passwords
 from mewayz.proof.ids import A, B, Side
+from mewayz.proof.receipts import fill_receipts, until_connected
 from mewayz.proof.rehearsal import RehearsedDatabase
 from mewayz.proof.rows import fill
 from mewayz.servers.databases import ModuleDatabase, make_database
+from mewayz.servers.nats import GATEWAY, Nats, gateway_user
 from mewayz.servers.postgres import Postgres
+from mewayz.servers.streams import connect as connect_admin
+from mewayz.servers.streams import make_streams
 from router.gateway.app import Gateway, make_app
 from router.gateway.settings import Settings
 from shared.clock import SystemClock
@@ -109,6 +113,12 @@ class World:
         token = self.access_token(principal)
         return (await call(self.gateway, "/graphql", body, authorization=f"Bearer {token}"))[1]
 
+    async def listen(self, principal: Principal, query: str, variables: Any = None) -> bytes:
+        """Return all that the gateway sends of a subscription until it ends, as server-sent events."""
+        token = self.access_token(principal)
+        headers = {"authorization": f"Bearer {token}", "accept": "text/event-stream"}
+        return (await call(self.gateway, "/graphql", _body(query, variables), **headers))[1]
+
     async def ask_module(self, slug: str, principal: Principal, query: str, variables: Any = None) -> bytes:
         """Return a module's own answer to an operation."""
         body = _body(query, variables)
@@ -162,8 +172,37 @@ async def start_world(data: Path) -> AsyncGenerator[World]:
             await _add_module(world, module, urls, stack)
         await _fill(world)
         (folders.data / "jwks.json").write_text(json.dumps({"keys": [jwk(world.identity_key.public)]}))
-        world.gateway = make_app(_router(world), Settings())
+        nats = await _start_queue(world, passwords, stack)
+        world.gateway = make_app(_router(world, nats), Settings())
+        await _follow_queue(world.gateway, stack)
         yield world
+
+
+async def _start_queue(world: World, passwords: Passwords, stack: AsyncExitStack) -> Nats:
+    """Start NATS with receipts of both tenants, for the gateway alone: modules get nothing from it."""
+    nats = Nats(world.folders, passwords)
+    await nats.start()
+    stack.push_async_callback(nats.stop)
+    await nats.allow(gateway_user())
+    admin = await connect_admin(nats.admin_url)
+    await make_streams(admin)
+    for side in (A, B):
+        await fill_receipts(admin, side, world.clock)
+    await admin.close()
+    return nats
+
+
+async def _follow_queue(gateway: Gateway, stack: AsyncExitStack) -> None:
+    """Let the gateway's queue connect, and nothing else of it: it would fetch identity's own keys."""
+    assert gateway.commands is not None
+    following = asyncio.ensure_future(gateway.commands.follow())
+    await until_connected(lambda: gateway.commands is not None and gateway.commands.connection.is_made)
+
+    async def stop() -> None:
+        following.cancel()
+        await asyncio.wait([following])
+
+    stack.push_async_callback(stop)
 
 
 async def _add_module(world: World, module: Module, urls: ModuleDatabase, stack: AsyncExitStack) -> None:
@@ -198,7 +237,8 @@ def _bootstrap(slug: str, key: SigningKey) -> ModuleBootstrap:
     )
 
 
-def _router(world: World) -> RouterBootstrap:
+def _router(world: World, nats: Nats) -> RouterBootstrap:
+    user, password = nats.credentials(GATEWAY)
     return RouterBootstrap(
         host="127.0.0.1",
         port=0,
@@ -207,6 +247,9 @@ def _router(world: World) -> RouterBootstrap:
         module_url=f"unix:{world.folders.run}/{{slug}}.sock",
         supervisor_socket=None,
         signing_key=world.router_key.to_bytes().hex(),
+        nats_url=nats.url,
+        nats_user=user,
+        nats_password=password,
     )
 
 

@@ -151,6 +151,13 @@ async def _verify_log(task: Task) -> list[dict[str, Any]]:
     return found
 
 
+async def _export_person(task: Task) -> dict[str, Any]:
+    """Collect what all modules hold of a person."""
+    from mewayz.runtime.exports import export_person
+
+    return await export_person(task, UUID(await _tenant_id(task)))
+
+
 async def _known_tenants(database: ModuleDatabase) -> list[UUID]:
     connection = await asyncpg.connect(database.relay_url)
     try:
@@ -170,6 +177,7 @@ _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "rebuild": _rebuild,
     "tenant": _tenant_id,
     "verify_log": _verify_log,
+    "export_person": _export_person,
 }
 
 

@@ -51,7 +51,7 @@ async def _token(request: GetToken, identity: Path, key: SigningKey, clock: Cloc
     )
     try:
         with anyio.fail_after(_TIMEOUT_S):
-            status, answer = await _post(identity, "/auth/session", body, token)
+            status, answer = await post(identity, "/auth/session", body, token)
     except (OSError, TimeoutError, ValueError, IndexError):
         raise NoSession("Module identity doesn't answer: see `mewayz status`.") from None
     if status != 200:
@@ -59,11 +59,12 @@ async def _token(request: GetToken, identity: Path, key: SigningKey, clock: Cloc
     return msgspec.json.decode(answer, type=_Session).accessToken
 
 
-async def _post(path: Path, target: str, body: bytes, token: str) -> tuple[int, bytes]:
+async def post(path: Path, target: str, body: bytes, token: str) -> tuple[int, bytes]:
+    """Send a request to a module's socket; return status and body. Raises OSError, and ValueError for no HTTP answer."""
     reader, writer = await asyncio.open_unix_connection(path)
     try:
         head = (
-            f"POST {target} HTTP/1.1\r\nhost: identity\r\nauthorization: Bearer {token}\r\nconnection: close\r\n"
+            f"POST {target} HTTP/1.1\r\nhost: module\r\nauthorization: Bearer {token}\r\nconnection: close\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)

@@ -74,10 +74,12 @@ class Gateway:
         paths: dict[str, Handler],
         tasks: list[Task],
         revocations: Revocations | None = None,
+        commands: Commands | None = None,
     ) -> None:
         """Take the parts. A path that ends in `/` answers for all below it."""
         self.served = served
         self.revocations = revocations
+        self.commands = commands
         self._sockets = sockets
         self._origins = origins
         self._fetcher = fetcher
@@ -214,6 +216,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         paths=paths,
         tasks=tasks,
         revocations=revocations,
+        commands=commands,
     )
 
 

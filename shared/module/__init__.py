@@ -13,13 +13,15 @@ from sqlalchemy import MetaData
 from shared.commands.command import CommandMark
 from shared.database.entity import Entity, metadata_of
 from shared.errors import Defect
-from shared.events.consumer import Subscription
+from shared.events.consumer import Subscription, subscription_to
 from shared.events.handler import HandlerMark
 from shared.events.schedule import Job, ScheduleMark
 from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
 from shared.module.http import Route, RouteMark
+from shared.module.privacy import EXPORT_PATH, eraser, exporter
 from shared.values import PlantMark, Sensitive, mark_of
 from shared.wire.envelope import Envelope, Event
+from shared.wire.privacy import ErasureRequested, privacy_answer
 from shared.wire.reads import sensitive_read
 
 __all__ = ["Module", "ModuleDescription", "discover", "load"]
@@ -66,22 +68,22 @@ class Module:
     @cached_property
     def entities(self) -> dict[type[Entity], tuple[type, EntityMark]]:
         """Each model that has a GraphQL type, with the class that shows it."""
-        return {mark.model: (target, mark) for target, mark in self._marked(EntityMark)}
+        return {mark.model: (target, mark) for target, mark in self.marked(EntityMark)}
 
     @cached_property
     def extensions(self) -> list[tuple[type, ExtendMark]]:
         """Classes with fields on other modules' entities."""
-        return self._marked(ExtendMark)
+        return self.marked(ExtendMark)
 
     @cached_property
     def queries(self) -> list[tuple[Any, QueryMark]]:
         """Root fields of its own."""
-        return self._marked(QueryMark)
+        return self.marked(QueryMark)
 
     @cached_property
     def commands(self) -> list[tuple[Any, CommandMark]]:
         """Its commands."""
-        return self._marked(CommandMark)
+        return self.marked(CommandMark)
 
     @property
     def takes_queued(self) -> bool:
@@ -91,7 +93,7 @@ class Module:
     @cached_property
     def card(self) -> tuple[Any, CardMark] | None:
         """Its card of the dashboard."""
-        cards = self._marked(CardMark)
+        cards = self.marked(CardMark)
         if len(cards) > 1:
             raise Defect(f"The module {self.slug} has {len(cards)} dashboard cards: keep one.")
         return cards[0] if cards else None
@@ -99,22 +101,24 @@ class Module:
     @cached_property
     def jobs(self) -> list[Job]:
         """Its scheduled work."""
-        return [Job(function.__name__, function, mark) for function, mark in self._marked(ScheduleMark)]
+        return [Job(function.__name__, function, mark) for function, mark in self.marked(ScheduleMark)]
 
     @cached_property
     def demo(self) -> list[tuple[Any, PlantMark]]:
         """What plants its demo data."""
-        return self._marked(PlantMark)
+        return self.marked(PlantMark)
 
     @cached_property
     def routes(self) -> dict[tuple[str, str], Route]:
-        """HTTP routes beside /graphql, by method and path (identity's sign-in)."""
-        return {(mark.method, mark.path): target for target, mark in self._marked(RouteMark)}
+        """HTTP routes beside /graphql, by method and path: identity's sign-in, and the export of a person's data."""
+        own = {(mark.method, mark.path): target for target, mark in self.marked(RouteMark)}
+        return {**own, ("POST", EXPORT_PATH): exporter(self)}
 
     @cached_property
     def published(self) -> dict[str, type[Event]]:
         """The payload class of each event type it publishes."""
         own = {kind.type: kind for kind in self._events() if kind.aggregate is not None}
+        own[privacy_answer(self.slug).type] = privacy_answer(self.slug)
         if any(
             isinstance(mark, Sensitive)
             for model in self.entities
@@ -126,9 +130,16 @@ class Module:
 
     @cached_property
     def subscriptions(self) -> dict[str, Subscription]:
-        """What it does on each event type, or pattern of types, that it hears."""
+        """What it does on each event type, or pattern of types, that it hears; every module hears of erasures."""
+        asked = ErasureRequested.type
+        also = subscription_to(self.handled, asked)
+        return {**self.handled, asked: Subscription(None, eraser(self, also.handler if also else None))}
+
+    @cached_property
+    def handled(self) -> dict[str, Subscription]:
+        """What its own handlers do on each event type, or pattern of types."""
         found: dict[str, Subscription] = {}
-        for handler, mark in self._marked(HandlerMark):
+        for handler, mark in self.marked(HandlerMark):
             if mark.event_type in found:
                 raise Defect(f"{self.slug} handles {mark.event_type} twice: join the two handlers.")
             reading = next(kind for name, kind in get_type_hints(handler).items() if name not in ("tx", "return"))
@@ -162,7 +173,8 @@ class Module:
                 if isinstance(value, type) and issubclass(value, Event) and value.__module__ == part.__name__:
                     yield value
 
-    def _marked(self, kind: type[Any]) -> list[tuple[Any, Any]]:
+    def marked(self, kind: type[Any]) -> list[tuple[Any, Any]]:
+        """Return what bears a mark of a kind, with the mark."""
         found: list[tuple[Any, Any]] = []
         for part in self.parts:
             for value in vars(part).values():

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid, Refusal
-from shared.values import Address, Money, Part, Ref, Searchable
+from shared.values import Address, Money, Part, Personal, Ref, Searchable
 from subgraphs.crm.events import (
     CustomerUpdated,
     DealCloseLost,
@@ -128,14 +128,14 @@ class Customer(Entity):
     __owner__ = "owner_user_id"
     __indexes__ = (("name",), ("created_at",))
 
-    name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable()]]
+    name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable(), Personal()]]
     kind: Mapped[CustomerKind] = default(CustomerKind.COMPANY)
-    email: Mapped[Annotated[str | None, Field(max_length=320)]] = default(None)
-    phone: Mapped[Annotated[str | None, Field(max_length=40)]] = default(None)
-    tax_number: Mapped[Annotated[str | None, Field(max_length=40)]] = default(None)
+    email: Mapped[Annotated[str | None, Field(max_length=320), Personal("id", "email")]] = default(None)
+    phone: Mapped[Annotated[str | None, Field(max_length=40), Personal()]] = default(None)
+    tax_number: Mapped[Annotated[str | None, Field(max_length=40), Personal()]] = default(None)
     currency: Mapped[Annotated[str | None, Field(pattern="^[A-Z]{3}$")]] = default(None)
     country_code: Mapped[Annotated[str | None, Field(pattern="^[A-Z]{2}$")]] = default(None)
-    billing_address: Mapped[Address | None] = default(None)
+    billing_address: Mapped[Annotated[Address | None, Personal()]] = default(None)
     owner_user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
     lifecycle: Mapped[CustomerLifecycle] = default(CustomerLifecycle.PROSPECT)
     survivor_id: Mapped[Annotated[UUID | None, Ref("Customer", reverse="")]] = default(None)
@@ -160,14 +160,17 @@ class Customer(Entity):
         self.lifecycle, self.survivor_id = CustomerLifecycle.MERGED, survivor.id
 
 
+_CONTACT = Personal("id", "email")
+
+
 class Contact(Entity):
     """A person at a customer."""
 
-    full_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable()]]
+    full_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable(), _CONTACT]]
     customer_id: Mapped[Annotated[UUID, Ref("Customer")]]
-    email: Mapped[Annotated[str | None, Field(max_length=320)]] = default(None)
-    phone: Mapped[Annotated[str | None, Field(max_length=40)]] = default(None)
-    job_title: Mapped[Annotated[str | None, Field(max_length=100)]] = default(None)
+    email: Mapped[Annotated[str | None, Field(max_length=320), _CONTACT]] = default(None)
+    phone: Mapped[Annotated[str | None, Field(max_length=40), _CONTACT]] = default(None)
+    job_title: Mapped[Annotated[str | None, Field(max_length=100), _CONTACT]] = default(None)
     preferred_locale: Mapped[str | None] = default(None)
     consent_email: Mapped[bool] = default(False)
 
@@ -281,13 +284,13 @@ class Deal(Entity):
 class SalesActivity(Entity):
     """Something a salesperson is to do, or did."""
 
-    summary: Mapped[Annotated[str, Field(min_length=1, max_length=500)]]
+    summary: Mapped[Annotated[str, Field(min_length=1, max_length=500), Personal("customer_id")]]
     customer_id: Mapped[Annotated[UUID, Ref("Customer")]]
     deal_id: Mapped[Annotated[UUID | None, Ref("Deal")]] = default(None)
     kind: Mapped[SalesActivityKind] = default(SalesActivityKind.TODO)
     due_at: Mapped[datetime | None] = default(None)
     done_at: Mapped[datetime | None] = default(None)
-    outcome: Mapped[Annotated[str | None, Field(max_length=2000)]] = default(None)
+    outcome: Mapped[Annotated[str | None, Field(max_length=2000), Personal("customer_id")]] = default(None)
     assignee_user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
 
     def complete(self, outcome: str, at: datetime) -> None:

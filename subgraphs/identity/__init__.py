@@ -1,7 +1,7 @@
 """Identity: tenants, people, roles, keys and sign-in; the only issuer of access tokens (tier1.md, 13)."""
 
 from shared.module import Module
-from subgraphs.identity import demo, events, handlers, models
+from subgraphs.identity import demo, events, handlers, models, privacy
 from subgraphs.identity.graph import commands, keys, mfa, tenants, types
 from subgraphs.identity.sign_in import routes, standing
 
@@ -9,6 +9,6 @@ module = Module(
     "identity",
     name="Identity & Tenancy",
     area="Platform & Security",
-    parts=(events, models, types, tenants, commands, keys, mfa, handlers, routes, standing, demo),
+    parts=(events, models, types, tenants, commands, keys, mfa, handlers, privacy, routes, standing, demo),
     extra_roles=("identity_login",),
 )

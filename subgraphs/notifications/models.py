@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.values import Ref
+from shared.values import Personal, Ref
 from subgraphs.notifications.events import NotificationSent
 
 
@@ -35,7 +35,7 @@ class NotificationMessage(Entity):
 
     dedup_key: Mapped[Annotated[str, Field(min_length=1, max_length=200)]]
     template_key: Mapped[Annotated[str, Field(min_length=1, max_length=100)]]
-    text: Mapped[Annotated[str, Field(min_length=1, max_length=500)]]
+    text: Mapped[Annotated[str, Field(min_length=1, max_length=500), Personal("user_id")]]
     user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
     channel: Mapped[NotificationMessageChannel] = default(NotificationMessageChannel.IN_APP)
     status: Mapped[NotificationMessageStatus] = default(NotificationMessageStatus.SENT)

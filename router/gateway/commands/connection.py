@@ -40,6 +40,11 @@ class Connection:
             raise PublishFailed("there is no connection to NATS")
         return self._client
 
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a connection now."""
+        return self._client is not None and self._client.is_connected
+
     async def follow(self, listen: Callable[[Client, TaskGroup], Awaitable[None]]) -> None:
         """Connect, let `listen` subscribe, and stay until cancelled; a lost connection comes back by itself."""
         client = await self._connected()

@@ -1,6 +1,6 @@
 """Which checks there are."""
 
-from shared.testing.conformance import commands, events, reading, shape, tenancy
+from shared.testing.conformance import commands, events, privacy, reading, shape, tenancy
 from shared.testing.conformance.subject import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -21,4 +21,5 @@ CHECKS: tuple[Check, ...] = (
     commands.a_stale_version_is_refused,
     events.every_event_reaches_the_stream_in_order,
     events.an_event_heard_again_changes_nothing,
+    privacy.a_person_is_erased_and_nobody_else,
 )

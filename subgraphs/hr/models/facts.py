@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped
 from shared.database.entity import Entity, default
 from shared.database.transaction import Transaction
 from shared.errors import NotYet
-from shared.values import Money, Part, Ref
+from shared.values import Money, Part, Personal, Ref
 from subgraphs.hr.events import SalesTeamShare
 
 
@@ -120,7 +120,7 @@ class UserLogin(Entity):
     __indexes__ = (("email",),)
 
     user_id: Mapped[UUID]
-    email: Mapped[str]
+    email: Mapped[Annotated[str, Personal("user_id", "email")]]
 
 
 def shares_of(salesperson: UUID | None, team: tuple[SalesTeamShare, ...]) -> tuple[SalesTeamShare, ...]:

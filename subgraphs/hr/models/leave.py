@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Refusal
-from shared.values import Ref, Sensitive
+from shared.values import Personal, Ref, Sensitive
 from subgraphs.hr.events import LeaveApproved, LeaveCancelled, LeaveDay, LeaveRequested
 
 HALF = Decimal("0.5")
@@ -188,7 +188,7 @@ class LeaveRequest(Entity):
     half_day: Mapped[LeaveHalfDay | None] = default(None)
     dates: Mapped[tuple[LeaveDay, ...]] = default(())
     balance_after: Mapped[Annotated[Decimal | None, Sensitive(_WHY)]] = default(None)
-    reason: Mapped[Annotated[str | None, Sensitive(_WHY)]] = default(None)
+    reason: Mapped[Annotated[str | None, Sensitive(_WHY), Personal("employee_id")]] = default(None)
 
     def plan(self, working_days: Sequence[date]) -> None:
         """Set the days this leave takes: working days, or half of one (HR-4). Raises NoWorkingDay."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid, Refusal
-from shared.values import Ref, Searchable, Sensitive
+from shared.values import Personal, Ref, Searchable, Sensitive
 from subgraphs.hr.events import EmployeeHired, EmployeeTerminated, EmployeeTransferred
 
 
@@ -61,6 +61,12 @@ class EmployeeSeries(Entity):
         return number
 
 
+_EMPLOYEE = Personal("id", "work_email")
+_BY_LAW = Personal("id", "work_email", keep="Who worked here is kept with the pay records, as labour law asks.")
+
+_Why = Annotated[str | None, Field(max_length=500), Sensitive("hr.employee.write"), _EMPLOYEE]
+
+
 class Employee(Entity):
     """Someone who works here, or did."""
 
@@ -69,15 +75,15 @@ class Employee(Entity):
     __indexes__ = (("full_name",), ("status", "full_name"), ("work_email",))
 
     employee_number: Mapped[Annotated[str, Field(min_length=1, max_length=20)]]
-    full_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable()]]
+    full_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable(), _BY_LAW]]
     department_id: Mapped[Annotated[UUID, Ref("Department")]]
     hired_on: Mapped[date]
-    work_email: Mapped[Annotated[str | None, Field(max_length=320)]] = default(None)
-    job_title: Mapped[Annotated[str | None, Field(max_length=100)]] = default(None)
+    work_email: Mapped[Annotated[str | None, Field(max_length=320), _EMPLOYEE]] = default(None)
+    job_title: Mapped[Annotated[str | None, Field(max_length=100), _EMPLOYEE]] = default(None)
     manager_id: Mapped[Annotated[UUID | None, Ref("Employee", reverse="reports")]] = default(None)
-    user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
+    user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount"), _EMPLOYEE]] = default(None)
     left_on: Mapped[date | None] = default(None)
-    leaving_reason: Mapped[Annotated[str | None, Field(max_length=500), Sensitive("hr.employee.write")]] = default(None)
+    leaving_reason: Mapped[_Why] = default(None)
     fte: Mapped[Annotated[Decimal, Field(gt=0, le=1)]] = default(Decimal(1))
     status: Mapped[EmployeeStatus] = default(EmployeeStatus.ACTIVE)
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import Invalid, Refusal
-from shared.values import Ref
+from shared.values import Personal, Ref
 from subgraphs.identity.events import RoleGranted, RoleRevoked
 from subgraphs.identity.models.roles import AccessRole
 
@@ -106,8 +106,8 @@ class Session(Entity):
 
     user_id: Mapped[UUID]
     expires_at: Mapped[datetime]
-    device: Mapped[Annotated[str | None, Field(max_length=200)]] = default(None)
-    ip: Mapped[Annotated[str | None, Field(max_length=64)]] = default(None)
+    device: Mapped[Annotated[str | None, Field(max_length=200), Personal("user_id")]] = default(None)
+    ip: Mapped[Annotated[str | None, Field(max_length=64), Personal("user_id")]] = default(None)
     ended_at: Mapped[datetime | None] = default(None)
     vouched: Mapped[bool] = default(False)  # the tenant's own provider answers for the person, with its factors
 
@@ -119,6 +119,6 @@ class EmployeeLink(Entity):
     __indexes__ = (("work_email",), ("manager_id",))
 
     employee_id: Mapped[UUID]
-    work_email: Mapped[str | None] = default(None)
+    work_email: Mapped[Annotated[str | None, Personal("employee_id", "work_email")]] = default(None)
     manager_id: Mapped[UUID | None] = default(None)
     left_on: Mapped[date | None] = default(None)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
-from shared.values import Searchable
+from shared.values import Personal, Searchable
 from subgraphs.identity.events import UserActivated, UserDeactivated, UserMfaChanged
 
 
@@ -33,6 +33,8 @@ def folded(email: Any) -> Any:
 
 Email = Annotated[str, BeforeValidator(folded), Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 
+_PERSON = Personal("id", "email")
+
 
 class UserAccount(Entity):
     """A person who works in this tenant, or did."""
@@ -43,8 +45,8 @@ class UserAccount(Entity):
     uri_shown_once: ClassVar[str | None] = None  # of a new second factor, on the row that shows it; no columns
     codes_shown_once: ClassVar[tuple[str, ...] | None] = None
 
-    email: Mapped[Email]
-    display_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable()]]
+    email: Mapped[Annotated[Email, _PERSON]]
+    display_name: Mapped[Annotated[str, Field(min_length=1, max_length=200), Searchable(), _PERSON]]
     locale: Mapped[Annotated[str, Field(max_length=35)]] = default("en")
     timezone: Mapped[Annotated[str | None, Field(max_length=64)]] = default(None)
     status: Mapped[UserAccountStatus] = default(UserAccountStatus.INVITED)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
-from shared.values import HUNDRED, Money, Part, Ref, Searchable
+from shared.values import HUNDRED, Money, Part, Personal, Ref, Searchable
 from subgraphs.invoicing.events import (
     BillTo,
     DocumentLine,
@@ -96,6 +96,9 @@ class InvoiceLine(Entity):
         )
 
 
+_TAX_LAW = "What was invoiced is kept ten years, as tax law asks."
+
+
 class Invoice(Entity):
     """What a customer owes for something: a draft that anyone may change, then a document that nobody may."""
 
@@ -123,7 +126,7 @@ class Invoice(Entity):
     status: Mapped[InvoiceStatus] = default(InvoiceStatus.DRAFT)
     source_key: Mapped[Annotated[str | None, Field(max_length=200)]] = default(None)
     origin_key: Mapped[Annotated[str | None, Field(max_length=200)]] = default(None)
-    bill_to: Mapped[BillTo | None] = default(None)
+    bill_to: Mapped[Annotated[BillTo | None, Personal("customer_id", keep=_TAX_LAW)]] = default(None)
     issue_date: Mapped[date | None] = default(None)
     due_date: Mapped[date | None] = default(None)
     voided_on: Mapped[date | None] = default(None)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
-from shared.values import Money, Part, Ref, Searchable
+from shared.values import Money, Part, Personal, Ref, Searchable
 from subgraphs.projects.events import ProjectCompleted, ProjectCreated
 from subgraphs.projects.models.refusals import ProjectIsClosed
 
@@ -50,7 +50,7 @@ class Project(Entity):
     billing: Mapped[ProjectBilling]
     last_activity_at: Mapped[datetime]
     customer_id: Mapped[Annotated[UUID | None, Ref("crm.Customer")]] = default(None)
-    customer_name: Mapped[str | None] = default(None)
+    customer_name: Mapped[Annotated[str | None, Personal("customer_id")]] = default(None)
     deal_id: Mapped[Annotated[UUID | None, Ref("crm.Deal")]] = default(None)
     manager_id: Mapped[Annotated[UUID | None, Ref("hr.Employee")]] = default(None)
     status: Mapped[ProjectStatus] = default(ProjectStatus.PLANNED)
@@ -199,7 +199,7 @@ class KnownEmployee(Entity):
     __unique__ = (("employee_id",),)
 
     employee_id: Mapped[UUID]
-    full_name: Mapped[str | None] = default(None)
+    full_name: Mapped[Annotated[str | None, Personal("employee_id")]] = default(None)
     manager_id: Mapped[UUID | None] = default(None)
     user_id: Mapped[UUID | None] = default(None)
     left_on: Mapped[date | None] = default(None)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
-from shared.values import Part, Ref, Searchable
+from shared.values import Part, Personal, Ref, Searchable
 from shared.wire.envelope import Event
 from subgraphs.support.events import (
     TicketAssigned,
@@ -81,6 +81,9 @@ class Pause(Part):
     to: datetime
 
 
+_Requester = Annotated[str | None, Field(max_length=320), Personal("contact_id", "requester_email")]
+
+
 class Ticket(Entity):
     """A customer's question, until it is answered for good.
 
@@ -114,7 +117,7 @@ class Ticket(Entity):
     reopen_count: Mapped[int] = default(0)
     follow_up_of_id: Mapped[Annotated[UUID | None, Ref("Ticket", reverse="follow_ups")]] = default(None)
     merged_into_id: Mapped[Annotated[UUID | None, Ref("Ticket", reverse="merged_tickets")]] = default(None)
-    requester_email: Mapped[Annotated[str | None, Field(max_length=320)]] = default(None)
+    requester_email: Mapped[_Requester] = default(None)
     source_key: Mapped[str | None] = default(None)
     paused_since: Mapped[datetime | None] = default(None)
     pauses: Mapped[tuple[Pause, ...]] = default(())
