@@ -180,7 +180,7 @@ class KnownCustomer(Entity):
     __unique__ = (("customer_id",),)
 
     customer_id: Mapped[UUID]
-    name: Mapped[str | None] = default(None)
+    name: Mapped[Annotated[str | None, Personal("customer_id")]] = default(None)
 
 
 class CustomerAlias(Entity):
