@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.clock import Clock
-from shared.wire.jetstream import COMMANDS, Continuity, Message, PublishFailed, publish, pulling
+from shared.wire.jetstream import COMMANDS, Continuity, Message, PublishFailed, publish, pulling, stop_if_cancelled
 from shared.wire.receipt import (
     Permit,
     PermitWanted,
@@ -76,6 +76,7 @@ class CommandQueue:
         async with pulling(self._client, COMMANDS, self._module, "commands") as subscription:
             continuity = Continuity(self._client)
             while True:
+                stop_if_cancelled()
                 messages: list[Msg] = []
                 try:
                     messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)

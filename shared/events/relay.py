@@ -61,7 +61,8 @@ class Relay:
             if not sent:
                 await self._forget(lease)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _POLL_S)
+                    async with asyncio.timeout(_POLL_S):
+                        await self._woken.wait()
 
     async def drain(self, lease: Lease) -> None:
         """Send what is left, once, before the process ends."""

@@ -11,7 +11,7 @@ from nats.errors import Error as NatsError
 
 from shared.events.lease import Lease
 from shared.wire.envelope import Envelope
-from shared.wire.jetstream import TENANTS, Continuity, pulling
+from shared.wire.jetstream import TENANTS, Continuity, pulling, stop_if_cancelled
 
 log = structlog.get_logger()
 _FETCH_S = 5.0
@@ -40,6 +40,7 @@ class TenantFeed:
         async with pulling(self._client, TENANTS, lease.consumer, "tenants") as subscription:
             continuity = Continuity(self._client)
             while True:
+                stop_if_cancelled()
                 try:
                     messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
                 except (NatsError, TimeoutError) as error:

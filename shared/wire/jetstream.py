@@ -1,5 +1,6 @@
 """JetStream as modules and gateway use it: connect, publish a batch, reset a consumer (events.md, A and H)."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +32,17 @@ class SubjectTaken(Exception):
 
 class StreamLost(ConnectionError):
     """The connection to NATS broke, and was made anew."""
+
+
+def stop_if_cancelled() -> None:
+    """Raise CancelledError in a task that was told to end.
+
+    nats-py's `fetch` waits with `asyncio.wait_for`, which up to Python 3.11 loses a cancellation that comes together with
+    a message (python/cpython#86296): a loop around it would go on for ever, and whoever ends it would wait for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Continuity:
