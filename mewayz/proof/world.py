@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 import uvicorn
+from anyio.abc import TaskGroup
+from nats.aio.client import Client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mewayz.compose import SCHEMA
@@ -195,7 +197,11 @@ async def _start_queue(world: World, passwords: Passwords, stack: AsyncExitStack
 async def _follow_queue(gateway: Gateway, stack: AsyncExitStack) -> None:
     """Let the gateway's queue connect, and nothing else of it: it would fetch identity's own keys."""
     assert gateway.commands is not None
-    following = asyncio.ensure_future(gateway.commands.follow())
+
+    async def hear_nothing_else(_client: Client, _tasks: TaskGroup) -> None:
+        pass
+
+    following = asyncio.ensure_future(gateway.commands.follow(hear_nothing_else))
     await until_connected(lambda: gateway.commands is not None and gateway.commands.connection.is_made)
 
     async def stop() -> None:
