@@ -2,13 +2,29 @@
 
 from shared.module import Module
 from subgraphs.identity import demo, events, handlers, models, privacy
-from subgraphs.identity.graph import commands, keys, mfa, tenants, types
+from subgraphs.identity.graph import commands, keys, mfa, providers, tenants, types
 from subgraphs.identity.sign_in import routes, standing
+from subgraphs.identity.sign_in.oidc import routes as oidc
 
 module = Module(
     "identity",
     name="Identity & Tenancy",
     area="Platform & Security",
-    parts=(events, models, types, tenants, commands, keys, mfa, handlers, privacy, routes, standing, demo),
+    parts=(
+        events,
+        models,
+        types,
+        tenants,
+        commands,
+        keys,
+        mfa,
+        providers,
+        handlers,
+        privacy,
+        routes,
+        oidc,
+        standing,
+        demo,
+    ),
     extra_roles=("identity_login",),
 )

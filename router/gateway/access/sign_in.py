@@ -22,6 +22,7 @@ _POSTED = frozenset(
     f"/auth/{step}" for step in ("login", "mfa", "refresh", "switch", "invitation", "logout", "reset", "reset/confirm")
 )
 _OIDC = re.compile(r"/auth/oidc/[a-z0-9][a-z0-9-]{0,62}/(start|callback)")
+_COOKIE = re.compile(rb"(?<![^; ])mewayz_oidc=[\w-]{1,100}")
 _PASSED_ON = (b"content-type", b"accept-language", b"user-agent")
 _PASSED_BACK = (b"retry-after", b"location", b"set-cookie")
 _JSON = (("content-type", "application/json"),)
@@ -117,4 +118,7 @@ def _method_of(path: str) -> str:
 def _headers(request: Request) -> tuple[tuple[str, str], ...]:
     """Return the few client headers that identity needs, and the peer's address for its rate limits."""
     passed = ((name, request.headers[name]) for name in _PASSED_ON if name in request.headers)
-    return (*((name.decode(), value.decode("latin-1")) for name, value in passed), ("x-forwarded-for", request.peer))
+    headers = [(name.decode(), value.decode("latin-1")) for name, value in passed]
+    if request.path.startswith("/auth/oidc/") and (cookie := _COOKIE.search(request.headers.get(b"cookie", b""))):
+        headers.append(("cookie", cookie[0].decode()))  # by which identity knows the browser that began; no other
+    return (*headers, ("x-forwarded-for", request.peer))

@@ -110,6 +110,16 @@ class ServiceCredential:
         return credential.shown_once
 
 
+@entity(
+    models.IdentityProvider,
+    filters=("active",),
+    sort=("created_at",),
+    hidden=("client_secret",),
+)
+class IdentityProvider:
+    """Where a tenant's people sign in; the client's secret is written and never shown."""
+
+
 @entity(models.Session, filters=("user_id", "expires_at", "ended_at"), sort=("created_at", "expires_at"))
 class Session:
     """One sign-in on one device; everyone sees their own."""

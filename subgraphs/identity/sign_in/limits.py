@@ -14,6 +14,7 @@ ACCOUNT_FAILURES = RateLimitItemPerMinute(10, 15, namespace="account")
 PEER_FAILURES = RateLimitItemPerMinute(100, 15, namespace="peer")
 _LOCK = RateLimitItemPerMinute(1, 15, namespace="lock")
 CODES = RateLimitItemPerMinute(5, 15, namespace="code")
+_FLOWS = RateLimitItemPerMinute(60, namespace="flow")
 _RESETS = RateLimitItemPerMinute(3, 60, namespace="reset")
 
 
@@ -54,6 +55,10 @@ class Guesses:
     def code_was_right(self, user_id: UUID) -> None:
         """Forget a person's tries."""
         self._limiter.clear(CODES, str(user_id))
+
+    def flow_locked_for_s(self, peer: str) -> int:
+        """Count a sign-in at a provider that an address begins; return for how many seconds it may begin none."""
+        return 0 if self._limiter.hit(_FLOWS, peer) else self._left_s(_FLOWS, peer)
 
     def may_ask_reset(self, account: str) -> bool:
         """Tell whether another letter may go to an address: three an hour."""

@@ -18,6 +18,7 @@ from subgraphs.identity.second_factor import SecondFactor
 FAMILY_LIFE = timedelta(days=30)
 RESET_LIFE = timedelta(hours=1)
 MFA_LIFE = timedelta(minutes=5)
+FLOW_LIFE = timedelta(minutes=10)
 
 _PERSON = text("""
     select l.user_id, l.email, l.last_tenant_id, c.password_hash
@@ -75,6 +76,15 @@ _NEW_ONCE = text("""
 _NEW_LETTER = text("""
     insert into sign_in.letter (id, email, purpose, token, created_at) values (:id, :email, :purpose, :token, :now)
 """)
+_TENANT = text("select id from identity.tenant where slug_name = :tenant or id::text = :tenant")
+_NEW_FLOW = text("""
+    insert into sign_in.oidc_flow (state_hash, tenant_id, nonce, verifier, browser_hash, return_to, expires_at)
+    values (:state_hash, :tenant_id, :nonce, :verifier, :browser_hash, :return_to, :expires_at)
+""")
+_TAKE_FLOW = text("""
+    delete from sign_in.oidc_flow where state_hash = :state_hash and expires_at > :now
+    returning tenant_id, nonce, verifier, browser_hash, return_to
+""")
 
 
 class Refused(Exception):
@@ -116,6 +126,17 @@ class Family:
     tenant_id: UUID
     expires_at: datetime
     vouched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A sign-in that went to a provider and has yet to come back, to the same browser."""
+
+    tenant_id: UUID
+    nonce: str
+    verifier: str
+    browser_hash: bytes
+    return_to: str | None
 
 
 class Store:
@@ -219,6 +240,21 @@ class Store:
     async def offer_code(self, user_id: UUID, tenant_id: UUID | None) -> str:
         """Return the token that says: this person gave their password, and wants to this tenant; a code is to come."""
         return await self._new_once("mfa", user_id, tenant_id, MFA_LIFE)
+
+    async def tenant_named(self, tenant: str) -> UUID | None:
+        """Return the id of the tenant with this slug or id."""
+        row = await self._first(_TENANT, tenant=tenant)
+        return row.id if row else None
+
+    async def keep_flow(self, state: str, flow: Flow) -> None:
+        """Remember a sign-in that goes to a provider, for ten minutes; forget those that never came back."""
+        await self._run(text("delete from sign_in.oidc_flow where expires_at < :now"))
+        await self._run(_NEW_FLOW, state_hash=_hash(state), expires_at=self._now + FLOW_LIFE, **asdict(flow))
+
+    async def take_flow(self, state: str) -> Flow | None:
+        """Return the sign-in that comes back, once."""
+        row = await self._first(_TAKE_FLOW, state_hash=_hash(state))
+        return Flow(row.tenant_id, row.nonce, row.verifier, row.browser_hash, row.return_to) if row else None
 
     async def revocations(self, since: datetime) -> list[dict[str, Any]]:
         """Return what access tokens don't count since then, and forget what is older."""

@@ -54,6 +54,7 @@ class Desk:
 
     running: RunningModule
     login: AsyncEngine
+    issuer: str = ISSUER
 
     async def company(
         self,
@@ -89,14 +90,21 @@ class Desk:
             await store.set_password(person.user_id, _hashed(password))
 
     async def send(
-        self, method: str, path: str, body: Any = None, *, via: str = "router", peer: str = "203.0.113.7"
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        via: str = "router",
+        peer: str = "203.0.113.7",
+        cookie: str = "",
     ) -> HttpAnswer:
         """Send a request to a route as the gateway does, without a tenant."""
         request = HttpRequest(
             token=InternalToken(principal=Principal(tenant=None), via=via, deadline=time.time() + 10),
-            path=path,
-            query="",
-            headers={"x-forwarded-for": peer, "user-agent": "test"},
+            path=path.partition("?")[0],
+            query=path.partition("?")[2],
+            headers={"x-forwarded-for": peer, "user-agent": "test", "cookie": cookie},
             body=b"" if body is None else orjson.dumps(body),
             database=self.running.database,
             clock=self.running.database.clock,
@@ -105,13 +113,15 @@ class Desk:
                     **dict.fromkeys(("database_url", "relay_url", "nats_url", "nats_user", "nats_password"), ""),
                     "module": "identity",
                     "router_keys": {},
-                    "issuer": ISSUER,
+                    "issuer": self.issuer,
                 },
                 ModuleBootstrap,
             ),
             extras={"identity_login": self.login},
         )
-        return await self.running.module.routes[method, path](request)
+        routes = self.running.module.routes
+        found = routes.get((method, request.path)) or routes[method, "/auth/oidc/*"]
+        return await found(request)
 
     async def post(self, path: str, **body: Any) -> HttpAnswer:
         """Post a JSON body."""

@@ -28,6 +28,7 @@ async def test_a_login_reaches_identity_as_it_was_sent(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         await made.start()
         bodies = _answering(made, 200, [(b"content-type", b"application/json")], b'{"accessToken":"x"}')
+        await until(lambda: made.identity.tokens)  # the gateway asked for the keys
         made.identity.tokens.clear()
         made.identity.headers.clear()
 
