@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import Invalid
-from shared.values import Part, Ref
+from shared.values import Part, Personal, Ref
 
 _MOST = 50
 
@@ -45,7 +45,7 @@ class ExternalIdentity(Entity):
     __unique__ = (("issuer", "subject_name"),)
 
     issuer: Mapped[str]
-    subject_name: Mapped[str]
+    subject_name: Mapped[Annotated[str, Personal("user_account_id")]]
     user_account_id: Mapped[Annotated[UUID, Ref("UserAccount", reverse="")]]
 
 
