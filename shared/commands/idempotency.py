@@ -10,6 +10,7 @@ import msgspec
 import orjson
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import text
+from sqlalchemy.orm import configure_mappers
 from sqlalchemy.orm.attributes import set_committed_value
 
 from shared.database.entity import Entity
@@ -59,6 +60,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         """Return the rows as they were, detached from any session."""
         if self.snapshots is None:
             return None
+        configure_mappers()  # this may be the first that a process does with its rows
         rows = [_restore(model, snapshot) for snapshot in self.snapshots]
         return rows if self.many else rows[0]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import graphql
 from graphql import DocumentNode, ExecutionResult, GraphQLError, parse, validate
+from sqlalchemy.orm import configure_mappers
 from strawberry.execution import optimized_is_awaitable
 
 from shared.graph.context import RequestContext
@@ -22,7 +23,9 @@ _execute: Any = graphql.execute  # pyright: ignore[reportUnknownMemberType, repo
 @functools.cache
 def schema_of(module: Module) -> Any:
     """Return the Strawberry schema of a module, built once a process, or before it in the process it is forked from."""
-    return build_schema(module)
+    schema = build_schema(module)
+    configure_mappers()  # else the first query does it, in memory that the processes don't share
+    return schema
 
 
 class Documents:

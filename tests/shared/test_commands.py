@@ -1,11 +1,17 @@
 """Commands: one transaction, refusals as data, keys that give the same answer."""
 
+import subprocess
+import sys
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
+import msgspec
 import pytest
 
+from shared.commands.idempotency import Answer
 from shared.wire.principal import Principal
+from subgraphs.crm.models import Customer
 from tests.modules import RunningModule
 
 pytestmark = pytest.mark.anyio
@@ -155,3 +161,23 @@ async def test_a_row_outside_the_callers_scope_answers_like_an_absent_one(crm: R
 
     assert refused["userErrors"][0]["code"] == "NOT_FOUND"
     assert seen.data == {"deals": {"totalCount": 0}}
+
+
+def test_a_kept_answer_is_the_first_thing_a_new_process_can_give() -> None:
+    """A repeated command that met a module just restarted was answered INTERNAL, again and again (bench chaos)"""
+    now = datetime.now(UTC)  # noqa: TID251 outside the platform
+    customer = Customer(name="Acme")
+    customer.id = customer.tenant_id = UUID(int=1)
+    customer.version, customer.created_at, customer.updated_at, customer.created_by = 1, now, now, None
+    code = (
+        "import sys, msgspec\n"
+        "from shared.commands.idempotency import Answer\n"
+        "from subgraphs.crm.models import Customer\n"
+        "print(msgspec.json.decode(sys.stdin.buffer.read(), type=Answer).rows(Customer).name)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=msgspec.json.encode(Answer.of(customer)), capture_output=True, check=False
+    )
+
+    assert done.stdout.decode().strip() == "Acme", done.stderr.decode()[-2000:]
