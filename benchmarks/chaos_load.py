@@ -104,6 +104,7 @@ class Clients:
         """Open an account for each client, before anything dies."""
         for number, connection in enumerate(self._connections):
             answer = await connection.ask(_OPEN, input={"name": f"Client {number}"})
+            assert not answer.get("errors"), answer
             self._accounts.append(answer["data"]["openAccount"]["account"]["id"])
 
     def stop(self) -> None:
@@ -128,8 +129,8 @@ class Clients:
             self.acked_at += [begun] * len(acked)
             self.acked.update(dict.fromkeys(acked, self._accounts[number]))
             open_labels = [label for label in open_labels if label not in acked]
-            if open_labels and self._running or not acked:
-                self.repeats += len(open_labels)
+            self.repeats += len(open_labels)
+            if not acked:
                 await asyncio.sleep(0.1)
 
     async def _post(self, number: int, labels: list[str]) -> set[str]:

@@ -8,11 +8,13 @@ import nats
 from nats.aio.client import Client
 
 from shared.errors import Defect
+from shared.wire.envelope import MAX_BYTES
 from shared.wire.receipt import command_subject
 
 _DAY_NS = 24 * 3600 * 10**9
 _MINUTE_NS = 60 * 10**9
 _GIB = 1024**3
+_HEADERS_BYTES = 1024
 _EVENTS_AT_ONCE = 512
 _COMMANDS_AT_ONCE = 64
 _EXISTS = (10058, 10148)  # the stream or consumer is there, with another configuration
@@ -26,7 +28,7 @@ _STREAMS: tuple[dict[str, Any], ...] = (
         "discard": "new",
         "max_age": 30 * _DAY_NS,
         "max_bytes": 16 * _GIB,
-        "max_msg_size": 256 * 1024,
+        "max_msg_size": MAX_BYTES + _HEADERS_BYTES,
         "duplicate_window": 2 * _MINUTE_NS,
         "compression": "s2",
         "allow_atomic": True,

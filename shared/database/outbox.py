@@ -1,5 +1,6 @@
 """The outbox: events written in the transaction whose facts they are (events.md, C1 and C3)."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,8 +35,8 @@ async def write_events(session: AsyncSession, slug: str, tx: "Transaction") -> N
     for published in sorted(tx.events, key=lambda published: (published.aggregate or "", str(published.subject))):
         event_id = new_id(tx.now())
         envelope = orjson.dumps({"id": str(event_id), **_envelope(published, slug, tx)})
-        if len(envelope) > MAX_BYTES:
-            raise Defect(f"The event {published.type} has {len(envelope)} bytes; {MAX_BYTES} are allowed.")
+        if len(envelope) > MAX_BYTES // 2 and (size := _size_as_sent(envelope)) > MAX_BYTES:
+            raise Defect(f"The event {published.type} has {size} bytes; {MAX_BYTES} are allowed.")
         row = {
             "tenant_id": tx.tenant_id,
             "key": ordering_key(published.aggregate or "", published.subject),
@@ -44,6 +45,12 @@ async def write_events(session: AsyncSession, slug: str, tx: "Transaction") -> N
         }
         await session.execute(_WRITE, {**row, "envelope": envelope.decode()})
         session.sync_session.info["has_events"] = True
+
+
+def _size_as_sent(envelope: bytes) -> int:
+    """Return how many bytes PostgreSQL makes of it: it is sent as jsonb prints it, with a space behind each comma."""
+    spaced = json.dumps(orjson.loads(envelope), ensure_ascii=False)
+    return len(spaced.encode()) + len(', "sequence": ') + 19
 
 
 def _envelope(published: Event, slug: str, tx: "Transaction") -> dict[str, Any]:

@@ -185,6 +185,7 @@ class Consumer:
                     pass
 
     async def _park(self, envelope: Envelope, body: bytes, lease: Lease, reason: str, tries: int) -> None:
+        reason = reason.encode(errors="replace").decode().replace("\0", "")  # what PostgreSQL can keep
         async with self._database.transaction(system(envelope.tenant_id), cause_of(envelope)) as tx:
             await park(tx, lease.consumer, lease.epoch, envelope, body, reason, tries)
         log.error("event_parked", **_facts(envelope, lease), error=reason)

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import structlog
 from nats.aio.client import Client
@@ -25,6 +26,16 @@ _CREATED = """
 """
 _STATE = "update kit.tenant set state = $2 where tenant_id = $1"
 _STATES = {"tenant.suspended": "SUSPENDED", "tenant.reactivated": "ACTIVE", "tenant.closed": "CLOSED"}
+
+
+class _Created(msgspec.Struct, frozen=True, rename="camel"):
+    """What a module keeps of `tenant.created`, in the order of the statement."""
+
+    slug_name: str
+    name: str
+    timezone: str
+    base_currency: str
+    default_locale: str
 
 
 class TenantFeed:
@@ -59,15 +70,14 @@ class TenantFeed:
 
 
 async def _store(lease: Lease, message: Msg) -> None:
+    """Keep what a message says; one that can't be kept is logged, and holds up nobody: all modules read it."""
     try:
         envelope = _decode(message.data)
-    except msgspec.MsgspecError as error:
-        log.error("tenant_event_malformed", module=lease.consumer, error=str(error))
-        return
-    tenant: UUID = envelope.tenant_id
-    data = envelope.data
-    if envelope.type == "tenant.created":
-        names = ("slugName", "name", "timezone", "baseCurrency", "defaultLocale")
-        await lease.execute(_CREATED, tenant, *(data[name] for name in names))
-    elif envelope.type in _STATES:
-        await lease.execute(_STATE, tenant, _STATES[envelope.type])
+        tenant: UUID = envelope.tenant_id
+        if envelope.type == "tenant.created":
+            facts = msgspec.convert(envelope.data, _Created)
+            await lease.execute(_CREATED, tenant, *msgspec.structs.astuple(facts))
+        elif envelope.type in _STATES:
+            await lease.execute(_STATE, tenant, _STATES[envelope.type])
+    except (msgspec.MsgspecError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        log.error("tenant_event_malformed", module=lease.consumer, subject=message.subject, error=str(error))

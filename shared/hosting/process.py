@@ -7,7 +7,6 @@ import signal
 import socket
 from collections.abc import Generator, Mapping
 
-import asyncpg
 import msgspec
 import structlog
 import uvicorn
@@ -18,6 +17,7 @@ from nats.aio.client import Client
 from shared.clock import clock_from
 from shared.commands.queue import CommandQueue
 from shared.database.engine import connect_app
+from shared.database.faults import is_transient
 from shared.database.transaction import Database
 from shared.events.consumer import Consumer
 from shared.events.lease import Lease, LeaseLost, take_lease
@@ -152,8 +152,10 @@ class Delivery:
             try:
                 self._lease = await take_lease(self._url, self._slug)
                 await self._with(self._lease)
-            except* (LeaseLost, OSError, PublishFailed, asyncpg.CannotConnectNowError) as lost:
-                log.warning("delivery_restarts", module=self._slug, error=_first(lost))
+            except Exception as error:
+                if not _passes(error):
+                    raise
+                log.warning("delivery_restarts", module=self._slug, error=_first(error))
                 await self._release()
             await asyncio.sleep(_PAUSE_S)
 
@@ -192,6 +194,14 @@ class Delivery:
         lease, self._lease = self._lease, None
         if lease is not None:
             await lease.release()
+
+
+def _passes(error: BaseException) -> bool:
+    """Return whether delivery may begin anew: another process has the lease, a server is away, a disk is full."""
+    if isinstance(error, BaseExceptionGroup):
+        inner: list[BaseException] = list(error.exceptions)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return all(map(_passes, inner))
+    return isinstance(error, LeaseLost | PublishFailed) or is_transient(error)
 
 
 def _first(error: BaseException) -> str:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-MAX_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024  # of a message's body; the stream's own limit counts its headers too
 MAX_CHAIN = 16
 
 
@@ -57,7 +57,10 @@ class Event(BaseModel):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="lower"):
-    """One message: a CloudEvents 1.0 object (contracts.md, "Events"). `sequence` counts the aggregate's events from 1."""
+    """One message: a CloudEvents 1.0 object (contracts.md, "Events"). `sequence` counts the aggregate's events from 1.
+
+    What the inbox could not keep - a number beyond bigint, a name with a NUL in it - is malformed.
+    """
 
     specversion: str = "1.0"
     id: UUID
@@ -67,8 +70,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="lower"):
     time: datetime
     datacontenttype: str = "application/json"
     tenant_id: UUID = msgspec.field(name="tenantid")
-    aggregate_type: str = msgspec.field(name="aggregatetype")
-    sequence: int
+    aggregate_type: Annotated[str, msgspec.Meta(pattern=r"^\w{1,200}$")] = msgspec.field(name="aggregatetype")
+    sequence: Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
     schema_version: int = msgspec.field(name="schemaversion")
     actor_id: UUID | None = msgspec.field(name="actorid", default=None)
     correlation_id: UUID = msgspec.field(name="correlationid")
