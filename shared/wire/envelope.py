@@ -71,7 +71,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="lower"):
     datacontenttype: str = "application/json"
     tenant_id: UUID = msgspec.field(name="tenantid")
     aggregate_type: Annotated[str, msgspec.Meta(pattern=r"^\w{1,200}$")] = msgspec.field(name="aggregatetype")
-    sequence: Annotated[int, msgspec.Meta(ge=1, lt=2**63)]
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     schema_version: int = msgspec.field(name="schemaversion")
     actor_id: UUID | None = msgspec.field(name="actorid", default=None)
     correlation_id: UUID = msgspec.field(name="correlationid")
