@@ -79,6 +79,7 @@ async def _run(platform: Platform, chance: random.Random, kills: int, pause_s: f
         for kind in _order(chance, kills):
             reader.expect_trouble(kind)
             died.append((kind, await killer.kill(kind)))
+            print(f"{died[-1][1] - started:7.1f} s  {len(clients.acked):6} acked  kill {kind}", file=sys.stderr)
             await asyncio.sleep(pause_s * chance.uniform(0.5, 1.5))
         await killer.all_well()
         took_s = time.monotonic() - started

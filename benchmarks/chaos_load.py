@@ -8,7 +8,7 @@ import orjson
 
 from tests.services import Platform
 
-_CLIENTS = 16
+_CLIENTS = 8
 _TIMEOUT_S = 12.0
 _TOKEN_S = 240.0
 _OPEN = "mutation($input: OpenAccountInput!) { openAccount(input: $input) { account { id } userErrors { code } } }"

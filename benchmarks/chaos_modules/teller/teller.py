@@ -2,11 +2,14 @@
 
 from uuid import UUID
 
+from sqlalchemy import select, text
 from sqlalchemy.orm import Mapped
 
+from shared.clock import new_id
 from shared.commands.command import command
 from shared.database.entity import Entity, default
 from shared.database.transaction import Transaction
+from shared.errors import NotFound
 from shared.graph.entity import entity
 from shared.wire.envelope import Event
 
@@ -36,6 +39,20 @@ class Posting(Entity):
     label: Mapped[str]
 
 
+_POST = select(Account).from_statement(
+    text("""
+        with moved as (
+            update account set postings = postings + 1, version = version + 1, updated_at = :now
+            where id = :account returning *
+        ), noted as (
+            insert into posting (tenant_id, id, account_id, number, label, version, created_at, updated_at)
+            select tenant_id, :posting, id, postings, :label, 1, :now, :now from moved
+        )
+        select * from moved
+    """)
+)
+
+
 @entity(Account, filters=("name",), sort=("name",))
 class AccountType:
     """What one client posts on."""
@@ -49,9 +66,10 @@ async def open_account(tx: Transaction, name: str) -> Account:
 
 @command("teller.account.write")
 async def post(tx: Transaction, account_id: UUID, label: str) -> Account:
-    """Post once on an account."""
-    account = await tx.get(Account, account_id)
-    account.postings += 1
-    tx.add(Posting(account_id=account_id, number=account.postings, label=label))
+    """Post once on an account: in one statement, so that two cores carry the load that the chaos run asks for."""
+    given = {"account": account_id, "posting": new_id(tx.now()), "label": label, "now": tx.now()}
+    account = (await tx.session.scalars(_POST, given)).one_or_none()
+    if account is None:
+        raise NotFound("Account", account_id)
     tx.publish(AccountPosted(account_id=account_id, number=account.postings, label=label))
     return account
