@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -115,8 +116,8 @@ class ModuleProcess:
                 self.reason = await self._live(self._bootstrap)
             except ZygoteGone:
                 continue
-            except JobInterrupted as interruption:
-                self.reason = interruption.message
+            except (JobInterrupted, OSError) as interruption:  # a server is away, the disk is full
+                self.reason = str(interruption)
                 await self._wait_in_backoff(_AGAIN_S)
                 continue
             except JobFailed as failure:
@@ -204,7 +205,11 @@ class ModuleProcess:
                     # From here on only the child holds the socket: when it dies, waiting requests get a reset.
                     listener.close()
                     pulse.let_go()
-                    note(self._pid_file, fork.pid)
+                    try:
+                        note(self._pid_file, fork.pid)
+                    except OSError:  # a supervisor's successor would not find it
+                        fork.send(signal.SIGKILL)
+                        raise
                     try:
                         return await self._watch(Life(fork, pulse, memory_mb=self._memory_mb))
                     finally:
@@ -293,7 +298,8 @@ class ModuleProcess:
     def _hold_down(self, state: ModuleState, reason: str) -> None:
         self._wanted = anyio.Event()
         self._bootstrap = None
-        self._down_file.write_text(f"{state} {reason}")
+        with contextlib.suppress(OSError):  # a disk that is full: only a successor would read it
+            self._down_file.write_text(f"{state} {reason}")
         self._enter(state)
         self.reason = reason
         self._changed()

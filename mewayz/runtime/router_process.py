@@ -51,6 +51,9 @@ class RouterProcess:
                 await self._live()
             except ZygoteGone:
                 continue
+            except OSError:  # a disk that is full: nothing can be noted
+                await anyio.sleep(_LATEST_S)
+                continue
             wait_s = _SOON_S if anyio.current_time() - born > _HEALTHY_S else min(_LATEST_S, wait_s * 2)
             await anyio.sleep(wait_s)
 
@@ -83,7 +86,11 @@ class RouterProcess:
     async def _live(self) -> None:
         order = msgspec.json.encode(self._bootstrap())
         async with self._forks.fork("route", "router", order, self._log) as fork:
-            note(self._pid_file, fork.pid)
+            try:
+                note(self._pid_file, fork.pid)
+            except OSError:  # a supervisor's successor would not find it
+                fork.send(signal.SIGKILL)
+                raise
             await self._until_end(fork)
 
     async def _until_end(self, fork: Fork) -> None:

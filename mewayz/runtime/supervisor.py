@@ -19,6 +19,7 @@ from mewayz.runtime.answers import Answers
 from mewayz.runtime.auditing import Auditing
 from mewayz.runtime.control import Control
 from mewayz.runtime.demo import DemoPlanting
+from mewayz.runtime.disk import DiskWatch
 from mewayz.runtime.forks import Forks, JobFailed
 from mewayz.runtime.logins import demo_logins
 from mewayz.runtime.module_process import ModuleProcess
@@ -136,6 +137,7 @@ class Supervisor:
         tasks.start_soon(self._reap)
         tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
         tasks.start_soon(self._keep, "NATS", self._nats)
+        tasks.start_soon(DiskWatch(self._nats, self._folders.nats, tell=tell).run)
         preparation = Preparation(
             self._settings,
             self._folders,
@@ -217,18 +219,24 @@ class Supervisor:
         tell(Ready(self._settings.address, time.monotonic() - started, logins))
 
     async def _keep(self, name: str, server: Postgres | Nats | ExternalPostgres | ExternalNats) -> None:
-        """Start a server again whenever it dies."""
+        """Start a server again whenever it dies, or can't be started; tell of each once."""
         while True:
             await server.ended()
-            try:
-                await server.start()
-            except ServerFailed as failure:
-                tell(Trouble(failure.message, failure.remedy))
-                await anyio.sleep(1)
-            else:
-                if server is self._nats:
-                    self._auditing.nats_started()
-                tell(Trouble(f"{name} had died and runs again.", f"why: {self._folders.log}"))
+            told = ""
+            while True:
+                try:
+                    await server.start()
+                except (ServerFailed, OSError) as failure:  # a disk that is full: it is tried until there is room
+                    reason = failure.message if isinstance(failure, ServerFailed) else str(failure)
+                    if reason != told:
+                        told = reason
+                        tell(Trouble(f"{name} does not start again: {reason}", f"why: {self._folders.log}"))
+                    await anyio.sleep(1)
+                else:
+                    break
+            if server is self._nats:
+                self._auditing.nats_started()
+            tell(Trouble(f"{name} had died and runs again.", f"why: {self._folders.log}"))
 
     async def _reap(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:

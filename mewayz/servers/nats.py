@@ -23,6 +23,7 @@ ADMIN = "mewayz_admin"
 GATEWAY = "gateway"  # no module may have this name
 _START_S = 30
 _RELOAD_S = 10
+_CRITICAL = b"critical write error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ class Nats:
         self._users: dict[str, NatsUser] = {}
         self._child: Child | None = None
         self._port = -1
+        self._started_at = 0  # where in the log
+        self._read_of: int | None = None
+        self._read_to = 0
+        self._has_failed = False
 
     @property
     def pid(self) -> int | None:
@@ -119,6 +124,7 @@ class Nats:
         address = _address(self._ports(pid)) if pid is not None else None
         if pid is not None and address:
             self._port, self._child = urlsplit(address).port or -1, Adopted(pid, self._log)
+            self._started_at = self._log.stat().st_size
 
     async def start(self) -> bool:
         """Start the server and wait until it answers; after a crash it keeps its port. Raises ServerFailed.
@@ -132,6 +138,7 @@ class Nats:
         self._write_configuration()
         for leftover in self._folders.run.glob("*.ports"):
             leftover.unlink()
+        self._started_at = self._log.stat().st_size if self._log.exists() else 0
         child = Child([str(_program()), "-c", str(self._configuration)], log=self._log, lifeline=self._lifeline)
         note(self._pid_file, child.pid)
         ports = self._ports(child.pid)
@@ -149,6 +156,18 @@ class Nats:
         """End it in order; what it acknowledged is on disk anyway."""
         if self._child is not None:
             await self._child.stop(signal.SIGTERM)
+
+    def failed_to_write(self) -> bool:
+        """Return whether the running server has given a stream up because its file could not be written."""
+        if self._child is None:
+            return False
+        if self._read_of != self._child.pid:  # its log begins where it was started; that of one taken over, now
+            self._read_of, self._read_to, self._has_failed = self._child.pid, self._started_at, False
+        size = self._log.stat().st_size
+        if size > self._read_to:
+            self._has_failed |= _CRITICAL in _tail(self._log, self._read_to)
+            self._read_to = size
+        return self._has_failed
 
     async def ended(self) -> int:
         """Wait for the server's end and return its exit status."""
