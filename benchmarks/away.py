@@ -57,7 +57,7 @@ async def away(folder: Path, seconds: float, per_second: float) -> dict[str, Any
         waiting = await _unsent(world)
         await world.nats.start()
         back, patience = time.monotonic(), time.monotonic() + 300
-        while applied.keys() != set(customers) and time.monotonic() < patience:
+        while applied.keys() != set(customers) and time.monotonic() < patience:  # noqa: ASYNC110 other tasks
             await asyncio.sleep(0.05)
         caught_up = time.monotonic() - back
     return {

@@ -5,24 +5,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-import asyncpg
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from shared.clock import SystemClock
 from shared.database.engine import connect_app
-from shared.database.faults import is_timeout, is_transient
 from shared.database.transaction import Database, Transaction
 from shared.events.consumer import Consumer, Subscription
-from shared.events.parked import list_parked
 from shared.events.relay import Relay
 from shared.hosting.process import Delivery
 from shared.wire.envelope import Event
 from shared.wire.jetstream import connect
-from tests.modules import RunningModule, until
+from tests.modules import RunningModule
 from tests.services import NatsServer
-from tests.shared.test_events import fresh
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 _TYPE = "invoice.paid"
