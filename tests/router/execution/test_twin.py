@@ -18,7 +18,7 @@ from tests.router.planning.test_worlds import CASES
 from tests.router.planning.world import World
 
 pytestmark = pytest.mark.anyio
-quietly = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+quietly = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def forgetful(world: World, lost: set[tuple[str, str]]) -> Any:
