@@ -24,10 +24,18 @@ class MewayzError(Exception):
 
 
 class Refusal(MewayzError):
-    """A rule of the business says no; the caller changes the request. `field` names the input at fault."""
+    """A rule of the business says no; the caller changes the request. `field` names the input at fault.
+
+    Its sentence is a template with facts in braces, so that people read it in their language (shared/language.py).
+    """
 
     code = "VALIDATION"
     field: tuple[str, ...] | None = None
+
+    def __init__(self, template: str, **facts: object) -> None:
+        """Write the English sentence."""
+        super().__init__(template.format_map(facts), **facts)
+        self.template = template
 
 
 class InvalidInput(MewayzError):
@@ -61,7 +69,7 @@ class NotFound(Refusal):
 
     def __init__(self, entity: str, row_id: object) -> None:
         """Name the entity and the id that was asked for."""
-        super().__init__(f"There is no {entity} with the id {row_id}.", entity=entity, id=str(row_id))
+        super().__init__("There is no {entity} with the id {id}.", entity=entity, id=str(row_id))
 
 
 class Invalid(Refusal):
@@ -69,9 +77,9 @@ class Invalid(Refusal):
 
     code = "VALIDATION"
 
-    def __init__(self, message: str, *field: str) -> None:
+    def __init__(self, template: str, *field: str, **facts: object) -> None:
         """Say what is wrong with which input field."""
-        super().__init__(message)
+        super().__init__(template, **facts)
         self.field = field or None
 
 
@@ -82,8 +90,14 @@ class StaleVersion(Refusal):
 
     def __init__(self, entity: str, sent: int | None, actual: int | None) -> None:
         """Name the version that was sent and the one the row has (None where the race was lost at the commit)."""
-        seen = f"is at version {actual}, you sent {sent}" if sent is not None else "was changed at the same moment"
-        super().__init__(f"{entity} {seen}: read it again, then repeat the change.", sent=sent, actual=actual)
+        super().__init__(
+            "{entity} is at version {actual}, you sent {sent}: read it again, then repeat the change."
+            if sent is not None
+            else "{entity} was changed at the same moment: read it again, then repeat the change.",
+            entity=entity,
+            sent=sent,
+            actual=actual,
+        )
 
 
 class IllegalState(Refusal):
@@ -99,7 +113,7 @@ class IdempotencyKeyReused(Refusal):
 
     def __init__(self, key: str) -> None:
         """Name the key."""
-        super().__init__(f"The idempotency key {key!r} was already used with other input: send a new key.", key=key)
+        super().__init__("The idempotency key {key!r} was already used with other input: send a new key.", key=key)
 
 
 class NotYet(Unavailable):

@@ -36,7 +36,7 @@ class CurrencyMismatch(Invalid):
 
     def __init__(self, left: str, right: str) -> None:
         """Name the two currencies."""
-        super().__init__(f"{left} and {right} can't be added: convert one of them first.")
+        super().__init__("{left} and {right} can't be added: convert one of them first.", left=left, right=right)
 
 
 @functools.cache
@@ -60,7 +60,7 @@ class Money:
     def __post_init__(self) -> None:
         """Refuse what is no ISO 4217 code."""
         if self.currency not in _currencies():
-            raise Invalid(f"{self.currency!r} is not an ISO 4217 currency code.", "currency")
+            raise Invalid("{currency!r} is not an ISO 4217 currency code.", "currency", currency=self.currency)
 
     @classmethod
     def zero(cls, currency: str) -> "Money":

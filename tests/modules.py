@@ -65,7 +65,9 @@ class RunningModule:
     admin: Client
     events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
-    async def new_tenant(self, *, base_currency: str = "CNY", time_zone: str = "Asia/Shanghai") -> Principal:
+    async def new_tenant(
+        self, *, base_currency: str = "CNY", time_zone: str = "Asia/Shanghai", locale: str = "en"
+    ) -> Principal:
         """Make a tenant known to the module, by identity's event, and return an all-powerful member of it."""
         tenant = new_id(datetime.now(UTC))  # noqa: TID251 outside the platform
         data = {
@@ -73,14 +75,14 @@ class RunningModule:
             "name": "Test",
             "slugName": f"t-{tenant.hex[-12:]}",
             "region": "cn",
-            "defaultLocale": "en",
+            "defaultLocale": locale,
             "timezone": time_zone,
             "baseCurrency": base_currency,
             "plan": "FREE",
             "ownerUserId": None,
         }
         await self.publish(tenant, "tenant.created", "Tenant", tenant, 1, data)
-        principal = Principal(tenant=tenant, user=uuid5(_USERS, str(tenant)), permissions=("*",))
+        principal = Principal(tenant=tenant, user=uuid5(_USERS, str(tenant)), permissions=("*",), locale=locale)
 
         async def known() -> bool:
             return bool(await self.rows(tenant, "select 1 from kit.tenant"))

@@ -10,6 +10,7 @@ from shared.commands.idempotency import Answer, UserErrorFacts, input_hash, reca
 from shared.database.entity import Entity
 from shared.database.transaction import Database, Transaction
 from shared.errors import Forbidden, Invalid, NotYet, Refusal
+from shared.language import Phrase, refusal_in
 from shared.values import put_mark
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal
@@ -44,7 +45,7 @@ class TenantSuspended(Refusal):
 
     def __init__(self, state: str) -> None:
         """Name the tenant's state."""
-        super().__init__(f"This company is {state.lower()}: it can be read, but not changed.", state=state)
+        super().__init__("This company is {state}: it can be read, but not changed.", state=Phrase(state.lower()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ async def run_command(
         raise Forbidden(mark.permission)
     key = call.idempotency_key
     if key is not None and not 0 < len(key) <= _MAX_KEY:
-        raise Invalid(f"An idempotency key has 1 to {_MAX_KEY} characters.", "idempotencyKey")
+        raise Invalid("An idempotency key has 1 to {max_key} characters.", "idempotencyKey", max_key=_MAX_KEY)
     if key is None and call.receipt is not None:
         key = str(call.receipt)
     receipt = _receipt(call, database, function.__name__)
@@ -99,7 +100,8 @@ async def run_command(
                 await remember(tx, function.__name__, key, digest, Answer.of(result))
         return Outcome(result, (), receipt)
     except Refusal as refusal:
-        errors = (UserErrorFacts(code=refusal.code, message=refusal.message, field=refusal.field),)
+        message = refusal_in(refusal, call.principal.locale, database.slug)
+        errors = (UserErrorFacts(code=refusal.code, message=message, field=refusal.field),)
         if key is not None and refusal.code != "IDEMPOTENCY_KEY_REUSED":
             async with database.transaction(call.principal, call.cause) as tx:
                 await remember(tx, function.__name__, key, digest, Answer(errors=errors))

@@ -34,6 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, composite
 from sqlalchemy.types import TypeEngine
 
 from shared.errors import Invalid
+from shared.language import Phrase
 from shared.values import Money, Part, Ref
 
 _METADATA: dict[str, MetaData] = {}
@@ -267,7 +268,9 @@ def _check(fact: FieldFacts, _row: Entity, value: Any, _old: Any, _initiator: An
         return fact.adapter.validate_python(value)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise Invalid(f"{fact.name}: {problem['msg']}.", fact.name) from error
+        raise Invalid(
+            "{fact_name}: {problem}.", fact.name, fact_name=fact.name, problem=Phrase.of_problem(problem)
+        ) from error
 
 
 def is_part(kind: Any) -> bool:

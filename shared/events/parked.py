@@ -45,7 +45,7 @@ class NothingParked(Refusal):
 
     def __init__(self, key: str) -> None:
         """Name the key."""
-        super().__init__(f"Nothing is parked under {key}: `mewayz events parked list` shows what is.")
+        super().__init__("Nothing is parked under {key}: `mewayz events parked list` shows what is.", key=key)
 
 
 class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -114,7 +114,7 @@ def _size(request: PageRequest) -> tuple[int, bool]:
     backwards = request.last is not None
     size = request.last if request.last is not None else DEFAULT_PAGE if request.first is None else request.first
     if not 0 <= size <= MAX_PAGE:
-        raise Invalid(f"A page has 0 to {MAX_PAGE} rows.", "last" if backwards else "first")
+        raise Invalid("A page has 0 to {max_page} rows.", "last" if backwards else "first", max_page=MAX_PAGE)
     return size, backwards
 
 

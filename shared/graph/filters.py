@@ -115,7 +115,7 @@ def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[Column
     if not filter_:
         return []
     if depth > _MAX_DEPTH:
-        raise Invalid(f"The filter is nested more than {_MAX_DEPTH} levels deep.", "filter")
+        raise Invalid("The filter is nested more than {max_depth} levels deep.", "filter", max_depth=_MAX_DEPTH)
     found: list[ColumnElement[bool]] = []
     for field in dataclasses.fields(filter_):
         value = getattr(filter_, field.name)
@@ -125,7 +125,7 @@ def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[Column
     for group, join in ((filter_.and_, all_of), (filter_.or_, any_of)):
         if group:
             if len(group) > _MAX_TERMS:
-                raise Invalid(f"At most {_MAX_TERMS} conditions can be joined.", "filter")
+                raise Invalid("At most {max_terms} conditions can be joined.", "filter", max_terms=_MAX_TERMS)
             found.append(join([all_of(conditions(model, term, depth + 1)) for term in group]))
     if filter_.not_:
         # NULL is not equal to anything, so `not` takes it in.

@@ -21,6 +21,7 @@ from shared.graph.context import RequestContext
 from shared.graph.directives import Queueable
 from shared.graph.names import camel, plural, upper_camel
 from shared.graph.types import OWN, Receipt, ReceiptStatus, Types, UserError, make_field, make_input, make_type
+from shared.language import Phrase, refusal_in
 from shared.module import Module
 from shared.values import outside_name
 
@@ -121,7 +122,9 @@ def _read(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:
         if problem["type"] == "uuid_parsing" and not problem["loc"]:
             return _NO_ROW  # a malformed id answers like an absent one (contracts.md, "Ids and tenant")
         where = [camel(name), *(camel(str(step)) for step in problem["loc"])]
-        raise Invalid(f"{'.'.join(where)}: {problem['msg']}.", *where) from error
+        raise Invalid(
+            "{where}: {problem}.", *where, where=".".join(where), problem=Phrase.of_problem(problem)
+        ) from error
 
 
 def _plain(value: Any) -> Any:
@@ -149,7 +152,11 @@ def _payload(outcome: Outcome) -> Payload:
 
 
 def _refused(context: RequestContext, refusal: Refusal) -> Payload:
-    facts = UserErrorFacts(code=refusal.code, message=refusal.message, field=refusal.field)
+    facts = UserErrorFacts(
+        code=refusal.code,
+        message=refusal_in(refusal, context.principal.locale, context.module),
+        field=refusal.field,
+    )
     receipt = Receipt(id=strawberry.ID(str(context.new_id())), status=ReceiptStatus.FAILED)
     return Payload(None, [_user_error(facts)], receipt)
 

@@ -24,7 +24,7 @@ class DuplicateSuspected(Refusal):
     def __init__(self, ids: list[UUID]) -> None:
         """Name the customers that look the same."""
         listed = ", ".join(str(one) for one in ids)
-        super().__init__(f"This looks like {listed}: use that one, or register again with force.", ids=listed)
+        super().__init__("This looks like {ids}: use that one, or register again with force.", ids=listed)
 
 
 class SameCustomer(Refusal):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid, Refusal
+from shared.language import Phrase
 from shared.values import Address, Money, Part, Personal, Ref, Searchable
 from subgraphs.crm.events import (
     CustomerUpdated,
@@ -62,7 +63,12 @@ class DealClosed(Refusal):
 
     def __init__(self, title: str, status: DealStatus) -> None:
         """Name the deal and how it ended."""
-        super().__init__(f"The deal {title!r} is already {status.lower()}: reopen it first.", status=status)
+        super().__init__(
+            "The deal {title!r} is already {state}: reopen it first.",
+            status=status,
+            title=title,
+            state=Phrase(status.lower()),
+        )
 
 
 class AmountRequired(Refusal):
@@ -72,7 +78,9 @@ class AmountRequired(Refusal):
 
     def __init__(self, title: str) -> None:
         """Name the deal."""
-        super().__init__(f"The deal {title!r} has no amount above zero: enter one, or its lines, before you win it.")
+        super().__init__(
+            "The deal {title!r} has no amount above zero: enter one, or its lines, before you win it.", title=title
+        )
 
 
 class NotClosed(Refusal):
@@ -82,7 +90,7 @@ class NotClosed(Refusal):
 
     def __init__(self, title: str) -> None:
         """Name the deal."""
-        super().__init__(f"The deal {title!r} is open: there is nothing to reopen.")
+        super().__init__("The deal {title!r} is open: there is nothing to reopen.", title=title)
 
 
 class StageNotInPipeline(Refusal):
@@ -92,7 +100,12 @@ class StageNotInPipeline(Refusal):
 
     def __init__(self, stage: str, pipeline: str, known: list[str]) -> None:
         """Name the stage, the pipeline and what would do."""
-        super().__init__(f"The pipeline {pipeline!r} has no stage {stage!r}: choose one of {', '.join(known)}.")
+        super().__init__(
+            "The pipeline {pipeline!r} has no stage {stage!r}: choose one of {known}.",
+            pipeline=pipeline,
+            stage=stage,
+            known=", ".join(known),
+        )
 
 
 class AlreadyMerged(Refusal):
@@ -102,7 +115,7 @@ class AlreadyMerged(Refusal):
 
     def __init__(self, name: str) -> None:
         """Name the customer."""
-        super().__init__(f"{name!r} was merged into another customer already.")
+        super().__init__("{name!r} was merged into another customer already.", name=name)
 
 
 class StageDefinition(Part):
@@ -227,7 +240,9 @@ class Deal(Entity):
         if lines:
             total = Money.total((line.net for line in lines), lines[0].unit_price.currency)
             if amount is not None and amount != total:
-                raise Invalid(f"The lines add up to {total}: leave the amount out, or change the lines.", "amount")
+                raise Invalid(
+                    "The lines add up to {total}: leave the amount out, or change the lines.", "amount", total=total
+                )
             self.amount = total
 
     def revise(self, title: str | None, expected_close_on: date | None, salesperson_id: UUID | None) -> None:
@@ -296,7 +311,7 @@ class SalesActivity(Entity):
     def complete(self, outcome: str, at: datetime) -> None:
         """Note the outcome. Raises IllegalState where it is done already."""
         if self.done_at is not None:
-            raise IllegalState(f"The activity {self.summary!r} is done already.")
+            raise IllegalState("The activity {summary!r} is done already.", summary=self.summary)
         self.done_at, self.outcome = at, outcome
 
 

@@ -42,7 +42,7 @@ class RateNotLater(Refusal):
 
     def __init__(self, code: str, since: date) -> None:
         """Name the code and the day its latest rate began."""
-        super().__init__(f"{code} has its latest rate since {since}: choose a later day.", since=since)
+        super().__init__("{code} has its latest rate since {since}: choose a later day.", since=since, code=code)
 
 
 class TaxCode(Entity):
@@ -65,7 +65,7 @@ class TaxCode(Entity):
         Raises IllegalState for a code that is not in use, RateNotLater for a day that is taken.
         """
         if not self.active:
-            raise IllegalState(f"The tax code {self.code} is not in use.")
+            raise IllegalState("The tax code {code} is not in use.", code=self.code)
         if latest is not None:
             if latest.valid_from is not None and day <= latest.valid_from:
                 raise RateNotLater(self.code, latest.valid_from)

@@ -125,7 +125,9 @@ async def adjust_commission(tx: Transaction, entry_id: UUID, amount: Money, reas
     if not entry.is_frozen:
         raise IllegalState("The commission is not approved yet: it follows the facts by itself.")
     if amount.currency != entry.amount.currency or not amount.amount:
-        raise Invalid(f"An adjustment is an amount in {entry.amount.currency} other than zero.", "amount")
+        raise Invalid(
+            "An adjustment is an amount in {currency} other than zero.", "amount", currency=entry.amount.currency
+        )
     key = f"{entry.source_key}:adjust:"
     count = select(func.count(CommissionEntry.id)).where(CommissionEntry.source_key.startswith(key))
     number = (await tx.session.execute(count)).scalar_one()

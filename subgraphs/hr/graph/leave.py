@@ -114,7 +114,7 @@ async def accrue_leave(tx: Transaction, period: str) -> list[Employee]:
     try:
         month = date.fromisoformat(f"{period}-01")
     except ValueError as error:
-        raise Invalid(f"{period!r} is no month: write it like 2026-03.", "period") from error
+        raise Invalid("{period!r} is no month: write it like 2026-03.", "period", period=period) from error
     return list(await absence.accrue_month(tx, month))
 
 

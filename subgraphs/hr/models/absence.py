@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 
 from shared.database.transaction import Transaction
+from shared.language import Phrase
 from subgraphs.hr.models.leave import (
     LIVE,
     InsufficientBalance,
@@ -54,7 +55,7 @@ async def must_not_overlap(tx: Transaction, request: LeaveRequest) -> None:
         LeaveRequest.ends_on >= request.starts_on,
     )
     if found is not None:
-        raise Overlap(f"The leave {found.reference}", found.starts_on, found.ends_on)
+        raise Overlap(Phrase("The leave {reference}", reference=found.reference), found.starts_on, found.ends_on)
 
 
 async def take(tx: Transaction, request: LeaveRequest, employee: Employee) -> Decimal | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 
 from shared.database.transaction import Transaction
+from shared.language import Phrase
 from shared.values import HUNDRED, Money
 from subgraphs.hr.models.commission import CommissionEntry, CommissionEntryKind, CommissionEntryStatus
 from subgraphs.hr.models.leave import Overlap
@@ -29,7 +30,7 @@ async def assign(
         others = [one for one in others if one.valid_to is None or one.valid_to >= start]
     for one in others:
         if one.plan_id == plan_id:
-            raise Overlap("The same plan", one.valid_from, one.valid_to)
+            raise Overlap(Phrase("The same plan"), one.valid_from, one.valid_to)
     total = split_pct + sum((one.split_pct for one in others), Decimal(0))
     if total > HUNDRED:
         raise SplitNot100(total)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
+from shared.language import Phrase
 from shared.values import Money, Ref
 from subgraphs.hr.events import CommissionAccrued, CommissionApproved, CommissionClawedBack
 from subgraphs.hr.models.plan import CommissionPlan
@@ -93,7 +94,9 @@ class CommissionEntry(Entity):
     def approve(self) -> CommissionApproved:
         """Freeze the entry and return the fact. HR-11, HR-14. Raises IllegalState unless it is accrued."""
         if self.status is not CommissionEntryStatus.ACCRUED:
-            raise IllegalState(f"The commission is {self.status.lower()}: only an accrued one can be approved.")
+            raise IllegalState(
+                "The commission is {status}: only an accrued one can be approved.", status=Phrase(self.status.lower())
+            )
         self.status = CommissionEntryStatus.APPROVED
         return CommissionApproved.of(self)
 

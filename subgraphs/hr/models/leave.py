@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Refusal
+from shared.language import Phrase
 from shared.values import Personal, Ref, Sensitive
 from subgraphs.hr.events import LeaveApproved, LeaveCancelled, LeaveDay, LeaveRequested
 
@@ -76,7 +77,12 @@ class Overlap(Refusal):
 
     def __init__(self, what: str, starts_on: date, ends_on: date | None) -> None:
         """Name what is there already."""
-        super().__init__(f"{what} from {starts_on} to {ends_on or 'further notice'} claims some of these days already.")
+        super().__init__(
+            "{what} from {starts_on} to {ends_on} claims some of these days already.",
+            what=what,
+            starts_on=starts_on,
+            ends_on=ends_on or Phrase("further notice"),
+        )
 
 
 class NoWorkingDay(Refusal):
@@ -86,7 +92,7 @@ class NoWorkingDay(Refusal):
 
     def __init__(self, starts_on: date, ends_on: date) -> None:
         """Name the days."""
-        super().__init__(f"There is no working day from {starts_on} to {ends_on}.")
+        super().__init__("There is no working day from {starts_on} to {ends_on}.", starts_on=starts_on, ends_on=ends_on)
 
 
 class InsufficientBalance(Refusal):
@@ -96,7 +102,11 @@ class InsufficientBalance(Refusal):
 
     def __init__(self, days: Decimal, balance: Decimal) -> None:
         """Name what is asked and what is there."""
-        super().__init__(f"{days.normalize():f} days are asked for, {balance.normalize():f} will be there on that day.")
+        super().__init__(
+            "{days:f} days are asked for, {balance:f} will be there on that day.",
+            days=days.normalize(),
+            balance=balance.normalize(),
+        )
 
 
 class NotApprover(Refusal):
@@ -126,7 +136,7 @@ class AlreadyStarted(Refusal):
 
     def __init__(self, starts_on: date) -> None:
         """Name the day."""
-        super().__init__(f"The leave began on {starts_on}: only HR can cancel it now.")
+        super().__init__("The leave began on {starts_on}: only HR can cancel it now.", starts_on=starts_on)
 
 
 class LeavePolicy(Entity):
@@ -229,7 +239,11 @@ class LeaveRequest(Entity):
 
     def _must_be(self, *statuses: LeaveRequestStatus) -> None:
         if self.status not in statuses:
-            raise IllegalState(f"The leave {self.reference} is {self.status.lower()} already.")
+            raise IllegalState(
+                "The leave {reference} is {status} already.",
+                reference=self.reference,
+                status=Phrase(self.status.lower()),
+            )
 
 
 def accrued(policy: LeavePolicy, fte: Decimal, hired_on: date, left_on: date | None, month: date) -> Decimal:

@@ -49,7 +49,7 @@ class TiersNotAscending(Refusal):
     def __init__(self, amounts: Sequence[Decimal]) -> None:
         """Name what was sent."""
         sent = ", ".join(f"{amount:f}" for amount in amounts) or "none"
-        super().__init__(f"Tiers begin at 0 and each begins above the one before; these begin at {sent}.")
+        super().__init__("Tiers begin at 0 and each begins above the one before; these begin at {sent}.", sent=sent)
 
 
 class SplitNot100(Refusal):
@@ -60,7 +60,9 @@ class SplitNot100(Refusal):
 
     def __init__(self, total: Decimal) -> None:
         """Name the sum."""
-        super().__init__(f"The person's plans would share {total.normalize():f} % of a sale: 100 % is all there is.")
+        super().__init__(
+            "The person's plans would share {total:f} % of a sale: 100 % is all there is.", total=total.normalize()
+        )
 
 
 class CommissionTier(Part):

@@ -32,7 +32,7 @@ class ManagerCycle(Refusal):
 
     def __init__(self, name: str) -> None:
         """Name the person."""
-        super().__init__(f"{name} would be their own superior: choose another manager.")
+        super().__init__("{name} would be their own superior: choose another manager.", name=name)
 
 
 class Department(Entity):
@@ -100,7 +100,12 @@ class Employee(Entity):
     def terminate(self, left_on: date | None, today: date, unused_leave_days: Decimal) -> EmployeeTerminated:
         """Set the last day, another one, or none after all; return the fact. HR-1, HR-15. Raises Invalid."""
         if left_on is not None and left_on < self.hired_on:
-            raise Invalid(f"{self.full_name} was hired on {self.hired_on}: the last day can't be before.", "leftOn")
+            raise Invalid(
+                "{full_name} was hired on {hired_on}: the last day can't be before.",
+                "leftOn",
+                full_name=self.full_name,
+                hired_on=self.hired_on,
+            )
         self.left_on = left_on
         gone = EmployeeStatus.LEFT if left_on and left_on < today else EmployeeStatus.NOTICE
         self.status = gone if left_on else EmployeeStatus.ACTIVE
@@ -109,7 +114,11 @@ class Employee(Entity):
     def rehire(self, department_id: UUID, job_title: str | None, on: date) -> EmployeeHired:
         """Take someone back who left: a new employment on the same record (HR-1). Raises IllegalState."""
         if self.status is not EmployeeStatus.LEFT or (self.left_on and on <= self.left_on):
-            raise IllegalState(f"{self.full_name} ({self.employee_number}) works here already.")
+            raise IllegalState(
+                "{full_name} ({employee_number}) works here already.",
+                full_name=self.full_name,
+                employee_number=self.employee_number,
+            )
         self.status, self.hired_on, self.left_on = EmployeeStatus.ACTIVE, on, None
         self.department_id, self.job_title = department_id, job_title or self.job_title
         return self.hired()
@@ -123,4 +132,4 @@ class Employee(Entity):
 
     def _must_work_here(self) -> None:
         if self.status is EmployeeStatus.LEFT:
-            raise IllegalState(f"{self.full_name} left on {self.left_on}.")
+            raise IllegalState("{full_name} left on {left_on}.", full_name=self.full_name, left_on=self.left_on)

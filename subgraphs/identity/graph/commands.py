@@ -33,7 +33,7 @@ async def reactivate_user(tx: Transaction, user_id: UUID) -> models.UserAccount:
     """Let a locked or deactivated person in again, with the roles they had."""
     account = await tx.get(models.UserAccount, user_id)
     if account.status is UserAccountStatus.INVITED:
-        raise IllegalState(f"{account.display_name} is invited and has yet to accept.")
+        raise IllegalState("{display_name} is invited and has yet to accept.", display_name=account.display_name)
     membership = await people.membership_of(tx, user_id)
     for role in await people.roles_of(tx, membership):
         await may_grant(tx, role)
@@ -91,7 +91,7 @@ async def end_session(tx: Transaction, session_id: UUID) -> models.Session:
 async def _grantable(tx: Transaction, role_id: UUID) -> models.AccessRole:
     role = await tx.get(models.AccessRole, role_id)
     if not role.active:
-        raise IllegalState(f"The role {role.name!r} is no longer in use.")
+        raise IllegalState("The role {role_name!r} is no longer in use.", role_name=role.name)
     await may_grant(tx, role)
     return role
 

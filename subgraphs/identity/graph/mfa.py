@@ -29,7 +29,7 @@ class TooManyCodes(Refusal):
 
     def __init__(self, wait_s: int) -> None:
         """Say for how long, in seconds."""
-        super().__init__(f"Too many wrong codes: try again in {wait_s} seconds.", wait_s=wait_s)
+        super().__init__("Too many wrong codes: try again in {wait_s} seconds.", wait_s=wait_s)
 
 
 @command("identity.mfa.manage")

@@ -57,7 +57,7 @@ class ServiceCredential(Entity):
     def revoke(self) -> ApiKeyRevoked:
         """Make the key worthless and return the fact. Raises IllegalState for a revoked one."""
         if self.revoked:
-            raise IllegalState(f"The key {self.prefix} is revoked already.")
+            raise IllegalState("The key {prefix} is revoked already.", prefix=self.prefix)
         self.revoked = True
         return ApiKeyRevoked.of(self)
 
@@ -74,7 +74,9 @@ def networks(addresses: Iterable[str]) -> tuple[str, ...]:
     try:
         return tuple(dict.fromkeys(str(ip_network(one.strip(), strict=False)) for one in addresses))
     except ValueError as error:
-        raise Invalid(f"{error}: write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.", "allowedAddresses") from error
+        raise Invalid(
+            "{error}: write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.", "allowedAddresses", error=error
+        ) from error
 
 
 def origins(pages: Iterable[str], field: str = "allowedOrigins") -> tuple[str, ...]:
@@ -82,7 +84,7 @@ def origins(pages: Iterable[str], field: str = "allowedOrigins") -> tuple[str, .
     found = tuple(dict.fromkeys(page.strip().lower().removesuffix("/") for page in pages))
     for page in found:
         if not _ORIGIN.fullmatch(page):
-            raise Invalid(f"{page!r} is no origin: write https://shop.example, without a path.", field)
+            raise Invalid("{page!r} is no origin: write https://shop.example, without a path.", field, page=page)
     return found
 
 
@@ -91,7 +93,7 @@ def slugs(modules: Iterable[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(modules))
     for slug in found:
         if not _SLUG.fullmatch(slug):
-            raise Invalid(f"{slug!r} is no module: write its short name, such as crm.", "modules")
+            raise Invalid("{slug!r} is no module: write its short name, such as crm.", "modules", slug=slug)
     return found
 
 

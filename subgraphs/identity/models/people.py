@@ -85,7 +85,7 @@ class TenantMembership(Entity):
         Raises Invalid for a role that the member has not.
         """
         if role.id not in self.role_ids:
-            raise Invalid(f"The member has not the role {role.name!r}.", "roleId")
+            raise Invalid("The member has not the role {role_name!r}.", "roleId", role_name=role.name)
         first, *others = [one for one in self.role_ids if one != role.id] or [None]
         self.role_id, self.further_role_ids = first, tuple(one for one in others if one)
         self.is_owner = self.is_owner and not role.is_owner_role

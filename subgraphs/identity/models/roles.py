@@ -43,7 +43,8 @@ class UnknownPermission(Refusal):
     def __init__(self, pattern: str) -> None:
         """Name it."""
         super().__init__(
-            f"{pattern!r} is no permission: write module.entity.action, module.* or *.action, if wanted with @own or @team."
+            "{pattern!r} is no permission: write module.entity.action, module.* or *.action, if wanted with @own or @team.",
+            pattern=pattern,
         )
 
 
@@ -54,7 +55,7 @@ class PrivilegeEscalation(Refusal):
 
     def __init__(self, lacking: str) -> None:
         """Name what the granter lacks."""
-        super().__init__(f"You can't grant {lacking}: you have not got it yourself.", permission=lacking)
+        super().__init__("You can't grant {permission}: you have not got it yourself.", permission=lacking)
 
 
 class AccessRole(Entity):

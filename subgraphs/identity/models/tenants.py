@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Refusal
+from shared.language import Phrase
 from shared.values import Ref
 from subgraphs.identity.events import TenantClosed, TenantReactivated, TenantSuspended
 
@@ -48,7 +49,7 @@ class SlugTaken(Refusal):
 
     def __init__(self, slug: str) -> None:
         """Name the slug."""
-        super().__init__(f"The short name {slug!r} is taken: choose another one.")
+        super().__init__("The short name {slug!r} is taken: choose another one.", slug=slug)
 
 
 class SeatLimit(Refusal):
@@ -58,7 +59,7 @@ class SeatLimit(Refusal):
 
     def __init__(self, seats: int) -> None:
         """Name the number of seats."""
-        super().__init__(f"All {seats} seats of the plan are taken: add seats, or deactivate someone.", seats=seats)
+        super().__init__("All {seats} seats of the plan are taken: add seats, or deactivate someone.", seats=seats)
 
 
 class Tenant(Entity):
@@ -113,5 +114,10 @@ class Tenant(Entity):
 
     def _must_be(self, *allowed: TenantStatus) -> None:
         if self.status not in allowed:
-            wanted = " or ".join(status.lower() for status in allowed)
-            raise IllegalState(f"The tenant {self.slug_name} is {self.status.lower()}: it must be {wanted}.")
+            wanted = " / ".join(allowed)
+            raise IllegalState(
+                "The tenant {slug_name} is {status}: it must be {wanted}.",
+                slug_name=self.slug_name,
+                status=Phrase(self.status.lower()),
+                wanted=wanted,
+            )

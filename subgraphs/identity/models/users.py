@@ -58,7 +58,7 @@ class UserAccount(Entity):
     def activate(self) -> UserActivated:
         """Let the person in and return the fact. Raises IllegalState for one who is in already."""
         if self.status is UserAccountStatus.ACTIVE:
-            raise IllegalState(f"{self.display_name} is active already.")
+            raise IllegalState("{display_name} is active already.", display_name=self.display_name)
         self.status = UserAccountStatus.ACTIVE
         return UserActivated.of(self)
 
@@ -80,6 +80,6 @@ class UserAccount(Entity):
     def deactivate(self) -> UserDeactivated:
         """End the person's time in this tenant and return the fact. Raises IllegalState for one who is out already."""
         if self.status is UserAccountStatus.DEACTIVATED:
-            raise IllegalState(f"{self.display_name} is deactivated already.")
+            raise IllegalState("{display_name} is deactivated already.", display_name=self.display_name)
         self.status = UserAccountStatus.DEACTIVATED
         return UserDeactivated.of(self)

@@ -157,7 +157,7 @@ async def apply_credit_note(tx: Transaction, id: UUID, invoice_id: UUID) -> Cred
     invoice = await tx.get(Invoice, invoice_id)
     credit = await tx.first_where(models.CustomerCredit, models.CustomerCredit.credit_note_id == note.id, lock=True)
     if note.status is not CreditNoteStatus.ISSUED or credit is None:
-        raise IllegalState(f"The credit note {note.number or ''} has no credit left to apply.")
+        raise IllegalState("The credit note {note_number} has no credit left to apply.", note_number=note.number or "")
     if credit.account_customer_id != invoice.account_customer_id:
         raise Invalid("The credit note and the invoice are of two customers.", "invoiceId")
     if credit.remaining.currency != invoice.currency:

@@ -112,7 +112,11 @@ async def issue_credit(tx: Transaction, invoice: Invoice, note: CreditNote, on: 
     """Give a priced credit note its number and effect. See `credit`."""
     await must_be_open(tx, on)
     if invoice.issue_date and on < invoice.issue_date:
-        raise Invalid(f"The invoice was issued on {invoice.issue_date}: a credit note can't be earlier.", "issueDate")
+        raise Invalid(
+            "The invoice was issued on {issue_date}: a credit note can't be earlier.",
+            "issueDate",
+            issue_date=invoice.issue_date,
+        )
     series = await lock_series(tx, NumberSeriesDocumentKind.CREDIT_NOTE, on.year)
     fact, freed = note.issue(series.take(on), on, invoice)
     tx.publish(fact)
@@ -234,5 +238,5 @@ async def _lines_to_credit(
     if wanted is None:
         return [one.whole() for one in left.values() if one.net.amount or one.tax.amount]
     if unknown := [one.line_id for one in wanted if one.line_id not in left]:
-        raise Invalid(f"The invoice has no line {unknown[0]}.", "lines")
+        raise Invalid("The invoice has no line {unknown}.", "lines", unknown=unknown[0])
     return [left[one.line_id].part(one) for one in wanted]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid
+from shared.language import Phrase
 from shared.values import Money, Part, Ref, Searchable
 from subgraphs.invoicing.events import CreditNoteIssued, DocumentLine, TaxSummary
 from subgraphs.invoicing.models.invoice import OPEN_STATUSES, Invoice, InvoiceLine, InvoiceStatus
@@ -111,7 +112,9 @@ class CreditNote(Entity):
         """Return a draft without lines. Raises IllegalState for an invoice that was not issued, or stands no longer."""
         if invoice.status not in (*OPEN_STATUSES, InvoiceStatus.PAID):
             raise IllegalState(
-                f"The invoice {invoice.number or ''} is {invoice.status.lower()}: nothing can be credited."
+                "The invoice {invoice_number} is {status}: nothing can be credited.",
+                invoice_number=invoice.number or "",
+                status=Phrase(invoice.status.lower()),
             )
         zero = Money.zero(invoice.currency)
         return cls(

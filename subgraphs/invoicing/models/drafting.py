@@ -46,7 +46,11 @@ async def fill(tx: Transaction, invoice: Invoice, lines: Sequence[DocumentLine])
     for position, line in enumerate(lines, start=1):
         if line.unit_price.currency != invoice.currency:
             raise Invalid(
-                f"The invoice is in {invoice.currency}, line {position} in {line.unit_price.currency}.", "lines"
+                "The invoice is in {currency}, line {position} in {line_currency}.",
+                "lines",
+                currency=invoice.currency,
+                position=position,
+                line_currency=line.unit_price.currency,
             )
         named = line.tax_code is not None or line.tax_rate_pct is not None
         code = line.tax_code if named or tax is None else tax.code

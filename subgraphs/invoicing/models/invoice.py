@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
+from shared.language import Phrase
 from shared.values import HUNDRED, Money, Part, Personal, Ref, Searchable
 from subgraphs.invoicing.events import (
     BillTo,
@@ -215,7 +216,7 @@ class Invoice(Entity):
         """
         left = self.gross_total - self.credited_total
         if gross.amount > left.amount:
-            raise ExceedsInvoice(f"Invoice {self.number}", gross, left)
+            raise ExceedsInvoice(Phrase("Invoice {number}", number=self.number), gross, left)
         self.credited_total = self.credited_total + gross
         freed = max(-self.balance, Money.zero(self.currency), key=lambda money: money.amount)
         self.paid_total = self.paid_total - freed
@@ -249,7 +250,11 @@ class Invoice(Entity):
         if self.paid_total.amount or self.credited_total.amount:
             raise HasPayments(self.number)
         if self.status not in (InvoiceStatus.ISSUED, InvoiceStatus.OVERDUE):
-            raise IllegalState(f"The invoice {self.number} is {self.status.lower()}: it can't be voided.")
+            raise IllegalState(
+                "The invoice {number} is {status}: it can't be voided.",
+                number=self.number,
+                status=Phrase(self.status.lower()),
+            )
         return self._voided(on, reason)
 
     def must_be_draft(self) -> None:

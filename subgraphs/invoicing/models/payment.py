@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid
+from shared.language import Phrase
 from shared.values import Money, Ref
 from subgraphs.invoicing.events import InvoicePaymentRecorded
 from subgraphs.invoicing.models.invoice import Invoice, InvoiceStatus
@@ -53,7 +54,7 @@ class InvoicePayment(Entity):
     def opposite(self, on: date, reason: str) -> "InvoicePayment":
         """Return the row that takes this one back, and mark this one as reversed. INV-14. Raises IllegalState."""
         if self.reversed or self.reverses_id is not None:
-            raise IllegalState(f"The payment {self.reference!r} is taken back already.")
+            raise IllegalState("The payment {reference!r} is taken back already.", reference=self.reference)
         self.reversed = True
         return InvoicePayment(
             reference=reason,
@@ -92,9 +93,11 @@ def check_payment(invoice: Invoice, amount: Money) -> None:
     """Check a payment entered by hand (INV-4). Raises IllegalState, CurrencyMismatch, Invalid, OverPayment."""
     if not invoice.is_open:
         state = (
-            "a draft: issue it first" if invoice.status is InvoiceStatus.DRAFT else f"{invoice.status.lower()} already"
+            Phrase("a draft: issue it first")
+            if invoice.status is InvoiceStatus.DRAFT
+            else Phrase("{status} already", status=Phrase(invoice.status.lower()))
         )
-        raise IllegalState(f"The invoice {invoice.number or ''} is {state}.")
+        raise IllegalState("The invoice {invoice_number} is {state}.", invoice_number=invoice.number or "", state=state)
     if amount.currency != invoice.currency:
         raise PaymentCurrencyMismatch(amount.currency, invoice.currency)
     if amount.amount <= 0 or amount != amount.rounded():

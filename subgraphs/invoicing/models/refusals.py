@@ -4,6 +4,7 @@ from datetime import date
 from uuid import UUID
 
 from shared.errors import Refusal
+from shared.language import Phrase
 from shared.values import Money
 
 
@@ -14,7 +15,12 @@ class NotDraft(Refusal):
 
     def __init__(self, number: str | None, status: str) -> None:
         """Name the invoice and its state."""
-        super().__init__(f"The invoice {number or ''} is {status.lower()}: only a draft can be changed.", status=status)
+        super().__init__(
+            "The invoice {number} is {state}: only a draft can be changed.",
+            status=status,
+            number=number or "",
+            state=Phrase(status.lower()),
+        )
 
 
 class NoLines(Refusal):
@@ -44,7 +50,9 @@ class TaxCodeRequired(Refusal):
 
     def __init__(self, description: str) -> None:
         """Name the line."""
-        super().__init__(f"The line {description!r} has no tax code: name one, or set the default tax.")
+        super().__init__(
+            "The line {description!r} has no tax code: name one, or set the default tax.", description=description
+        )
 
 
 class RateMissing(Refusal):
@@ -54,7 +62,12 @@ class RateMissing(Refusal):
 
     def __init__(self, currency: str, base: str, on: date) -> None:
         """Name the pair and the day."""
-        super().__init__(f"There is no exchange rate from {currency} to {base} for {on} or before: enter one first.")
+        super().__init__(
+            "There is no exchange rate from {currency} to {base} for {on} or before: enter one first.",
+            currency=currency,
+            base=base,
+            on=on,
+        )
 
 
 class OverPayment(Refusal):
@@ -64,7 +77,7 @@ class OverPayment(Refusal):
 
     def __init__(self, amount: Money, balance: Money) -> None:
         """Name both amounts."""
-        super().__init__(f"{amount} is more than the open balance of {balance}.")
+        super().__init__("{amount} is more than the open balance of {balance}.", amount=amount, balance=balance)
 
 
 class PaymentCurrencyMismatch(Refusal):
@@ -74,7 +87,11 @@ class PaymentCurrencyMismatch(Refusal):
 
     def __init__(self, sent: str, currency: str) -> None:
         """Name both currencies."""
-        super().__init__(f"The invoice is in {currency}, the payment in {sent}: enter what arrived in {currency}.")
+        super().__init__(
+            "The invoice is in {currency}, the payment in {sent}: enter what arrived in {currency}.",
+            currency=currency,
+            sent=sent,
+        )
 
 
 class HasPayments(Refusal):
@@ -84,7 +101,9 @@ class HasPayments(Refusal):
 
     def __init__(self, number: str | None) -> None:
         """Name the invoice and the way out."""
-        super().__init__(f"The invoice {number} has payments or credit notes: issue a credit note instead.")
+        super().__init__(
+            "The invoice {number} has payments or credit notes: issue a credit note instead.", number=number
+        )
 
 
 class PeriodClosed(Refusal):
@@ -94,7 +113,9 @@ class PeriodClosed(Refusal):
 
     def __init__(self, on: date) -> None:
         """Name the day."""
-        super().__init__(f"The fiscal period of {on} is closed: issue a credit note instead, or reopen the period.")
+        super().__init__(
+            "The fiscal period of {on} is closed: issue a credit note instead, or reopen the period.", on=on
+        )
 
 
 class ExceedsInvoice(Refusal):
@@ -104,7 +125,9 @@ class ExceedsInvoice(Refusal):
 
     def __init__(self, what: str, asked: object, left: object) -> None:
         """Name what is exceeded."""
-        super().__init__(f"{what}: {asked} is more than the {left} that is left to credit.")
+        super().__init__(
+            "{what}: {asked} is more than the {left} that is left to credit.", what=what, asked=asked, left=left
+        )
 
 
 class SourceTaken(Refusal):
@@ -115,4 +138,6 @@ class SourceTaken(Refusal):
 
     def __init__(self, source_key: str, invoice_id: UUID) -> None:
         """Name the source and its invoice."""
-        super().__init__(f"{source_key} is invoiced already, by {invoice_id}.")
+        super().__init__(
+            "{source_key} is invoiced already, by {invoice_id}.", source_key=source_key, invoice_id=invoice_id
+        )

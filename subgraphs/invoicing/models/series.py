@@ -29,7 +29,11 @@ class DateBeforeLast(Refusal):
 
     def __init__(self, wanted: date, last: date) -> None:
         """Name both dates."""
-        super().__init__(f"The last document was issued on {last}: {wanted} is too early, choose {last} or later.")
+        super().__init__(
+            "The last document was issued on {last}: {wanted} is too early, choose {last} or later.",
+            last=last,
+            wanted=wanted,
+        )
 
 
 class NumberSeries(Entity):
@@ -58,7 +62,12 @@ class NumberSeries(Entity):
     def start_at(self, prefix: str, next_number: int, padding: int) -> None:
         """Continue another system's numbers. Raises Invalid once this series has numbered a document."""
         if self.last_issued_on is not None:
-            raise Invalid(f"The series {self.prefix} of {self.fiscal_year} is in use already.", "fiscalYear")
+            raise Invalid(
+                "The series {prefix} of {fiscal_year} is in use already.",
+                "fiscalYear",
+                prefix=self.prefix,
+                fiscal_year=self.fiscal_year,
+            )
         self.prefix, self.next_number, self.padding = prefix, next_number, padding
 
 

@@ -40,6 +40,19 @@ async def test_an_assignee_is_told_once_and_reads_it(notifications: RunningModul
     assert len(await notifications.outgoing(ada.tenant, "notification.sent")) == 1
 
 
+async def test_a_chinese_tenants_messages_are_chinese(notifications: RunningModule) -> None:
+    lin = await notifications.new_tenant(locale="zh-CN")
+    ticket = uuid5(_TASK, str(lin.tenant))
+    data = {"ticketId": str(ticket), "number": "T-7", "kind": "FIRST_RESPONSE", "assigneeUserId": str(lin.user)}
+    await notifications.publish(lin.tenant, "ticket.sla.breached", "Ticket", ticket, 1, data)
+
+    async def is_told() -> bool:
+        found = await notifications.execute(lin, "{ notificationMessages { nodes { text } } }")
+        return [one["text"] for one in found.data["notificationMessages"]["nodes"]] == ["工单 T-7 已超时：首次响应。"]
+
+    await until(is_told)
+
+
 async def _unread(notifications: RunningModule, who: object) -> int:
     query = "query($of: [_Any!]!) { _entities(representations: $of) { ... on UserAccount { unreadNotifications } } }"
     asked = [{"__typename": "UserAccount", "id": str(who.user)}]  # type: ignore[attr-defined]

@@ -109,7 +109,7 @@ async def submit_timesheet(
         .with_for_update()
     )
     if not entries:
-        raise Invalid(f"No draft is left in the week of {week}.", "weekStart")
+        raise Invalid("No draft is left in the week of {week}.", "weekStart", week=week)
     for one in entries:
         one.submit()
     person = await people.employee(tx, worker)
@@ -150,7 +150,7 @@ async def reject_time(tx: Transaction, ids: tuple[UUID, ...], reason: str) -> li
 
 async def _entries(tx: Transaction, ids: tuple[UUID, ...]) -> list[models.TimeEntry]:
     if not 0 < len(ids) <= _MAX_IDS:
-        raise Invalid(f"Name 1 to {_MAX_IDS} entries.", "ids")
+        raise Invalid("Name 1 to {max_ids} entries.", "ids", max_ids=_MAX_IDS)
     return [await tx.get(models.TimeEntry, one) for one in sorted(set(ids))]
 
 

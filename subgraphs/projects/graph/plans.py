@@ -56,7 +56,7 @@ async def open_project(
     """Open a project, planned by the template of that name; one that starts later is PLANNED until then."""
     found = await tx.first_where(models.ProjectTemplate, models.ProjectTemplate.name == template) if template else None
     if template and found is None:
-        raise Invalid(f"There is no project template {template!r}.", "template")
+        raise Invalid("There is no project template {template!r}.", "template", template=template)
     today = await tx.today()
     starts = starts_on or today
     project = models.Project(

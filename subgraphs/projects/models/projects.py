@@ -83,14 +83,18 @@ class Project(Entity):
         """Stand still for a reason. Raises IllegalState, ProjectIsClosed."""
         self.must_be_open()
         if self.status is not ProjectStatus.ACTIVE:
-            raise IllegalState(f"The project {self.code} is {self.status}: only an active one is put on hold.")
+            raise IllegalState(
+                "The project {code} is {status}: only an active one is put on hold.", code=self.code, status=self.status
+            )
         self.status, self.status_reason = ProjectStatus.ON_HOLD, reason
 
     def complete(self, on: date, approved_hours: Decimal) -> ProjectCompleted:
         """Be done. Raises IllegalState, ProjectIsClosed. Its tasks and time were looked at before (PRJ-9)."""
         self.must_be_open()
         if self.status is not ProjectStatus.ACTIVE:
-            raise IllegalState(f"The project {self.code} is {self.status}: only an active one is completed.")
+            raise IllegalState(
+                "The project {code} is {status}: only an active one is completed.", code=self.code, status=self.status
+            )
         self.status, self.completed_on = ProjectStatus.COMPLETED, on
         return ProjectCompleted.of(self, completed_on=on, approved_hours=approved_hours)
 

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.errors import Refusal
+from shared.language import Phrase
 from shared.values import Money
 
 
@@ -14,7 +15,9 @@ class ProjectIsClosed(Refusal):
 
     def __init__(self, code: str, status: str) -> None:
         """Name the project and how it ended."""
-        super().__init__(f"The project {code} is {status.lower()}: choose another one.", status=status)
+        super().__init__(
+            "The project {code} is {state}: choose another one.", status=status, code=code, state=Phrase(status.lower())
+        )
 
 
 class DependencyOpen(Refusal):
@@ -24,7 +27,12 @@ class DependencyOpen(Refusal):
 
     def __init__(self, title: str, waits_for: list[str]) -> None:
         """Name the task and what it waits for."""
-        super().__init__(f"The task {title!r} waits for {', '.join(map(repr, waits_for))}.", waits_for=waits_for)
+        super().__init__(
+            "The task {title!r} waits for {waiting}.",
+            waits_for=waits_for,
+            title=title,
+            waiting=", ".join(map(repr, waits_for)),
+        )
 
 
 class WipLimit(Refusal):
@@ -34,7 +42,7 @@ class WipLimit(Refusal):
 
     def __init__(self, limit: int) -> None:
         """Name the limit."""
-        super().__init__(f"{limit} tasks are in progress already, the project's limit: finish one first.", limit=limit)
+        super().__init__("{limit} tasks are in progress already, the project's limit: finish one first.", limit=limit)
 
 
 class TaskCycle(Refusal):
@@ -44,7 +52,7 @@ class TaskCycle(Refusal):
 
     def __init__(self, title: str) -> None:
         """Name the task at which the circle closes."""
-        super().__init__(f"The task {title!r} would wait for itself: leave this dependency out.")
+        super().__init__("The task {title!r} would wait for itself: leave this dependency out.", title=title)
 
 
 class OpenTasks(Refusal):
@@ -54,7 +62,9 @@ class OpenTasks(Refusal):
 
     def __init__(self, count: int) -> None:
         """Say how many are open."""
-        super().__init__(f"{count} tasks are open: finish them, or complete with force, which cancels them.")
+        super().__init__(
+            "{count} tasks are open: finish them, or complete with force, which cancels them.", count=count
+        )
 
 
 class TimePending(Refusal):
@@ -74,7 +84,7 @@ class UnbilledTime(Refusal):
 
     def __init__(self, hours: Decimal) -> None:
         """Say how much."""
-        super().__init__(f"{hours:f} approved hours are not billed: prepare a batch first, or confirm.")
+        super().__init__("{hours:f} approved hours are not billed: prepare a batch first, or confirm.", hours=hours)
 
 
 class DayFull(Refusal):
@@ -84,7 +94,7 @@ class DayFull(Refusal):
 
     def __init__(self, on: date, logged: Decimal) -> None:
         """Name the day and what is logged."""
-        super().__init__(f"{logged:f} hours are logged on {on} already: a day has 24.")
+        super().__init__("{logged:f} hours are logged on {on} already: a day has 24.", logged=logged, on=on)
 
 
 class WeekLocked(Refusal):
@@ -95,7 +105,8 @@ class WeekLocked(Refusal):
     def __init__(self, week_start: date) -> None:
         """Name the week."""
         super().__init__(
-            f"The timesheet of the week of {week_start} is approved: have an entry rejected, or correct it."
+            "The timesheet of the week of {week_start} is approved: have an entry rejected, or correct it.",
+            week_start=week_start,
         )
 
 
@@ -106,7 +117,9 @@ class RateMissing(Refusal):
 
     def __init__(self, note: str) -> None:
         """Name the entry."""
-        super().__init__(f"No hourly rate holds for {note!r}: set one for the project, the person or the role.")
+        super().__init__(
+            "No hourly rate holds for {note!r}: set one for the project, the person or the role.", note=note
+        )
 
 
 class SelfApproval(Refusal):
@@ -126,7 +139,7 @@ class NothingToBill(Refusal):
 
     def __init__(self, code: str) -> None:
         """Name the project."""
-        super().__init__(f"Nothing on {code} waits to be billed up to that day.")
+        super().__init__("Nothing on {code} waits to be billed up to that day.", code=code)
 
 
 class OverContractValue(Refusal):
@@ -136,4 +149,8 @@ class OverContractValue(Refusal):
 
     def __init__(self, total: Money, value: Money) -> None:
         """Name both sums."""
-        super().__init__(f"The milestones come to {total}, the contract to {value}: add it with force if you are sure.")
+        super().__init__(
+            "The milestones come to {total}, the contract to {value}: add it with force if you are sure.",
+            total=total,
+            value=value,
+        )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid
+from shared.language import Phrase
 from shared.values import Money, Ref, Searchable
 from subgraphs.projects.events import MilestoneReached, TaskAssigned, TaskCompleted
 from subgraphs.projects.models.refusals import TaskCycle
@@ -82,7 +83,9 @@ class ProjectTask(Entity):
     def assign(self, employee_id: UUID, user_id: UUID | None) -> TaskAssigned:
         """Give it to a person. Raises IllegalState where it is over."""
         if not self.is_open:
-            raise IllegalState(f"The task {self.title!r} is {self.status}: it needs nobody any more.")
+            raise IllegalState(
+                "The task {title!r} is {status}: it needs nobody any more.", title=self.title, status=self.status
+            )
         self.assignee_id = employee_id
         return TaskAssigned.of(self, task_id=self.id, assignee_user_id=user_id)
 
@@ -92,8 +95,14 @@ class ProjectTask(Entity):
         Raises IllegalState for a step that is not in the states of tier1.md, 7.
         """
         if to not in _STEPS[self.status]:
-            steps = ", ".join(_STEPS[self.status]) or "none"
-            raise IllegalState(f"The task {self.title!r} can't go from {self.status} to {to}; possible: {steps}.")
+            steps = ", ".join(_STEPS[self.status]) or Phrase("none")
+            raise IllegalState(
+                "The task {title!r} can't go from {status} to {to}; possible: {steps}.",
+                title=self.title,
+                status=self.status,
+                to=to,
+                steps=steps,
+            )
         if to is ProjectTaskStatus.DONE:
             return self.finish(at, children)
         if self.status is ProjectTaskStatus.DONE:
@@ -104,9 +113,13 @@ class ProjectTask(Entity):
     def finish(self, at: datetime, children: Iterable["ProjectTask"] = ()) -> TaskCompleted:
         """Be done, from any state in which nothing blocks it. Raises IllegalState (PRJ-2)."""
         if self.status in (*OVER, ProjectTaskStatus.BLOCKED):
-            raise IllegalState(f"The task {self.title!r} is {self.status}: it can't be completed.")
+            raise IllegalState(
+                "The task {title!r} is {status}: it can't be completed.", title=self.title, status=self.status
+            )
         if left := [child.title for child in children if child.is_open]:
-            raise IllegalState(f"The task {self.title!r} has open parts: {', '.join(map(repr, left))}.")
+            raise IllegalState(
+                "The task {title!r} has open parts: {parts}.", title=self.title, parts=", ".join(map(repr, left))
+            )
         self.status, self.completed_at, self.progress_pct = ProjectTaskStatus.DONE, at, 100
         return TaskCompleted.of(self, task_id=self.id)
 
@@ -211,6 +224,10 @@ class ProjectMilestone(Entity):
     def reach(self, at: datetime, on: date, customer_id: UUID | None) -> MilestoneReached:
         """Be reached, once. Raises IllegalState."""
         if self.reached_at is not None:
-            raise IllegalState(f"The milestone {self.title!r} was reached on {self.reached_on} already.")
+            raise IllegalState(
+                "The milestone {title!r} was reached on {reached_on} already.",
+                title=self.title,
+                reached_on=self.reached_on,
+            )
         self.reached_at, self.reached_on = at, on
         return MilestoneReached.of(self, milestone_id=self.id, customer_id=customer_id)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid
+from shared.language import Phrase
 from shared.values import Money, Ref
 from subgraphs.projects.events import BillableBatchReady, BillableLine, TimeEntryApproved
 from subgraphs.projects.models.projects import Project
@@ -85,7 +86,9 @@ class TimeEntry(Entity):
         if corrected.status is not TimeEntryStatus.BILLED:
             raise IllegalState("Only billed time is corrected by a negative entry: have this one rejected instead.")
         if not -corrected.hours <= self.hours < 0:
-            raise Invalid(f"A correction takes back up to {corrected.hours:f} hours: log a negative number.", "hours")
+            raise Invalid(
+                "A correction takes back up to {hours:f} hours: log a negative number.", "hours", hours=corrected.hours
+            )
 
     def submit(self) -> None:
         """Hand it in for approval."""
@@ -105,7 +108,7 @@ class TimeEntry(Entity):
         """Give it back; approved time, too, until it is in a batch (PRJ-4)."""
         self._must_be("rejected", TimeEntryStatus.SUBMITTED, TimeEntryStatus.APPROVED)
         if self.batch_id is not None:
-            raise IllegalState(f"The entry {self.note!r} is in a batch: cancel the batch's invoice first.")
+            raise IllegalState("The entry {note!r} is in a batch: cancel the batch's invoice first.", note=self.note)
         self.status, self.rejected_because, self.hourly_rate = TimeEntryStatus.REJECTED, reason, None
 
     def revise(self) -> None:
@@ -130,7 +133,13 @@ class TimeEntry(Entity):
     def _must_be(self, what: str, *allowed: TimeEntryStatus) -> None:
         if self.status not in allowed:
             wanted = " or ".join(allowed)
-            raise IllegalState(f"The entry {self.note!r} is {self.status}: only {wanted} time is {what}.")
+            raise IllegalState(
+                "The entry {note!r} is {status}: only {wanted} time is {what}.",
+                note=self.note,
+                status=self.status,
+                wanted=wanted,
+                what=Phrase(what),
+            )
 
 
 class ProjectRate(Entity):

@@ -108,7 +108,9 @@ async def resume_ticket(tx: Transaction, ticket_id: UUID) -> models.Ticket:
     """Work on a waiting ticket again."""
     ticket, timers = await desk.take(tx, ticket_id)
     if ticket.status is TicketStatus.RESOLVED:
-        raise IllegalState(f"The ticket {ticket.number} is resolved: reopen it, with a reason.")
+        raise IllegalState(
+            "The ticket {ticket_number} is resolved: reopen it, with a reason.", ticket_number=ticket.number
+        )
     ticket.resume(timers, tx.now())
     return ticket
 

@@ -12,7 +12,7 @@ class TicketIsClosed(Refusal):
 
     def __init__(self, number: str) -> None:
         """Name the ticket."""
-        super().__init__(f"The ticket {number} is closed: open a new one that follows it up.", number=number)
+        super().__init__("The ticket {number} is closed: open a new one that follows it up.", number=number)
 
 
 class NotResolved(Refusal):
@@ -22,7 +22,7 @@ class NotResolved(Refusal):
 
     def __init__(self, number: str) -> None:
         """Name the ticket."""
-        super().__init__(f"The ticket {number} is not resolved: resolve it before you close it.", number=number)
+        super().__init__("The ticket {number} is not resolved: resolve it before you close it.", number=number)
 
 
 class NotTeamMember(Refusal):
@@ -32,7 +32,11 @@ class NotTeamMember(Refusal):
 
     def __init__(self, user_id: UUID, team: str) -> None:
         """Name the user and the team."""
-        super().__init__(f"The user {user_id} is not in the team {team!r}: choose a member, or another team.")
+        super().__init__(
+            "The user {user_id} is not in the team {team!r}: choose a member, or another team.",
+            user_id=user_id,
+            team=team,
+        )
 
 
 class DifferentCustomers(Refusal):
@@ -52,4 +56,8 @@ class OverlappingPolicy(Refusal):
 
     def __init__(self, name: str, priority: str) -> None:
         """Name the policy that is there."""
-        super().__init__(f"The policy {name!r} already holds for {priority}: change it, or switch it off first.")
+        super().__init__(
+            "The policy {name!r} already holds for {priority}: change it, or switch it off first.",
+            name=name,
+            priority=priority,
+        )

@@ -262,7 +262,12 @@ class Ticket(Entity):
         self.must_not_be_closed()
         if self.status not in allowed:
             wanted = ", ".join(allowed)
-            raise IllegalState(f"The ticket {self.number} is {self.status}: this needs one of {wanted}.")
+            raise IllegalState(
+                "The ticket {number} is {status}: this needs one of {wanted}.",
+                number=self.number,
+                status=self.status,
+                wanted=wanted,
+            )
 
     def _close(self, at: datetime) -> TicketClosed:
         self.status, self.closed_at = TicketStatus.CLOSED, at

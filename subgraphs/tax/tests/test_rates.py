@@ -52,3 +52,19 @@ async def test_a_code_is_there_once(tax: RunningModule) -> None:
     refused = await tax.command(ada, "defineTaxCode", "taxCode { id }", code="VAT", ratePct="9")
 
     assert [error["code"] for error in refused["userErrors"]] == ["VALIDATION"]
+
+
+async def test_refusals_are_told_in_the_callers_language(tax: RunningModule) -> None:
+    lin = await tax.new_tenant(locale="zh-CN")
+    made = await tax.command(lin, "defineTaxCode", "taxCode { id }", code="VAT", ratePct="13", validFrom="2026-07-01")
+    change = {"taxCodeId": made["taxCode"]["id"], "ratePct": "9", "validFrom": "2026-06-01"}
+
+    refused = await tax.command(lin, "changeTaxRate", "taxCode { id }", **change)
+    wrong = await tax.command(lin, "changeTaxRate", "taxCode { id }", **{**change, "ratePct": "101"})
+    again = await tax.command(lin, "changeTaxRate", "taxCode { id }", **{**change, "taxCodeId": str(lin.tenant)})
+
+    (error,) = refused["userErrors"]
+    assert error["code"] == "RATE_NOT_LATER"
+    assert error["message"] == "VAT 的最新税率自 2026-07-01 起：请选择更晚的日期。"
+    assert wrong["userErrors"][0]["message"] == "ratePct：须小于或等于 100。"
+    assert again["userErrors"][0]["message"] == f"没有 id 为 {lin.tenant} 的 TaxCode。"
