@@ -152,7 +152,7 @@ def query(clone: Clone) -> None:
 def module(clone: Clone) -> None:
     """A developer who adds a module: every step and file of docs/module-guide.md, then points for a deal that is won."""
     for kind, block in blocks("module-guide.md"):
-        if kind == "python":
+        if kind in ("python", "po"):
             path, content = block.split("\n", 1)
             (clone.root / path.removeprefix("# ")).write_text(content)
         elif kind == "sh":

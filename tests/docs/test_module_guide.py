@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.timeout(120)
 async def test_the_guide_leads_to_a_module_that_hears_and_conforms(folder: Path, start_module: Starter) -> None:
     for kind, block in _BLOCKS:
-        if kind == "python":
+        if kind in ("python", "po"):
             path, content = block.split("\n", 1)
             (folder / path.removeprefix("# subgraphs/")).write_text(content)
         elif kind == "sh":
