@@ -31,7 +31,9 @@ class ForbiddenAddress(Invalid):
 
     def __init__(self, url: str) -> None:
         """Say what would do; which of the rules was broken tells of the network behind, and stays inside."""
-        super().__init__(f"{url} is not an address that may be asked: write https://, and a host of the open internet.")
+        super().__init__(
+            "{url} is not an address that may be asked: write https://, and a host of the open internet.", url=url
+        )
 
 
 class OutsideUnavailable(Unavailable):

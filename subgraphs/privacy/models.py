@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState
+from shared.language import Phrase
 from shared.values import Personal, Ref
 from shared.wire.privacy import PrivacyAnswer
 from subgraphs.privacy.events import PrivacyAccessReady, PrivacyErasureExecuted, PrivacyErasureRequested
@@ -82,7 +83,7 @@ class PrivacyRequest(Entity):
         """Begin to erase and return what every module is to do. Raises IllegalState unless an erasure is verified."""
         self._must_be(PrivacyRequestStatus.VERIFIED)
         if self.kind is not PrivacyRequestKind.ERASURE:
-            raise IllegalState(f"The request {self.reference} is not one to erase.")
+            raise IllegalState("The request {reference} is not one to erase.", reference=self.reference)
         self.status, self.round = PrivacyRequestStatus.RUNNING, 1
         return self._asked()
 
@@ -110,7 +111,11 @@ class PrivacyRequest(Entity):
 
     def _must_be(self, *statuses: PrivacyRequestStatus) -> None:
         if self.status not in statuses:
-            raise IllegalState(f"The request {self.reference} is {self.status.lower()} already.")
+            raise IllegalState(
+                "The request {reference} is {status} already.",
+                reference=self.reference,
+                status=Phrase(self.status.lower()),
+            )
 
 
 class ErasureReceipt(Entity):
