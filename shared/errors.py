@@ -16,7 +16,7 @@ class MewayzError(Exception):
 
     code = "INTERNAL"
 
-    def __init__(self, message: str, **facts: object) -> None:
+    def __init__(self, message: str, /, **facts: object) -> None:
         """Keep the sentence and the facts it was written from."""
         super().__init__(message)
         self.message = message
@@ -32,7 +32,7 @@ class Refusal(MewayzError):
     code = "VALIDATION"
     field: tuple[str, ...] | None = None
 
-    def __init__(self, template: str, **facts: object) -> None:
+    def __init__(self, template: str, /, **facts: object) -> None:
         """Write the English sentence."""
         super().__init__(template.format_map(facts), **facts)
         self.template = template
@@ -77,7 +77,7 @@ class Invalid(Refusal):
 
     code = "VALIDATION"
 
-    def __init__(self, template: str, *field: str, **facts: object) -> None:
+    def __init__(self, template: str, /, *field: str, **facts: object) -> None:
         """Say what is wrong with which input field."""
         super().__init__(template, **facts)
         self.field = field or None

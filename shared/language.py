@@ -24,7 +24,7 @@ class Phrase(str):
     template: str
     facts: Mapping[str, object]
 
-    def __new__(cls, template: str, text: str | None = None, **facts: object) -> Self:
+    def __new__(cls, template: str, text: str | None = None, /, **facts: object) -> Self:
         """Take the English template; `text` where it is not just the template with its facts."""
         made = super().__new__(cls, template.format_map(facts) if text is None else text)
         made.template, made.facts = template, facts

@@ -75,7 +75,7 @@ def _bases(one: ast.ClassDef) -> set[str]:
 
 def _writes(one: ast.ClassDef) -> bool:
     init = next((part for part in one.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None)
-    return init is not None and all(argument.arg != "template" for argument in init.args.args)
+    return init is not None and all(argument.arg != "template" for argument in init.args.posonlyargs)
 
 
 _REFUSALS = _refusals()
