@@ -12,7 +12,7 @@ from shared.events.lease import Lease
 from shared.events.schedule import Job, Scheduler, cron, every
 from shared.values import mark_of
 from subgraphs.crm.models import Customer
-from tests.modules import RunningModule
+from tests.modules import RunningModule, until
 
 pytestmark = pytest.mark.anyio
 
@@ -56,6 +56,11 @@ async def lease(crm: RunningModule) -> Any:
     import asyncpg
 
     connection = await asyncpg.connect(crm.urls.relay_url)
+
+    async def taken() -> bool:  # the module may have begun a moment ago
+        return await connection.fetchval("select epoch from kit.consumer_lease where consumer = 'crm'") is not None
+
+    await until(taken)
     epoch = await connection.fetchval("select epoch from kit.consumer_lease where consumer = 'crm'")
     yield Lease(connection, "crm", epoch)
     await connection.close()
