@@ -35,6 +35,10 @@ class Token:
         self._token, self._made_at = "", -_TOKEN_S
         self._turn = asyncio.Lock()
 
+    def forget(self) -> None:
+        """Have the next one made anew."""
+        self._made_at = -_TOKEN_S
+
     async def fresh(self) -> str:
         """Return a token of lumen's owner; the old one where none is to be had now."""
         async with self._turn:
@@ -116,6 +120,8 @@ class Clients:
         async with asyncio.TaskGroup() as tasks:
             for number in range(_CLIENTS):
                 tasks.create_task(self._client(number))
+        for connection in self._connections:
+            connection.close()
 
     async def _client(self, number: int) -> None:
         posted = 0
