@@ -200,7 +200,8 @@ def main() -> None:
 def _table(name: str, steps: list[tuple[str, float]]) -> str:
     rows = [f"| `{what.splitlines()[0]}` | {took:.1f} |" for what, took in steps]
     whole = sum(took for _, took in steps)
-    return "\n".join([f"\n| {name} | seconds |", "|---|--:|", *rows, f"| **together** | **{whole:.0f}** |"])
+    busy = f"| load of the machine's {os.cpu_count()} cores, the last 15 minutes | {os.getloadavg()[2]:.1f} |"
+    return "\n".join([f"\n| {name} | seconds |", "|---|--:|", *rows, f"| **together** | **{whole:.0f}** |", busy])
 
 
 def _stranger(folder: Path) -> dict[str, str]:
