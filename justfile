@@ -87,6 +87,11 @@ test *args:
 prove-isolation *args:
     @.venv/bin/mewayz prove-isolation "$@"
 
+# Let schemathesis, clairvoyance and pip-audit loose on a platform of its own: `attack --seconds 600`
+attack *args:
+    @cmp -s requirements-attack.lock .venv-attack/lock || { .venv/bin/python -m venv .venv-attack && .venv-attack/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-attack.lock && cp requirements-attack.lock .venv-attack/lock; }
+    @.venv/bin/python -m tests.attack.run "$@"
+
 # Lint, types, import contracts, schema and error page up to date
 check: lint types contracts schema
 

@@ -47,8 +47,9 @@ class Walk:
         for name, field in self._roots(self._schema.mutation_type):
             self._report.commands.add(name)
             number = await self._own("mutation", name, field)
-            for path in id_paths(field.args["input"].type, ("input",)):
-                await self._strangers("mutation", name, field, path, number)
+            for argument, facts in field.args.items():
+                for path in id_paths(facts.type, (argument,)):
+                    await self._strangers("mutation", name, field, path, number)
 
     async def subscriptions(self, listen: Ask) -> None:
         """Try every subscription: what it sends of own rows, and that it sends the same for B's as for nobody's."""
@@ -132,7 +133,7 @@ class Walk:
         """Ask with B's id in one place, then with an id of nobody: both answers must be the same."""
         where = f"{self._name} {name} {'.'.join(path)}"
         sent = self._sent(field, name, number)
-        entity = self._targets.of(path[-1], get_named_type(field.type).name if verb == "query" else name)
+        entity = self._targets.of(path[-1], self._about(field, name))
         answers: list[bytes] = []
         for one in (B.row(entity, 1), ABSENT):
             changed = _put(copy.deepcopy(sent), path, str(one), field)
@@ -178,11 +179,16 @@ class Walk:
             self._report.read(f"{self._name} {name} sort {value}", body, B)
 
     def _sent(self, field: GraphQLField, name: str, number: int, *, optional_ids: bool = False) -> dict[str, Any]:
-        context = (
-            get_named_type(field.type).name if self._targets.entities.get(get_named_type(field.type).name) else name
-        )
         filler = Filler(self._targets, A, number, finds=optional_ids)
-        return filler.arguments(field, context, optional_ids=optional_ids)
+        return filler.arguments(field, self._about(field, name), optional_ids=optional_ids)
+
+    def _about(self, field: GraphQLField, name: str) -> str:
+        """Return the entity that a root field is about: what it returns, also within a payload; else its own name."""
+        kind = get_named_type(field.type)
+        shown = getattr(kind, "fields", {}).items() if kind.name.endswith("Payload") else ()
+        results = [get_named_type(one.type).name for key, one in shown if key not in ("userErrors", "receipt")]
+        found = [one for one in (kind.name, *results, "Receipt" if shown else "") if one in self._targets.entities]
+        return found[0] if found else name
 
 
 def _data_of_events(body: bytes) -> list[Any]:

@@ -215,7 +215,7 @@ async def _add_module(world: World, module: Module, urls: ModuleDatabase, stack:
     slug = module.slug
     database = RehearsedDatabase(connect_app(urls.app_url, slug), slug, world.clock)
     stack.push_async_callback(database.close)
-    unwalled = connect_app(_superuser(urls.owner_url), slug)
+    unwalled = connect_app(_superuser(urls.owner_url), slug, is_bound=False)
     stack.push_async_callback(unwalled.dispose)
     public = {world.router_key.kid: world.router_key.public}
     extras = {name: connect_app(url, slug, pool_size=1) for name, url in urls.extra_urls.items()}

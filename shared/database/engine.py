@@ -9,6 +9,15 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.errors import Defect
+
+# A role that no policy binds, or that may become one: a superuser, and whoever owns the module's tables or is let to.
+_UNBOUND = """
+    select r.rolsuper or r.rolbypassrls or exists (
+        select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = any (array[$1, 'kit']) and c.relkind in ('r', 'p') and pg_has_role(r.oid, c.relowner, 'member')
+    ) from pg_roles r where r.rolname = current_user
+"""
 _SETTINGS: ContextVar[str] = ContextVar("settings", default="")
 
 
@@ -33,18 +42,37 @@ def tenant_scope(tenant: UUID, *, timeout_s: float = 5.0) -> Generator[None]:
         _SETTINGS.reset(before)
 
 
-def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4) -> AsyncEngine:
+class UnboundRole(Defect):
+    """The module connects as a role that row-level security does not bind (security.md, threat 5)."""
+
+    def __init__(self, slug: str) -> None:
+        """Name the module."""
+        super().__init__(
+            f"Module {slug} connects as a superuser or an owner of its tables: nothing would keep companies apart."
+        )
+
+
+def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4, is_bound: bool = True) -> AsyncEngine:
     """Return the engine of a module's app role; connections are opened when first needed.
 
-    `url` is a PostgreSQL URL of that role. Outside a `tenant_scope` every table looks empty: default deny.
+    `url` is a PostgreSQL URL of that role. Outside a `tenant_scope` every table looks empty: default deny. The first
+    connection raises UnboundRole where the role is one that no policy binds, unless that `is_bound` is waived (by the proof).
     """
+    is_sure = not is_bound
 
     async def connect() -> "asyncpg.Connection[Any]":
-        return await asyncpg.connect(
+        nonlocal is_sure
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(
             url,
             connection_class=_TenantConnection,
             server_settings={"search_path": f"{slug},kit", "application_name": f"mewayz-{slug}", "jit": "off"},
         )
+        if not is_sure:
+            if await connection.fetchval(_UNBOUND, slug):
+                await connection.close()
+                raise UnboundRole(slug)
+            is_sure = True
+        return connection
 
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, pool_size=pool_size, max_overflow=overflow, pool_recycle=3600

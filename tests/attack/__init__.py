@@ -1,0 +1,1 @@
+"""Others' tools against a running platform: `./justw attack` (security.md, F)."""
