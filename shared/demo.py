@@ -77,7 +77,7 @@ class Demo:
     def random(self, *label: object) -> random.Random:
         """Return a generator that gives the same numbers for the same label in every run."""
         seed = "/".join(["mewayz-demo", self.slug, self.module.slug, *map(str, label)])
-        return random.Random(hashlib.sha256(seed.encode()).digest())
+        return random.Random(hashlib.sha256(seed.encode()).digest())  # noqa: S311 the same in every run
 
     def id(self, module: str, label: str, entity: str) -> UUID:
         """Return the id that the row of `entity`, made under `label` by `module`, has: other modules may refer to it."""

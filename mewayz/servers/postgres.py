@@ -19,7 +19,7 @@ from mewayz.servers.leftovers import process_ended
 from mewayz.servers.unprivileged import RunAs, not_root
 
 ADMIN = "mewayz_admin"
-_PASSWORD = "postgres-admin"
+_PASSWORD = "postgres-admin"  # noqa: S105 the name of a file
 _START_S = 60
 _SETTINGS = {
     "listen_addresses": "",

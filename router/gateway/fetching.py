@@ -167,7 +167,7 @@ class Fetcher:
             if not (broke and (caller.may_repeat or not error.was_sent) and breaker.may_repeat()):
                 raise
             was_sent = error.was_sent
-        await asyncio.sleep(random.uniform(*_PAUSE_S))
+        await asyncio.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 no secret
         try:
             return await self._try(destination, request, ends, caller, breaker)
         except Unavailable as error:
