@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 
-from shared.database.outbox import write_events
 from shared.database.transaction import Database, Transaction
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal
@@ -25,9 +24,7 @@ class RehearsedDatabase(Database):
             yield tx
             if not self.is_rehearsal:
                 return
-            await tx.session.flush()
-            await write_events(tx.session, self.slug, tx)
+            await tx.write()
             await tx.session.execute(text("set constraints all immediate"))
-            tx.events.clear()
             tx.session.expunge_all()  # the answer still reads the rows
             await tx.session.rollback()

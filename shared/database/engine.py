@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.errors import Defect
 
@@ -74,6 +76,29 @@ def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4, i
             is_sure = True
         return connection
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, pool_size=pool_size, max_overflow=overflow, pool_recycle=3600
     )
+    event.listen(engine.sync_engine, "checkout", _must_be_open)
+    return engine
+
+
+async def begun(session: AsyncSession) -> "asyncpg.Connection[Any]":
+    """Return the connection of a session's transaction, and begin that where no statement has yet.
+
+    Raises what asyncpg raises.
+    """
+    connection = await session.connection()
+    adapted: Any = connection.sync_connection.connection.dbapi_connection  # pyright: ignore[reportOptionalMemberAccess]
+    if adapted._transaction is None:  # SQLAlchemy's adapter begins with the first statement that goes through it
+        try:
+            await adapted._start_transaction()
+        except adapted.dbapi.Error as error:
+            raise error.__cause__ or error from None
+    return adapted.driver_connection
+
+
+def _must_be_open(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Let the pool open another connection for one that the server has closed."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

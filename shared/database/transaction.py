@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import msgspec
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, event, false, inspect, select, text
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, event, false, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -18,7 +19,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared.clock import Clock, new_id
-from shared.database.engine import tenant_scope
+from shared.database.engine import begun, tenant_scope
 from shared.database.entity import Entity
 from shared.database.outbox import write_events
 from shared.database.visibility import read_permission, visible
@@ -60,11 +61,12 @@ class Transaction:
     """
 
     def __init__(
-        self, session: AsyncSession, principal: Principal, clock: Clock, cause: Cause, row_ids: RowIds | None
+        self, session: AsyncSession, slug: str, principal: Principal, clock: Clock, cause: Cause, row_ids: RowIds | None
     ) -> None:
         """Made by `Database.transaction` only."""
         assert principal.tenant is not None
         self.session = session
+        self.slug = slug
         self.principal = principal
         self.tenant_id: UUID = principal.tenant
         self.cause = cause
@@ -77,6 +79,7 @@ class Transaction:
         self._clock = clock
         self._row_ids = row_ids
         self._facts: TenantFacts | None = None
+        self._connection: asyncpg.Connection[Any] | None = None
 
     def now(self) -> datetime:
         """Return the current instant in UTC."""
@@ -85,11 +88,10 @@ class Transaction:
     async def tenant(self) -> TenantFacts:
         """Return the tenant's facts: name, zone, base currency, locale. Raises NotYet before the tenant is known here."""
         if self._facts is None:
-            rows = await self.session.execute(text("select * from kit.tenant"))
-            found = rows.mappings().first()
-            if found is None:
+            found = await self.fetch("select * from kit.tenant")
+            if not found:
                 raise NotYet(f"the tenant {self.tenant_id}")
-            self._facts = TenantFacts(**found)
+            self._facts = TenantFacts(**found[0])
         return self._facts
 
     async def today(self) -> date:
@@ -115,6 +117,15 @@ class Transaction:
         """Return the conditions of the rows of `model` that the caller may read: for sums, and for Core statements."""
         scope = self.principal.scope(read_permission(model))
         return [false()] if scope is None else visible(model, self.principal, scope)
+
+    async def fetch(self, statement: str, *args: Any) -> list[asyncpg.Record]:
+        """Return the rows of one SQL statement with `$1`, `$2` and so on, sent past the session: a fifth of its cost.
+
+        For statements that are always the same. They see what was flushed. Raises what asyncpg raises.
+        """
+        if self._connection is None:
+            self._connection = await begun(self.session)
+        return await self._connection.fetch(statement, *args)
 
     async def find(self, statement: Select[E]) -> E | None:
         """Return the first row of a statement, or None."""
@@ -167,6 +178,14 @@ class Transaction:
         """Let facts go out when this transaction commits, in this order."""
         self.events.extend(events)
 
+    async def write(self) -> None:
+        """Send what is still to be written to the database: changed rows, then the events, for the cause that holds now."""
+        if _is_pending(self.session.sync_session):
+            await self.session.flush()
+        if self.events:
+            await write_events(self)
+            self.events.clear()
+
 
 class Database:
     """A module's database as its app role sees it."""
@@ -193,24 +212,26 @@ class Database:
         """
         assert principal.tenant is not None, "a transaction needs a tenant"
         cause = cause or Cause(correlation_id=new_id(self.clock.now()))
+        session = AsyncSession(self.engine, expire_on_commit=False)
+        tx = Transaction(session, self.slug, principal, self.clock, cause, self.row_ids)
+        session.sync_session.info["tx"] = tx
         with self._in_use(), tenant_scope(principal.tenant, timeout_s=timeout_s):
-            async with _session(self.engine) as session:
-                tx = Transaction(session, principal, self.clock, cause, self.row_ids)
-                session.sync_session.info["tx"] = tx
-                try:
-                    yield tx
-                    await session.flush()
-                    await write_events(session, self.slug, tx)
-                    await session.commit()
-                except StaleDataError as error:
-                    raise StaleVersion(_entity_of(error), None, None) from error
-                except IntegrityError as error:
-                    constraint: str | None = (
-                        getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
-                    )
-                    if constraint and constraint.startswith("uq_"):
-                        raise UniqueTaken(constraint) from error
-                    raise
+            try:
+                yield tx
+                await tx.write()
+                await session.commit()
+            except StaleDataError as error:
+                raise StaleVersion(_entity_of(error), None, None) from error
+            except IntegrityError as error:
+                constraint: str | None = getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
+                if constraint and constraint.startswith("uq_"):
+                    raise UniqueTaken(constraint) from error
+                raise
+            finally:
+                if session.in_transaction():
+                    await asyncio.shield(session.close())  # rolled back, also where this task is being cancelled
+                else:
+                    session.sync_session.close()
         if session.sync_session.info.get("has_events") and self._on_events:
             self._on_events()
 
@@ -236,8 +257,8 @@ class Database:
         await self.engine.dispose()
 
 
-def _session(engine: AsyncEngine) -> AsyncSession:
-    return AsyncSession(engine, expire_on_commit=False, autoflush=True)
+def _is_pending(session: Session) -> bool:
+    return bool(session.new or session.deleted or session.dirty)
 
 
 @event.listens_for(Session, "do_orm_execute")

@@ -11,7 +11,6 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from shared.clock import new_id
-from shared.database.outbox import write_events
 from shared.database.transaction import Transaction
 from shared.errors import Forbidden
 from subgraphs.identity.events import TenantCreated
@@ -63,8 +62,7 @@ async def acting_in(tx: Transaction, tenant: UUID) -> AsyncIterator[Transaction]
     info["tx"] = inner
     try:
         yield inner
-        await tx.session.flush()
-        await write_events(tx.session, "identity", inner)
+        await inner.write()
         await tx.session.execute(_ENTER, {"tenant": str(tx.tenant_id)})
     finally:
         info["tx"] = tx
