@@ -28,8 +28,9 @@ from shared.database.entity import Entity
 from shared.database.migrate import migrate
 from shared.database.transaction import Database, Transaction
 from shared.errors import NotYet
-from shared.events.consumer import Consumer, Subscription
+from shared.events.consumer import Consumer
 from shared.events.relay import Relay
+from shared.events.subscription import Subscription
 from shared.hosting.process import Delivery
 from shared.module import load
 from shared.wire.envelope import Cause, event_subject

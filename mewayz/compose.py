@@ -16,7 +16,7 @@ from router.composition import Composition, HintLevel, Subgraph, compose
 from router.gateway.commands.connection import GATEWAY
 from router.gateway.commands.subgraph import SDL
 from shared.errors import InvalidInput, MewayzError
-from shared.events.consumer import subscription_to
+from shared.events.subscription import subscription_to
 from shared.module import Module, load
 
 SCHEMA = REPOSITORY / "schema"

@@ -1,64 +1,34 @@
-"""The consumer: takes events in, in order within an aggregate, in parallel across aggregates (events.md, B)."""
+"""The consumer: takes events in, in order within an aggregate (events.md, B)."""
 
 import asyncio
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 
 from shared.database.faults import is_timeout, is_transient
-from shared.database.transaction import Database, Transaction
-from shared.errors import Defect, NotYet
+from shared.database.transaction import Database
+from shared.errors import NotYet
 from shared.events.inbox import Claim, claim, park, park_behind
+from shared.events.lanes import Lanes, Taken
 from shared.events.lease import Lease, LeaseLost
-from shared.wire.envelope import MAX_CHAIN, Cause, Envelope, Event
-from shared.wire.jetstream import EVENTS, Continuity, Message, PublishFailed, publish, pulling
+from shared.events.subscription import Subscription, cause_of, check, subscription_to
+from shared.wire.envelope import Envelope
+from shared.wire.jetstream import EVENTS, Message, PublishFailed, publish, pull
 from shared.wire.principal import system
 
 log = structlog.get_logger()
-_LANES = 16
-_LANE_SIZE = 32
-_BATCH = 128
-_FETCH_S = 5.0
+_AT_ONCE = 6  # transactions: as many as the database keeps connections, which leaves the overflow to requests
+_TOGETHER_S = 2.0
 _TRIES = 3
 _PAUSES_S = (0.01, 0.04, 0.16)
 _PATIENCE_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _decode = msgspec.json.Decoder(Envelope).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """What a module does on one event type, and how it reads the payload; `external` effects are skipped on replay.
-
-    Without a `reading` the handler takes the envelope itself.
-    """
-
-    reading: type[Event] | None
-    handler: Callable[[Transaction, Any], Any]
-    external: bool = False
-
-
-class TooLongChain(Defect):
-    """Events caused events caused events: most likely a loop."""
-
-    def __init__(self, length: int) -> None:
-        """Name the length of the chain."""
-        super().__init__(f"This event stands at the end of a chain of {length} events; {MAX_CHAIN} are allowed.")
-
-
-class UnknownVersion(Defect):
-    """The payload has a higher version than this module reads: it is parked, not guessed."""
-
-    def __init__(self, event_type: str, sent: int, known: int) -> None:
-        """Name the two versions."""
-        super().__init__(f"{event_type} came with schemaversion {sent}; this module reads up to {known}: upgrade it.")
 
 
 class Consumer:
@@ -80,7 +50,8 @@ class Consumer:
         self._client = client
         self._database = database
         self._subscriptions = subscriptions
-        self._lanes: list[asyncio.Queue[Msg]] = []
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._lanes: Lanes | None = None
         self._pulling: asyncio.Task[None] | None = None
 
     async def run(self, lease: Lease) -> None:
@@ -88,108 +59,109 @@ class Consumer:
 
         Raises LeaseLost when another process took over, StreamLost when the connection broke: reset the consumer then.
         """
-        self._lanes = [asyncio.Queue(_LANE_SIZE) for _ in range(_LANES)]
         async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(self._work(lane, lease))
-            self._pulling = tasks.create_task(self._pull(lease))
+            self._lanes = lanes = Lanes(tasks, partial(self._settle, lease))
+            self._pulling = tasks.create_task(
+                pull(self._client, EVENTS, lease.consumer, partial(self._take, lease, lanes))
+            )
 
     async def drain(self) -> None:
         """Take nothing more, and wait until what was taken is applied. `run` goes on until it is cancelled."""
         if self._pulling is not None:
             self._pulling.cancel()
-        await asyncio.gather(*(lane.join() for lane in self._lanes))
+        if self._lanes is not None:
+            await self._lanes.drain()
 
-    async def _pull(self, lease: Lease) -> None:
-        async with pulling(self._client, EVENTS, lease.consumer, "pull") as subscription:
-            continuity = Continuity(self._client)
-            while True:
-                messages: list[Msg] = []
-                try:
-                    messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-                except (NatsError, TimeoutError) as error:
-                    if not isinstance(error, TimeoutError):
-                        log.warning("pull_failed", module=lease.consumer, error=str(error) or type(error).__name__)
-                        await asyncio.sleep(0.5)
-                continuity.check()
-                for message in messages:
-                    await self._lane_of(message).put(message)
-
-    def _lane_of(self, message: Msg) -> asyncio.Queue[Msg]:
-        try:
-            envelope = _decode(message.data)
-            key = f"{envelope.tenant_id}/{envelope.key}"
-        except msgspec.MsgspecError:
-            key = ""
-        return self._lanes[zlib.crc32(key.encode()) % _LANES]
-
-    async def _work(self, lane: asyncio.Queue[Msg], lease: Lease) -> None:
-        while True:
-            message = await lane.get()
-            try:
-                await self._take(message, lease)
-                await message.ack()
-            finally:
-                lane.task_done()
-
-    async def _take(self, message: Msg, lease: Lease) -> None:
+    async def _take(self, lease: Lease, lanes: Lanes, message: Msg) -> None:
+        """Put a message into its lane, or aside where it can't be an event."""
+        _, tenant, event_type = message.subject.split(".", 2)
         try:
             envelope = _decode(message.data)
         except msgspec.MsgspecError as error:
-            return await self._reject(message, lease, "MALFORMED", str(error))
-        _, tenant, event_type = message.subject.split(".", 2)
-        if str(envelope.tenant_id) != tenant:
-            return await self._reject(message, lease, "FORGED_TENANT", f"the envelope says {envelope.tenant_id}")
-        if envelope.type != event_type:
-            return await self._reject(message, lease, "MALFORMED", f"the envelope says {envelope.type}")
-        subscription = subscription_to(self._subscriptions, event_type)
-        if subscription is not None:
-            await self._until_settled(envelope, message.data, subscription, lease)
-        return None
+            await self._reject(message, lease, "MALFORMED", str(error))
+        else:
+            subscription = subscription_to(self._subscriptions, event_type)
+            if str(envelope.tenant_id) != tenant:
+                await self._reject(message, lease, "FORGED_TENANT", f"the envelope says {envelope.tenant_id}")
+            elif envelope.type != event_type:
+                await self._reject(message, lease, "MALFORMED", f"the envelope says {envelope.type}")
+            elif subscription is not None:
+                return lanes.put(Taken(message, envelope, subscription))
+        return await message.ack()
 
-    async def _until_settled(self, envelope: Envelope, body: bytes, subscription: Subscription, lease: Lease) -> None:
-        """Apply an event, again after faults: three tries, without limit for a database that is away, for a while else."""
-        tries, waited_s, pause_s = 0, 0.0, 0.1
+    async def _settle(self, lease: Lease, events: Sequence[Taken]) -> bool:
+        """Apply events of one tenant in one transaction, and acknowledge them.
+
+        Several that fail, or take longer than 2 s, are undone: False. One is tried again: three times, without limit for a
+        database that is away, for a while where a fact is missing; then it is parked.
+        """
+        tries, waited_s, pause_s, given_up = 0, 0.0, 0.1, ""
         while True:
             try:
-                return await self._apply(envelope, body, subscription, lease)
+                async with self._places, asyncio.timeout(_TOGETHER_S if len(events) > 1 else None):
+                    if given_up:
+                        await self._park(lease, events[0], given_up, tries + 1)
+                    else:
+                        await self._apply(lease, events)
+                break
             except LeaseLost:
                 raise
             except Exception as error:
+                if len(events) > 1 and (isinstance(error, TimeoutError) or not is_transient(error)):
+                    return False
                 reason = str(error) if isinstance(error, NotYet) else f"{type(error).__name__}: {error}"
-                if isinstance(error, NotYet) or is_timeout(error):
+                facts = _facts(events[0].envelope, lease)
+                if given_up:
+                    pass
+                elif isinstance(error, NotYet) or is_timeout(error):
                     if waited_s >= self._patience_s:
-                        break
+                        given_up = reason
+                        continue
                     waited_s += pause_s
                 elif not is_transient(error):
-                    log.warning("event_failed", **_facts(envelope, lease), attempt=tries + 1, error=reason)
+                    log.warning("event_failed", **facts, attempt=tries + 1, error=reason)
                     if tries == _TRIES - 1:
-                        break
+                        given_up = reason
+                        continue
                     await asyncio.sleep(_PAUSES_S[tries])
                     tries += 1
                     continue
-                log.warning("event_waits", **_facts(envelope, lease), error=reason)
+                log.warning("event_waits", **facts, error=reason)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-        await self._park(envelope, body, lease, reason, tries + 1)
+        if given_up:
+            await self._tell_parked(lease, events[0], given_up)
+        for taken in events:
+            await taken.message.ack()
+        return True
 
-    async def _apply(self, envelope: Envelope, body: bytes, subscription: Subscription, lease: Lease) -> None:
-        event = check(envelope, subscription)
-        async with self._database.transaction(system(envelope.tenant_id), cause_of(envelope)) as tx:
-            match await claim(tx, lease.consumer, lease.epoch, envelope):
-                case Claim.APPLY:
-                    await subscription.handler(tx, event)
-                case Claim.BEHIND_PARKED:
-                    await park_behind(tx, envelope, body, None, 0)
-                case Claim.KNOWN:
-                    pass
+    async def _apply(self, lease: Lease, events: Sequence[Taken]) -> None:
+        readings = [check(taken.envelope, taken.subscription) for taken in events]
+        first = events[0].envelope
+        async with self._database.transaction(system(first.tenant_id), cause_of(first)) as tx:
+            claims = await claim(tx, lease.consumer, lease.epoch, [taken.envelope for taken in events])
+            for taken, reading, what in zip(events, readings, claims, strict=True):
+                match what:
+                    case Claim.APPLY:
+                        tx.cause = cause_of(taken.envelope)
+                        await taken.subscription.handler(tx, reading)
+                        await tx.write()
+                        tx.session.expunge_all()  # the next one reads rows anew, as in a transaction of its own
+                    case Claim.BEHIND_PARKED:
+                        await park_behind(tx, taken.envelope, taken.message.data, None, 0)
+                    case Claim.KNOWN:
+                        pass
 
-    async def _park(self, envelope: Envelope, body: bytes, lease: Lease, reason: str, tries: int) -> None:
+    async def _park(self, lease: Lease, taken: Taken, reason: str, tries: int) -> None:
+        envelope = taken.envelope
         reason = reason.encode(errors="replace").decode().replace("\0", "")  # what PostgreSQL can keep
         async with self._database.transaction(system(envelope.tenant_id), cause_of(envelope)) as tx:
-            await park(tx, lease.consumer, lease.epoch, envelope, body, reason, tries)
+            await park(tx, lease.consumer, lease.epoch, envelope, taken.message.data, reason, tries)
+
+    async def _tell_parked(self, lease: Lease, taken: Taken, reason: str) -> None:
+        envelope = taken.envelope
         log.error("event_parked", **_facts(envelope, lease), error=reason)
-        await self._notify(lease, str(envelope.tenant_id), envelope.type, body, str(envelope.id), reason)
+        await self._notify(lease, str(envelope.tenant_id), envelope.type, taken.message.data, str(envelope.id), reason)
 
     async def _reject(self, message: Msg, lease: Lease, code: str, reason: str) -> None:
         """Copy a message that can't be an event to the dead letters; it parks no key (contracts.md, "Events")."""
@@ -209,37 +181,6 @@ class Consumer:
             except PublishFailed as error:
                 log.warning("notice_waits", module=lease.consumer, subject=subject, error=str(error))
                 await asyncio.sleep(1)
-
-
-def subscription_to(subscriptions: Mapping[str, Subscription], event_type: str) -> Subscription | None:
-    """Return what a module does on an event type: by its name, else by a pattern that it fits (see HandlerMark)."""
-    rest = event_type.partition(".")[2]
-    return subscriptions.get(event_type) or subscriptions.get(f"*.{rest}") or subscriptions.get(">")
-
-
-def check(envelope: Envelope, subscription: Subscription) -> Event | Envelope:
-    """Return the event as the module reads it. Raises TooLongChain, UnknownVersion, pydantic's ValidationError.
-
-    Who reads no payload can read every version of it.
-    """
-    if envelope.chain > MAX_CHAIN:
-        raise TooLongChain(envelope.chain)
-    if subscription.reading is None:
-        return envelope
-    known = subscription.reading.schema_version
-    if envelope.schema_version > known:
-        raise UnknownVersion(envelope.type, envelope.schema_version, known)
-    return subscription.reading.model_validate(dict(envelope.data))
-
-
-def cause_of(envelope: Envelope) -> Cause:
-    """Return why the transaction of an event's handler runs: its own events carry this on."""
-    return Cause(
-        correlation_id=envelope.correlation_id,
-        causation_id=envelope.id,
-        traceparent=envelope.traceparent,
-        chain=envelope.chain + 1,
-    )
 
 
 def _facts(envelope: Envelope, lease: Lease) -> dict[str, Any]:

@@ -1,41 +1,41 @@
 """The inbox: each event of an aggregate applied once, in order, by the process that holds the lease (events.md, B and C3)."""
 
+from collections.abc import Sequence
 from enum import Enum
-
-from sqlalchemy import text
 
 from shared.database.transaction import Transaction
 from shared.events.lease import LeaseLost
 from shared.wire.envelope import Envelope
 
-# Fence and position in one statement. A take-over updates the lease's primary key and so waits for this transaction.
-_CLAIM = text("""
+# Fence and positions in one statement. A take-over updates the lease's primary key and so waits for this transaction.
+_CLAIM = """
     with fence as (
-        select 1 from kit.consumer_lease where consumer = :consumer and epoch = :epoch for key share
+        select 1 from kit.consumer_lease where consumer = $1 and epoch = $2 for key share
+    ), wanted as (
+        select * from unnest($4::text[], $5::bigint[]) as wanted (key, sequence)
     ), moved as (
         insert into kit.inbox_key as k (tenant_id, key, last_sequence)
-        select :tenant_id, :key, :sequence from fence
+        select $3, key, sequence from wanted, fence order by key
         on conflict (tenant_id, key) do update set last_sequence = excluded.last_sequence, moved_at = clock_timestamp()
         where k.last_sequence < excluded.last_sequence and not k.parked
-        returning 1
+        returning k.key, coalesce(old.last_sequence, 0) as moved_from
     )
-    select
-        exists (select from fence) as fenced,
-        exists (select from moved) as moved,
-        coalesce((select parked from kit.inbox_key where tenant_id = :tenant_id and key = :key), false) as parked
-""")
-_PARK_KEY = text("""
+    select wanted.key, exists (select from fence) as fenced, moved_from, coalesce(k.parked, false) as parked
+    from wanted left join moved using (key)
+    left join kit.inbox_key k on k.tenant_id = $3 and k.key = wanted.key
+"""
+_PARK_KEY = """
     insert into kit.inbox_key as k (tenant_id, key, last_sequence, parked)
-    select :tenant_id, :key, 0, true
-    where exists (select from kit.consumer_lease where consumer = :consumer and epoch = :epoch for key share)
+    select $1, $2, 0, true
+    where exists (select from kit.consumer_lease where consumer = $3 and epoch = $4 for key share)
     on conflict (tenant_id, key) do update set parked = true
     returning 1
-""")
-_PARK = text("""
+"""
+_PARK = """
     insert into kit.inbox_parked (tenant_id, key, sequence, event_id, type, body, error, attempts)
-    values (:tenant_id, :key, :sequence, :event_id, :type, :body, :error, :attempts)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict do nothing
-""")
+"""
 
 
 class Claim(Enum):
@@ -46,41 +46,41 @@ class Claim(Enum):
     BEHIND_PARKED = "behind parked"  # an earlier one of its aggregate is parked: it waits behind
 
 
-async def claim(tx: Transaction, consumer: str, epoch: int, envelope: Envelope) -> Claim:
-    """Move the aggregate's position to this event, if it is next. Raises LeaseLost where another process took over."""
-    row = (
-        await tx.session.execute(
-            _CLAIM,
-            {
-                "consumer": consumer,
-                "epoch": epoch,
-                "tenant_id": tx.tenant_id,
-                "key": envelope.key,
-                "sequence": envelope.sequence,
-            },
-        )
-    ).one()
-    if not row.fenced:
+async def claim(tx: Transaction, consumer: str, epoch: int, envelopes: Sequence[Envelope]) -> list[Claim]:
+    """Move the aggregates' positions to these events, where they are next, and return what is to be done with each.
+
+    The events are one tenant's, in the order in which they will be applied. Raises LeaseLost where another process took over.
+    """
+    last = dict[str, int]()
+    for envelope in envelopes:
+        last[envelope.key] = max(envelope.sequence, last.get(envelope.key, 0))
+    rows = await tx.fetch(_CLAIM, consumer, epoch, tx.tenant_id, list(last), list(last.values()))
+    if not rows[0]["fenced"]:
         raise LeaseLost("another process of this module took the lease over")
-    if row.moved:
-        return Claim.APPLY
-    return Claim.BEHIND_PARKED if row.parked else Claim.KNOWN
+    parked = {row["key"] for row in rows if row["parked"]}
+    at = {row["key"]: row["moved_from"] for row in rows if row["moved_from"] is not None}
+    claims: list[Claim] = []
+    for envelope in envelopes:
+        if envelope.key not in at:
+            claims.append(Claim.BEHIND_PARKED if envelope.key in parked else Claim.KNOWN)
+        elif envelope.sequence <= at[envelope.key]:
+            claims.append(Claim.KNOWN)
+        else:
+            at[envelope.key] = envelope.sequence
+            claims.append(Claim.APPLY)
+    return claims
 
 
 async def park(
     tx: Transaction, consumer: str, epoch: int, envelope: Envelope, body: bytes, error: str, tries: int
 ) -> None:
     """Park an event and its aggregate's key: later events of the key wait behind it, other keys flow."""
-    key = {"tenant_id": tx.tenant_id, "key": envelope.key}
-    parked = await tx.session.execute(_PARK_KEY, {**key, "consumer": consumer, "epoch": epoch})
-    if parked.first() is None:
+    if not await tx.fetch(_PARK_KEY, tx.tenant_id, envelope.key, consumer, epoch):
         raise LeaseLost("another process of this module took the lease over")
     await park_behind(tx, envelope, body, error, tries)
 
 
 async def park_behind(tx: Transaction, envelope: Envelope, body: bytes, error: str | None, tries: int) -> None:
     """Append an event to its parked key, with the bytes it came in."""
-    row = {"sequence": envelope.sequence, "event_id": envelope.id, "type": envelope.type, "body": body}
-    await tx.session.execute(
-        _PARK, {"tenant_id": tx.tenant_id, "key": envelope.key, **row, "error": error, "attempts": tries}
-    )
+    event = (envelope.key, envelope.sequence, envelope.id, envelope.type, body)
+    await tx.fetch(_PARK, tx.tenant_id, *event, error, tries)

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared.database.transaction import Database, Transaction
 from shared.errors import Refusal
-from shared.events.consumer import Subscription, cause_of, check, subscription_to
+from shared.events.subscription import Subscription, cause_of, check, subscription_to
 from shared.wire.envelope import Envelope
 from shared.wire.principal import system
 

@@ -13,9 +13,9 @@ from sqlalchemy import MetaData
 from shared.commands.command import CommandMark
 from shared.database.entity import Entity, metadata_of
 from shared.errors import Defect
-from shared.events.consumer import Subscription, subscription_to
 from shared.events.handler import HandlerMark
 from shared.events.schedule import Job, ScheduleMark
+from shared.events.subscription import Subscription, subscription_to
 from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
 from shared.module.http import Route, RouteMark
 from shared.module.privacy import EXPORT_PATH, eraser, exporter

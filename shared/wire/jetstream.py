@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import nats
 import orjson
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 log = structlog.get_logger()
@@ -18,6 +20,10 @@ log = structlog.get_logger()
 EVENTS, TENANTS, COMMANDS, RESULTS, DEAD_LETTERS = "EVENTS", "TENANTS", "COMMANDS", "CMDRES", "DLQ"
 MAX_BATCH = 500
 _TIMEOUT_S = 2.0
+_PULL = 256
+_PULL_S = 30.0
+_LOOK_S = 1.0
+_EXPIRED = "408"
 _DUPLICATE_IN_BATCH = 10201
 _WRONG_LAST_SEQUENCE = 10071
 
@@ -159,6 +165,49 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
     else:
         return list(range(answer["seq"] - last + 1, answer["seq"] + 1))
     return [await publish(client, message) for message in messages]
+
+
+async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg], Awaitable[None]]) -> None:
+    """Let `take` have a durable consumer's messages as they come, one after the other, until cancelled. Raises StreamLost.
+
+    One request for many messages is open at a time; the next is sent when it is filled or over. It ends with its
+    subscription, before the consumer is reset: see `pulling`.
+    """
+    arrived: list[Msg] = []
+    something = asyncio.Event()
+
+    async def note(message: Msg) -> None:
+        arrived.append(message)
+        something.set()
+
+    subscription = await client.subscribe(client.new_inbox(), cb=note)  # pyright: ignore[reportUnknownMemberType]
+    continuity = Continuity(client)
+    request = orjson.dumps({"batch": _PULL, "expires": int(_PULL_S * 1e9)})
+    left, over_at = 0, 0.0
+    try:
+        while True:
+            if left <= 0 or time.monotonic() > over_at:
+                await client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", request, subscription.subject)
+                left, over_at = _PULL, time.monotonic() + _PULL_S + _TIMEOUT_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await something.wait()
+            something.clear()
+            continuity.check()
+            messages, arrived = arrived, []
+            for message in messages:
+                if message.reply:
+                    left -= 1
+                    await take(message)
+                    continue
+                left = 0  # a word of the server's: the request is over
+                status = (message.headers or {}).get("Status")
+                if status != _EXPIRED:
+                    log.warning("pull_failed", consumer=consumer, stream=stream, status=status)
+                    await asyncio.sleep(_LOOK_S)
+    finally:
+        with contextlib.suppress(NatsError):  # the connection is closed: so is the subscription
+            await subscription.unsubscribe()
 
 
 @asynccontextmanager

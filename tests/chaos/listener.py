@@ -12,8 +12,9 @@ from benchmarks.events_world import World, known
 from shared.clock import SystemClock, new_id
 from shared.database.engine import connect_app
 from shared.database.transaction import Database
-from shared.events.consumer import Consumer, Subscription
+from shared.events.consumer import Consumer
 from shared.events.relay import Relay
+from shared.events.subscription import Subscription
 from shared.hosting.process import Delivery
 from shared.wire.envelope import Event, event_subject
 from shared.wire.jetstream import connect

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.clock import new_id
-from shared.events.consumer import Subscription
 from shared.events.parked import NothingParked, list_parked, replay, show_parked, skip
+from shared.events.subscription import Subscription
 from shared.wire.envelope import Event
 from shared.wire.principal import Principal
 from tests.modules import RunningModule, until

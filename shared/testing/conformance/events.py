@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from shared.errors import MewayzError, NotYet
-from shared.events.consumer import Subscription
+from shared.events.subscription import Subscription
 from shared.testing.conformance.subject import Subject
 from shared.testing.rows import plant_tenant
 from shared.testing.samples import sample, sample_id
