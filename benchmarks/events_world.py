@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 import uvloop
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from mewayz.folders import folders_of
 from mewayz.passwords import Passwords
@@ -41,9 +41,7 @@ from shared.wire.principal import Principal
 _TENANTS = 8
 _WRITERS = 16
 _AHEAD = 200  # writers wait where this many effects are outstanding
-_ONE_STATEMENT = text(
-    "insert into kit.schedule (tenant_id, name, done_at) values (:tenant, :id, now()) on conflict do nothing"
-)
+_ONE_STATEMENT = "insert into kit.schedule (tenant_id, name, done_at) values ($1, $2, now()) on conflict do nothing"
 
 
 @dataclass(frozen=True)
@@ -243,15 +241,23 @@ def _watched(slug: str, applied: Callable[[str], None], one_statement: bool) -> 
     known = heard["customer.created"]
 
     async def handler(tx: Transaction, event_: Any) -> None:
-        session = tx.session.sync_session
         customer = str(event_.customer_id)
-        event.listen(session, "after_commit", lambda _: applied(customer), once=True)
+        _committing(tx, applied).append(customer)
         if one_statement:
-            await tx.session.execute(_ONE_STATEMENT, {"tenant": tx.tenant_id, "id": customer})
+            await tx.fetch(_ONE_STATEMENT, tx.tenant_id, customer)
         else:
             await known.handler(tx, event_)
 
     return {**heard, "customer.created": Subscription(known.reading, handler)}
+
+
+def _committing(tx: Transaction, applied: Callable[[str], None]) -> list[str]:
+    """Return the list of what `applied` is told when the transaction, which may be several events', has committed."""
+    session = tx.session.sync_session
+    if "customers" not in session.info:
+        session.info["customers"] = customers = list[str]()
+        event.listen(session, "after_commit", lambda _: [applied(customer) for customer in customers], once=True)
+    return session.info["customers"]
 
 
 async def _access(

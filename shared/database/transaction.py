@@ -5,17 +5,26 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, event, false, inspect, select
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Insert, Select, event, false, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm import (
+    InstanceState,
+    LoaderCriteriaOption,
+    ORMExecuteState,
+    Session,
+    make_transient_to_detached,
+    with_loader_criteria,
+)
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
 from shared.clock import Clock, new_id
@@ -162,10 +171,15 @@ class Transaction:
         """
         model = type(row)
         self.stamp(row)
-        columns = {attr.columns[0].key: getattr(row, attr.key) for attr in model.__mapper__.column_attrs}
-        await self.session.execute(
-            insert(model.__table__).values({**columns, "version": 1}).on_conflict_do_nothing()  # pyright: ignore[reportArgumentType]
-        )
+        row.version = 1
+        values = {attr.key: getattr(row, attr.key) for attr in model.__mapper__.column_attrs}
+        columns = {attr.columns[0].key: values[attr.key] for attr in model.__mapper__.column_attrs}
+        if (await self.session.execute(_insert_if_new(model), columns)).first():
+            for name in values.keys() - row.__dict__.keys():  # what was never set is null
+                set_committed_value(row, name, None)
+            make_transient_to_detached(row)  # it is in the database as it is here: nothing is left to be read
+            self.session.add(row)
+            return row
         same = [getattr(model, name) == getattr(row, name) for name in key]
         statement = select(model).where(*same).with_for_update()
         # What another transaction wrote meanwhile counts, also where this session has read the row before.
@@ -258,7 +272,14 @@ class Database:
 
 
 def _is_pending(session: Session) -> bool:
-    return bool(session.new or session.deleted or session.dirty)
+    return bool(session.new or session.deleted) or any(map(_is_changed, session.dirty))
+
+
+@cache
+def _insert_if_new(model: type[Entity]) -> Insert:
+    """Return the statement that inserts a row, and returns its id, unless one of its unique keys is taken."""
+    table: Any = model.__table__
+    return insert(table).on_conflict_do_nothing().returning(table.c.id)
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -267,14 +288,16 @@ def _only_own_rows(state: ORMExecuteState) -> None:
     tx: Transaction | None = state.session.info.get("tx")
     if tx is None or not (state.is_select or state.is_update or state.is_delete) or state.is_column_load:
         return
-    tenant = tx.tenant_id
-    state.statement = state.statement.options(
-        with_loader_criteria(Entity, lambda model: model.tenant_id == tenant, include_aliases=True)
-    )
+    state.statement = state.statement.options(_rows_of(tx.tenant_id))
     if tx.reach is not None and state.is_select:
         model, scope = tx.reach
         for condition in visible(model, tx.principal, scope):
             state.statement = state.statement.options(with_loader_criteria(model, condition, include_aliases=True))
+
+
+@lru_cache(maxsize=256)
+def _rows_of(tenant: UUID) -> LoaderCriteriaOption:
+    return with_loader_criteria(Entity, lambda model: model.tenant_id == tenant, include_aliases=True)
 
 
 @event.listens_for(Session, "before_flush")
@@ -294,9 +317,9 @@ def _only_own_writes(session: Session, _context: Any, _instances: Any) -> None:
             row.updated_at = tx.now()
 
 
-def _is_changed(row: Entity) -> bool:
+def _is_changed(row: object) -> bool:
     """Tell by the columns alone: of a composite whose amount changed SQLAlchemy would build an old value half of None."""
-    state = inspect(row)
+    state: InstanceState[Any] = inspect(row)
     return any(state.attrs[column.key].history.has_changes() for column in state.mapper.column_attrs)
 
 

@@ -22,7 +22,7 @@ async def customer(tx: Transaction, customer_id: UUID) -> KnownCustomer:
 
 async def name_customer(tx: Transaction, customer_id: UUID, name: str) -> None:
     """Keep a customer's name."""
-    (await tx.ensure(KnownCustomer(customer_id=customer_id), "customer_id")).name = name
+    (await tx.ensure(KnownCustomer(customer_id=customer_id, name=name), "customer_id")).name = name
 
 
 async def merge_customer(tx: Transaction, merged_id: UUID, survivor_id: UUID) -> None:
