@@ -4,7 +4,8 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-_AWAY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, OSError)
+# The driver's own state is what it calls internal: after a connection that broke at the wrong moment.
+_AWAY = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InternalClientError, OSError)
 _CONCURRENCY = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _NO_ROOM = (asyncpg.DiskFullError, asyncpg.TooManyConnectionsError)
 

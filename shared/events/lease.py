@@ -39,7 +39,12 @@ class Lease:
         async with self._turn:
             try:
                 return await call(*args)
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError) as error:
+            except (
+                asyncpg.PostgresConnectionError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ) as error:
                 raise LeaseLost(str(error)) from error
 
 
