@@ -42,11 +42,11 @@ def serve_router(bootstrap: bytes) -> None:
     serve(_decoded(bootstrap, RouterBootstrap))
 
 
-def serve_plain_router(supergraph: Path, *, host: str, port: int) -> None:
+def serve_plain_router(supergraph: Path, *, host: str, port: int, data: Path | None = None) -> None:
     """Serve any composed schema at /graphql, sending to the URLs that stand in it; no sign-in, no modules."""
     from router.gateway.app import serve_plain
 
-    serve_plain(supergraph, host=host, port=port)
+    serve_plain(supergraph, host=host, port=port, data=data)
 
 
 def _decoded(content: bytes, kind: type[_Told]) -> _Told:

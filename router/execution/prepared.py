@@ -9,8 +9,10 @@ A `Graph` never changes; a new supergraph is a new Graph, and requests under way
 """
 
 import gc
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self, TypeAlias, cast
 
 from graphql import (
     BooleanValueNode,
@@ -31,17 +33,19 @@ from graphql import (
     validate,
 )
 
-from router.errors import BadVariables, ParseFailed, UnknownOperation, ValidationFailed
+from router.errors import BadVariables, ParseFailed, RouterError, UnknownOperation, ValidationFailed
 from router.execution.compile import CompiledPlan
+from router.execution.kept import read_supergraph
 from router.execution.literals import lift
 from router.planning.cache import Cache
 from router.planning.planner import Operation, plan_operation
 from router.supergraph.api_schema import api_schema
 from router.supergraph.model import Supergraph
 from router.supergraph.reach import Reach
-from router.supergraph.sdl import parse_supergraph
 
 _CACHE_BYTES = 64 << 20
+Known: TypeAlias = tuple[str, str | None, tuple[tuple[str, bool], ...]]
+"""An operation: document, name, and the values of the variables that decide what is selected."""
 
 
 class Prepared:
@@ -101,26 +105,48 @@ class Graph:
     """One supergraph, its API schema, and the operations prepared for it."""
 
     def __init__(
-        self, supergraph: Supergraph, *, labels: frozenset[str] = frozenset(), cache_bytes: int = _CACHE_BYTES
+        self,
+        supergraph: Supergraph,
+        *,
+        schema: GraphQLSchema | None = None,
+        labels: frozenset[str] = frozenset(),
+        cache_bytes: int = _CACHE_BYTES,
     ) -> None:
-        """Make a supergraph ready. `labels` are the @override labels that are on; `cache_bytes` is a rough bound."""
+        """Make a supergraph ready; its API `schema` is made unless given.
+
+        `labels` are the @override labels that are on; `cache_bytes` is a rough bound.
+        """
         self.supergraph = supergraph
-        self.schema = api_schema(supergraph)
+        self.schema = api_schema(supergraph) if schema is None else schema
         self.reach = Reach(supergraph, labels)
         self._documents: Cache[tuple[DocumentNode, frozenset[str]]] = Cache(cache_bytes // 4)
         self._plans: Cache[CompiledPlan] = Cache(cache_bytes // 2)
         self._prepared: Cache[Prepared] = Cache(cache_bytes // 4)
 
     @classmethod
-    def from_sdl(cls, text: str) -> Self:
-        """Read a supergraph's SDL. Raises InvalidSupergraph."""
+    def from_sdl(cls, text: str, *, folder: Path | None = None) -> Self:
+        """Read a supergraph's SDL; what was read is kept in `folder`. Raises InvalidSupergraph."""
         collects = gc.isenabled()
         gc.disable()  # thrice as fast: all that is made here stays
         try:
-            return cls(parse_supergraph(text))
+            supergraph, schema = read_supergraph(text, folder)
+            return cls(supergraph, schema=schema)
         finally:
             if collects:
                 gc.enable()
+
+    def operations(self) -> list[Known]:
+        """Return the operations that are prepared, those used last at the end."""
+        return cast("list[Known]", self._prepared.keys())
+
+    def warm(self, operations: Iterable[Known]) -> int:
+        """Prepare operations that another graph knew, as far as they fit this one; return how many did."""
+        count = 0
+        for query, name, values in operations:
+            with suppress(RouterError):
+                self.prepare(query, name, dict(values))
+                count += 1
+        return count
 
     def prepare(
         self, query: str, operation_name: str | None = None, variables: Mapping[str, object] | None = None

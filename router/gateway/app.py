@@ -142,7 +142,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     settings = settings or Settings()
     metrics = Metrics()
     clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
-    served = ServedGraph(Path(bootstrap.supergraph), module_url=bootstrap.module_url)
+    served = ServedGraph(Path(bootstrap.supergraph), module_url=bootstrap.module_url, data=Path(bootstrap.data))
     modules = SupervisedModules(bootstrap.supervisor_socket) if bootstrap.supervisor_socket else AlwaysReady()
     signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
     fetcher = Fetcher(modules=modules, signer=signer, metrics=metrics, settings=settings)
@@ -220,7 +220,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     )
 
 
-def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gateway:
+def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: Path | None = None) -> Gateway:
     """Return a router for any federation supergraph: no identity, no modules, URLs as they stand in the SDL.
 
     Raises InvalidSupergraph or OSError.
@@ -229,7 +229,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None) -> Gatewa
         cost=_NO_LIMIT
     )  # of lists that say nothing of their size, ten are assumed: not for others' schemas
     metrics = Metrics()
-    served = ServedGraph(supergraph)
+    served = ServedGraph(supergraph, data=data)
     modules = AlwaysReady()
     fetcher = Fetcher(modules=modules, signer=None, metrics=metrics, settings=settings)
     streamer = Streamer(modules=modules, signer=None, settings=settings)
@@ -269,10 +269,15 @@ def serve(bootstrap: RouterBootstrap) -> None:
     _run(make_app(bootstrap), bootstrap.host, bootstrap.port)
 
 
-def serve_plain(supergraph: Path, *, host: str = "127.0.0.1", port: int, log_level: str = "info") -> None:
-    """Run a plain router until SIGTERM or SIGINT. Raises OSError where the port is taken, InvalidSupergraph."""
+def serve_plain(
+    supergraph: Path, *, host: str = "127.0.0.1", port: int, data: Path | None = None, log_level: str = "info"
+) -> None:
+    """Run a plain router until SIGTERM or SIGINT; what it read is kept in `data` for the next start.
+
+    Raises OSError where the port is taken, InvalidSupergraph.
+    """
     _configure_log(log_level)
-    _run(make_plain_app(supergraph), host, port)
+    _run(make_plain_app(supergraph, data=data), host, port)
 
 
 def _run(app: Gateway, host: str, port: int) -> None:

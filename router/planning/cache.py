@@ -20,6 +20,10 @@ class Cache(Generic[V]):
         """Return how many values are held."""
         return len(self._held)
 
+    def keys(self) -> list[Hashable]:
+        """Return the keys, the one not used for longest first."""
+        return list(self._held)
+
     def get(self, key: Hashable) -> V | None:
         """Return a value and count it as used now."""
         found = self._held.get(key)

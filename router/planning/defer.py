@@ -13,6 +13,8 @@ from router.planning.plan import Deferral
 
 def deferrals(groups: Sequence[Group]) -> tuple[frozenset[int], dict[Defer, Deferral]]:
     """Return the fetches that come at once, and for each @defer what it waits for; several may share one."""
+    if all(node.want.asked.defer is None for group in groups for node in group.nodes):
+        return frozenset(group.id for group in groups), {}
     needed: dict[Defer | None, set[int]] = {None: set()}
     order: dict[Defer, None] = {}
     for group in groups:

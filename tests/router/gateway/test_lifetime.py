@@ -100,3 +100,29 @@ async def test_a_new_supergraph_is_swapped_in_and_a_broken_one_refused(tmp_path:
         status, body = await made.graphql('{ __type(name: "Query") { fields { name } } }')
         assert status == 200
         assert "added" in {field["name"] for field in body["data"]["__type"]["fields"]}
+
+
+async def test_a_request_under_way_ends_on_the_graph_it_began_with_and_the_new_one_knows_its_plan(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        served = made.gateway.served
+        old = served.now
+        answers: list[object] = []
+
+        async def ask() -> None:
+            answers.append(await made.graphql("{ slow(seconds: 1) }"))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await until(lambda: any("slow" in one[0] for one in old.graph.operations()))
+            made.crm.sdl = CRM.replace("tenant: String!", "tenant: String! added: Int")
+            made.write_supergraph()
+            assert await served.reload()
+            assert answers == []
+            assert served.now is not old
+            assert any("slow" in one[0] for one in served.now.graph.operations())
+
+        [(status, body)] = answers
+        assert (status, "errors" in body) == (200, False)
