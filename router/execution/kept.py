@@ -46,7 +46,7 @@ def _kept(path: Path) -> tuple[Supergraph, DocumentNode] | None:
             if status.st_uid != os.geteuid() or status.st_mode & 0o022:
                 log.warning("kept_supergraph_refused", path=str(path))
                 return None
-            return cast("tuple[Supergraph, DocumentNode]", pickle.load(file))
+            return cast("tuple[Supergraph, DocumentNode]", pickle.load(file))  # noqa: S301 - ours, see above
     except FileNotFoundError:
         return None
     except Exception as error:  # half a file, or one of another Python: what a pickle may raise is without bound

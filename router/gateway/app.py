@@ -1,6 +1,7 @@
 """The ASGI application, put together: the one place that knows all parts."""
 
 import logging
+import gc
 import signal
 import socket
 import sys
@@ -281,6 +282,7 @@ def serve_plain(
 
 
 def _run(app: Gateway, host: str, port: int) -> None:
+    gc.freeze()  # the supergraph stays: the collector need not walk it again and again
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
     config = uvicorn.Config(
