@@ -1,7 +1,7 @@
 """The ASGI application, put together: the one place that knows all parts."""
 
-import logging
 import gc
+import logging
 import signal
 import socket
 import sys
