@@ -1,10 +1,8 @@
 """The ASGI application, put together: the one place that knows all parts."""
 
 import gc
-import logging
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -53,6 +51,7 @@ from router.gateway.streaming import Streamer
 from router.gateway.subscriptions import Subscriptions
 from shared.clock import SystemClock, clock_from
 from shared.wire.bootstrap import RouterBootstrap
+from shared.wire.log import configure_log
 from shared.wire.token import SigningKey
 
 Handler = Callable[[Request], Awaitable[Response | Streamed]]
@@ -266,7 +265,7 @@ def serve(bootstrap: RouterBootstrap) -> None:
 
     Raises OSError where the port is taken, and what `make_app` raises.
     """
-    _configure_log(bootstrap.log_level)
+    configure_log(bootstrap.log_level)
     _run(make_app(bootstrap), bootstrap.host, bootstrap.port)
 
 
@@ -277,7 +276,7 @@ def serve_plain(
 
     Raises OSError where the port is taken, InvalidSupergraph.
     """
-    _configure_log(log_level)
+    configure_log(log_level)
     _run(make_plain_app(supergraph, data=data), host, port)
 
 
@@ -340,20 +339,3 @@ def _getting(answer: Callable[[], Awaitable[Response]]) -> Handler:
         return await answer()
 
     return respond_to_get
-
-
-def _configure_log(level: str) -> None:
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=max(threshold, logging.WARNING))
