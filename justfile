@@ -83,6 +83,14 @@ migration *args:
 test *args:
     @.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
 
+# Check every record and seal of the audit log: `audit verify`
+audit *args:
+    @.venv/bin/mewayz audit "$@"
+
+# Write what all modules hold of a person: `privacy export --tenant lumen --email ada@example.com -o ada.json`
+privacy *args:
+    @.venv/bin/mewayz privacy "$@"
+
 # Prove that no query reaches another company's data: `prove-isolation --json`, quicker with `--short`
 prove-isolation *args:
     @.venv/bin/mewayz prove-isolation "$@"
