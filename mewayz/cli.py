@@ -282,6 +282,8 @@ def serve_router(
     host: Annotated[str, typer.Option(help="With --plain")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="With --plain")] = 4000,
     data: Annotated[Path | None, typer.Option(help="With --plain: a folder of yours, for a quicker next start")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="A PEM file: speak TLS; SIGHUP reads it again")] = None,
+    key: Annotated[Path | None, typer.Option(help="The certificate's key, where it is in a file of its own")] = None,
 ) -> None:
     """Serve the router in this process"""
     from mewayz import serve
@@ -291,7 +293,7 @@ def serve_router(
             raise typer.BadParameter("--plain needs --supergraph FILE")
         serve.serve_plain_router(supergraph, host=host, port=port, data=data)
     elif bootstrap is not None:
-        serve.serve_router(_secret(bootstrap))
+        serve.serve_router(_secret(bootstrap), certificate=certificate, key=key)
     else:
         raise typer.BadParameter("give --bootstrap FILE, or --plain --supergraph FILE")
 

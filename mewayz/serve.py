@@ -35,16 +35,19 @@ def serve_module(slug: str, bootstrap: bytes, *, host: str, port: int, path: Pat
     serve(told, listener)
 
 
-def serve_router(bootstrap: bytes) -> None:
-    """Serve the gateway until SIGTERM. Raises WrongBootstrap."""
-    from router.gateway.app import serve
+def serve_router(bootstrap: bytes, *, certificate: Path | None = None, key: Path | None = None) -> None:
+    """Serve the gateway until SIGTERM, by TLS where there is a `certificate`. Raises WrongBootstrap."""
+    from router.gateway.serving import serve
 
-    serve(_decoded(bootstrap, RouterBootstrap))
+    told = _decoded(bootstrap, RouterBootstrap)
+    if certificate is not None:
+        told = msgspec.structs.replace(told, certificate=str(certificate), certificate_key=str(key) if key else None)
+    serve(told)
 
 
 def serve_plain_router(supergraph: Path, *, host: str, port: int, data: Path | None = None) -> None:
     """Serve any composed schema at /graphql, sending to the URLs that stand in it; no sign-in, no modules."""
-    from router.gateway.app import serve_plain
+    from router.gateway.serving import serve_plain
 
     serve_plain(supergraph, host=host, port=port, data=data)
 

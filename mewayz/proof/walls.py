@@ -134,6 +134,8 @@ async def tokens(world: World, report: Report) -> None:
         report.expect(len(answers) == 1, f"{slug} tokens", "tells why a token is refused")
         status, _ = await call(proven.endpoint, "/graphql", body, authorization=f"Bearer {good}")
         report.expect(status == 200, f"{slug} token", f"its own token gets {status}")
+        status, _ = await call(proven.endpoint, "/graphql", body, authorization=f"Bearer {good}")
+        report.expect(status == 401, f"{slug} token sent again", f"answered with {status}")
         await _late(world, proven, body, report)
 
 

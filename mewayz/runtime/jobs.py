@@ -62,9 +62,9 @@ def serve(module: str, order: bytes, listener: socket.socket | None, heartbeat: 
 
 def route(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
     """Serve the gateway until SIGTERM, then finish what is in flight."""
-    from router.gateway import app
+    from router.gateway import serving
 
-    app.serve(msgspec.json.decode(order, type=RouterBootstrap))
+    serving.serve(msgspec.json.decode(order, type=RouterBootstrap))
 
 
 def found(module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:

@@ -29,7 +29,7 @@ LIBRARIES = (
     "shared.module",
     "shared.hosting",
     "shared.database.migrate",
-    "router.gateway.app",
+    "router.gateway.serving",
     "mewayz.runtime.jobs",
     "uvloop",
     "uvicorn.lifespan.off",

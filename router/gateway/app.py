@@ -1,8 +1,5 @@
 """The ASGI application, put together: the one place that knows all parts."""
 
-import gc
-import signal
-import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -10,13 +7,13 @@ from typing import Any
 
 import anyio
 import structlog
-import uvicorn
 
 from router.errors import Defect, RouterError
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.access.modules import AlwaysReady, SupervisedModules
 from router.gateway.access.origins import Origins
+from router.gateway.access.peers import Proxies
 from router.gateway.access.revocations import Revocations
 from router.gateway.access.sign_in import JWKS_PATH, SignIn
 from router.gateway.commands.assembly import Commands
@@ -45,13 +42,12 @@ from router.gateway.protocol.graphiql import GraphiQL
 from router.gateway.protocol.http import refusal
 from router.gateway.protocol.websocket import WebSockets
 from router.gateway.served import ServedGraph, module_destination
-from router.gateway.settings import Settings
+from router.gateway.settings import Settings, settings_of
 from router.gateway.shedding import Door
 from router.gateway.streaming import Streamer
 from router.gateway.subscriptions import Subscriptions
 from shared.clock import SystemClock, clock_from
 from shared.wire.bootstrap import RouterBootstrap
-from shared.wire.log import configure_log
 from shared.wire.token import SigningKey
 
 Handler = Callable[[Request], Awaitable[Response | Streamed]]
@@ -75,6 +71,7 @@ class Gateway:
         tasks: list[Task],
         revocations: Revocations | None = None,
         commands: Commands | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """Take the parts. A path that ends in `/` answers for all below it."""
         self.served = served
@@ -82,12 +79,14 @@ class Gateway:
         self.commands = commands
         self._sockets = sockets
         self._origins = origins
+        self._proxies = proxies or Proxies(())
         self._fetcher = fetcher
         self._paths = paths
         self._tasks = tasks
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Answer one ASGI scope."""
+        scope = self._proxies.seen(scope)
         if scope["type"] == "http":
             await self._answer(Request(scope, receive), send)
         elif scope["type"] == "lifespan":
@@ -139,7 +138,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
 
     Raises InvalidSupergraph or OSError where the supergraph can't be read, ValueError for a wrong clock setting.
     """
-    settings = settings or Settings()
+    settings = settings or settings_of(bootstrap)
     metrics = Metrics()
     clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
     served = ServedGraph(Path(bootstrap.supergraph), module_url=bootstrap.module_url, data=Path(bootstrap.data))
@@ -217,6 +216,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         tasks=tasks,
         revocations=revocations,
         commands=commands,
+        proxies=Proxies(settings.proxies),
     )
 
 
@@ -258,61 +258,6 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
     sockets = WebSockets(streams.answers, None, audit)
     origins = Origins(settings)
     return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=[served.follow])
-
-
-def serve(bootstrap: RouterBootstrap) -> None:
-    """Run a router worker until SIGTERM or SIGINT, and let requests in flight finish; SIGHUP reloads the supergraph.
-
-    Raises OSError where the port is taken, and what `make_app` raises.
-    """
-    configure_log(bootstrap.log_level)
-    _run(make_app(bootstrap), bootstrap.host, bootstrap.port)
-
-
-def serve_plain(
-    supergraph: Path, *, host: str = "127.0.0.1", port: int, data: Path | None = None, log_level: str = "info"
-) -> None:
-    """Run a plain router until SIGTERM or SIGINT; what it read is kept in `data` for the next start.
-
-    Raises OSError where the port is taken, InvalidSupergraph.
-    """
-    configure_log(log_level)
-    _run(make_plain_app(supergraph, data=data), host, port)
-
-
-def _run(app: Gateway, host: str, port: int) -> None:
-    gc.freeze()  # the supergraph stays: the collector need not walk it again and again
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="wsproto",
-        ws_max_size=256 * 1024,
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=65,  # longer than the proxies in front keep theirs, so that none finds a closed one
-        timeout_graceful_shutdown=int(Settings().drain_s),
-    )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=2048) as listener:
-        anyio.run(_serve, app, uvicorn.Server(config), listener, backend_options={"use_uvloop": True})
-
-
-async def _serve(app: Gateway, server: uvicorn.Server, listener: socket.socket) -> None:
-    async with anyio.create_task_group() as group:
-        group.start_soon(_reload_on_hangup, app.served)
-        await server.serve(sockets=[listener])
-        group.cancel_scope.cancel()
-
-
-async def _reload_on_hangup(served: ServedGraph) -> None:
-    with anyio.open_signal_receiver(signal.SIGHUP) as signals:
-        async for _ in signals:
-            await served.reload()
 
 
 def _audited(answer: Callable[[Request], Awaitable[Response]], audit: AuditTrail) -> Handler:

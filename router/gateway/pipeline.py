@@ -75,12 +75,14 @@ class Pipeline:
                 code = "STREAM"
                 return found
             code = "PARTIAL" if found.errors else "OK"
-            return answer(found.body(), media=media, request_id=request_id)
+            headers = self._gate.headers(request.principal)
+            return answer(found.body(), media=media, request_id=request_id, headers=headers)
         except RouterError as error:
             code = error.code
             self._audit.refused(error, request)
             log.info("request_refused", reference=trace.request_id, code=code, facts=error.facts)
-            return refusal(error, media=media, request_id=request_id)
+            refused = refusal(error, media=media, request_id=request_id)
+            return msgspec.structs.replace(refused, headers=(*refused.headers, *self._gate.headers(request.principal)))
         except ClientGone:
             raise
         except Exception:

@@ -1,8 +1,18 @@
 """What a gateway is told once, at its start."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router.gateway.access.limits import Limits
+from shared.wire.bootstrap import RouterBootstrap
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant may ask in a minute: requests, and their cost as access.cost estimates it."""
+
+    requests_per_minute: int
+    cost_per_minute: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +42,15 @@ class Settings:
     user_requests_per_minute: int = 120_000  # high: one machine serves a company; a shared platform sets them lower
     tenant_requests_per_minute: int = 300_000
     tenant_cost_per_minute: int = 5_000_000
+    plans: Mapping[str, Quota] = field(default_factory=dict[str, Quota])  # by the plan's code; of others the two above
     origins: tuple[str, ...] = ()  # of pages that may call from a browser: https://app.example.com
     hosts: tuple[str, ...] = ()  # names it answers under; none named: under every name
+    proxies: tuple[str, ...] = ()  # addresses and networks of proxies in front, whose x-forwarded-* is believed
     limits: Limits = field(default_factory=Limits)
     mask_errors: bool = True
+
+
+def settings_of(bootstrap: RouterBootstrap) -> Settings:
+    """Return the settings of a router that was told the operator's wishes."""
+    plans = {code: Quota(one.requests_per_minute, one.cost_per_minute) for code, one in bootstrap.plans.items()}
+    return Settings(hosts=bootstrap.hosts, origins=bootstrap.origins, proxies=bootstrap.proxies, plans=plans)

@@ -19,7 +19,7 @@ from shared.module import Module
 from shared.module.http import HttpAnswer, HttpRequest, Route
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.envelope import Cause, correlation_of
-from shared.wire.token import InternalToken, verify_internal
+from shared.wire.token import InternalToken, Once, verify_internal
 
 log = structlog.get_logger()
 Scope = MutableMapping[str, Any]
@@ -66,6 +66,7 @@ class Endpoint:
         self._keys = keys
         self._bootstrap = bootstrap
         self._extras = extras
+        self._once = Once()
         self.documents = Documents(module)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +82,7 @@ class Endpoint:
                 body=body,
                 clock=self._clock,
             )
+            self._once.must_be_new(token)
             if token.deadline < time.time():
                 raise DeadlinePassed("The time for this request is over: repeat it with more time.")
             answer = await self._answer(scope, headers, body, token)

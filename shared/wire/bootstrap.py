@@ -21,6 +21,13 @@ class ModuleBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
 
 
+class PlanQuota(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant of a plan may ask in a minute."""
+
+    requests_per_minute: int
+    cost_per_minute: int
+
+
 class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     """All that a router worker needs."""
 
@@ -31,6 +38,12 @@ class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     module_url: str  # unix:<run>/{slug}.sock or http://{slug}:8000/graphql
     supervisor_socket: str | None  # None: every module counts as ready
     signing_key: str  # private Ed25519 key, 32 bytes in hexadecimal
+    hosts: tuple[str, ...] = ()  # names it answers under; none: every name
+    origins: tuple[str, ...] = ()  # of pages that may call from a browser: https://app.example.com
+    proxies: tuple[str, ...] = ()  # addresses and networks of the proxies in front: 10.0.0.0/8
+    plans: dict[str, PlanQuota] = {}  # by the plan's code
+    certificate: str | None = None  # PEM files: the router speaks TLS itself
+    certificate_key: str | None = None
     nats_url: str | None = None  # None: no command can wait in the queue
     nats_user: str = ""
     nats_password: str = ""

@@ -1,7 +1,8 @@
 """Tokens: the user's access token (identity -> gateway) and the internal token (router -> one module). Both EdDSA."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -68,6 +69,7 @@ class InternalToken(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal
     via: str
     deadline: float  # seconds since the epoch, real time
+    id: str = ""  # `jti`
 
 
 def sign_internal(
@@ -104,7 +106,29 @@ def verify_internal(
     claims = _verified(token, keys, audience=audience, issuer="router", clock=clock)
     if claims.get("op") != body_hash(body):
         raise Unauthenticated("the token belongs to another operation")
-    return InternalToken(principal=_principal(claims), via=str(claims["via"]), deadline=float(claims["dl"]))
+    return InternalToken(
+        principal=_principal(claims), via=str(claims["via"]), deadline=float(claims["dl"]), id=str(claims["jti"])
+    )
+
+
+class Once:
+    """Remembers internal tokens for as long as they count: one that is sent again is refused (security.md, threat 11)."""
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        """Start with none; `now_s` tells seconds that only grow."""
+        self._now_s = now_s
+        self._seen: set[str] = set()
+        self._seen_before: set[str] = set()
+        self._turned_at = now_s()
+
+    def must_be_new(self, token: InternalToken) -> None:
+        """Raise Unauthenticated for a token that came before."""
+        now = self._now_s()
+        if now - self._turned_at > INTERNAL_TOKEN_LIFE.total_seconds() + 2 * _LEEWAY_S:
+            self._seen, self._seen_before, self._turned_at = set(), self._seen, now
+        if token.id in self._seen or token.id in self._seen_before:
+            raise Unauthenticated("the token was used before")
+        self._seen.add(token.id)
 
 
 def sign_actor(key: SigningKey, principal: Principal, *, body: bytes, expires: datetime, clock: Clock) -> str:

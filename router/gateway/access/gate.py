@@ -20,6 +20,10 @@ class Gate:
         self._costs = CostCheck(settings.cost)
         self._rates = Rates(settings)
 
+    def headers(self, principal: Principal | None) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the headers that tell a caller what is left of their allowances."""
+        return self._rates.headers(principal) if principal is not None else ()
+
     def admit(
         self,
         query: str,

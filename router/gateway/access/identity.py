@@ -25,7 +25,8 @@ from shared.wire.token import keys_of_jwks, verify_access
 
 _RETRY_S = 1.0
 _KEPT_TOKENS = 2048
-_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError)  # signed by identity, and yet not of the agreed shape
+# Signed by identity, and yet not of the agreed shape.
+_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 FetchKeys = Callable[[], Awaitable[bytes]]
 

@@ -9,7 +9,8 @@ _ALLOWED = (
     (b"access-control-allow-headers", b"authorization, content-type, traceparent"),
     (b"access-control-max-age", b"600"),
 )
-_EXPOSED = (b"access-control-expose-headers", b"mewayz-request-id, retry-after")
+_EXPOSED = (b"access-control-expose-headers", b"mewayz-request-id, ratelimit, ratelimit-policy, retry-after")
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _VARY = (b"vary", b"origin")
 
 
@@ -46,10 +47,14 @@ class Origins:
         return origin is None or origin in self._origins or origin.partition(b"://")[2] == headers.get(b"host")
 
     def headers(self, request: Request) -> tuple[tuple[bytes, bytes], ...]:
-        """Return the headers that let the asking page read the answer; never with credentials: tokens are no cookies."""
+        """Return the headers that let the asking page read the answer, and keep it at https.
+
+        Never with credentials: tokens are no cookies.
+        """
+        always = (_HSTS,) if request.is_secure else ()
         origin = request.headers.get(b"origin")
         if origin is None:
-            return ()
+            return always
         if origin not in self._origins:
-            return (_VARY,)
-        return (_VARY, (b"access-control-allow-origin", origin), _EXPOSED)
+            return (*always, _VARY)
+        return (*always, _VARY, (b"access-control-allow-origin", origin), _EXPOSED)

@@ -56,7 +56,7 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
 class Request:
     """One HTTP request. The body is read when it is asked for, within bounds of size and time."""
 
-    __slots__ = ("_receive", "headers", "method", "path", "peer", "principal", "query")
+    __slots__ = ("_receive", "headers", "is_secure", "method", "path", "peer", "principal", "query")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         """Read what `scope` says; of a header sent twice the last one counts."""
@@ -65,6 +65,7 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.is_secure: bool = scope.get("scheme") == "https"
         self.principal: Principal | None = None  # once it is known who asks
         self._receive = receive
 

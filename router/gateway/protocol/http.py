@@ -106,13 +106,20 @@ def answer_type(accept: bytes) -> bytes:
     return best
 
 
-def answer(body: bytes, *, media: bytes, request_id: bytes, status: int = 200) -> Response:
+def answer(
+    body: bytes,
+    *,
+    media: bytes,
+    request_id: bytes,
+    status: int = 200,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> Response:
     """Return the response that carries a GraphQL answer."""
     return Response(
         status=status,
         content_type=media + b"; charset=utf-8",
         body=body,
-        headers=((b"mewayz-request-id", request_id),),
+        headers=((b"mewayz-request-id", request_id), *headers),
     )
 
 

@@ -20,10 +20,10 @@ from tests.router.gateway.world import World, world
 
 pytestmark = pytest.mark.anyio
 ROUTER = (
-    "import sys, msgspec; from shared.wire.bootstrap import RouterBootstrap; from router.gateway.app import serve; "
+    "import sys, msgspec; from shared.wire.bootstrap import RouterBootstrap; from router.gateway.serving import serve; "
 )
 ROUTER += "serve(msgspec.json.decode(sys.stdin.buffer.read(), type=RouterBootstrap))"
-PLAIN = "import sys; from pathlib import Path; from router.gateway.app import serve_plain; "
+PLAIN = "import sys; from pathlib import Path; from router.gateway.serving import serve_plain; "
 PLAIN += "serve_plain(Path(sys.argv[1]), port=int(sys.argv[2]))"
 
 
@@ -34,15 +34,16 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _router(made: World, port: int) -> AsyncIterator[Process]:
-    """Run a router process on `port`, in the place of the world's own gateway; wait until it is ready."""
+async def _router(made: World, port: int, *, waits: bool = True) -> AsyncIterator[Process]:
+    """Run a router process on `port`, in the place of the world's own gateway; wait until it is ready, unless told not to."""
     bootstrap = msgspec.json.encode(msgspec.structs.replace(made.bootstrap(), port=port))
     async with await anyio.open_process([sys.executable, "-c", ROUTER], cwd=Path.cwd()) as process:
         assert process.stdin
         await process.stdin.send(bootstrap)
         await process.stdin.aclose()
         made.url = f"http://127.0.0.1:{port}"
-        await _answering(made, "/health/ready")
+        if waits:
+            await _answering(made, "/health/ready")
         yield process
         if process.returncode is None:
             process.kill()

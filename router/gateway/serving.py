@@ -1,0 +1,87 @@
+"""A router worker: the application behind a port, until it is told to end."""
+
+import gc
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+import anyio
+import structlog
+import uvicorn
+
+from router.gateway.app import Gateway, make_app, make_plain_app
+from router.gateway.served import ServedGraph
+from router.gateway.settings import Settings
+from shared.wire.bootstrap import RouterBootstrap
+from shared.wire.log import configure_log
+
+# TLS 1.2 with forward secrecy, and 1.3, which has its own list; Python refuses what is older.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+Certificate = tuple[str, str | None]
+
+log = structlog.get_logger()
+
+
+def serve(bootstrap: RouterBootstrap) -> None:
+    """Run a router worker until SIGTERM or SIGINT, and let requests in flight finish; SIGHUP reloads the supergraph.
+
+    Raises OSError where the port is taken, and what `make_app` raises.
+    """
+    configure_log(bootstrap.log_level)
+    tls = (bootstrap.certificate, bootstrap.certificate_key) if bootstrap.certificate else None
+    _run(make_app(bootstrap), bootstrap.host, bootstrap.port, tls)
+
+
+def serve_plain(
+    supergraph: Path, *, host: str = "127.0.0.1", port: int, data: Path | None = None, log_level: str = "info"
+) -> None:
+    """Run a plain router until SIGTERM or SIGINT; what it read is kept in `data` for the next start.
+
+    Raises OSError where the port is taken, InvalidSupergraph.
+    """
+    configure_log(log_level)
+    _run(make_plain_app(supergraph, data=data), host, port)
+
+
+def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> None:
+    gc.freeze()  # the supergraph stays: the collector need not walk it again and again
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="wsproto",
+        ws_max_size=256 * 1024,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=65,  # longer than the proxies in front keep theirs, so that none finds a closed one
+        timeout_graceful_shutdown=int(Settings().drain_s),
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+        ssl_ciphers=_CIPHERS,
+    )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048) as listener:
+        anyio.run(_serve, app, uvicorn.Server(config), listener, tls, backend_options={"use_uvloop": True})
+
+
+async def _serve(app: Gateway, server: uvicorn.Server, listener: socket.socket, tls: Certificate | None) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_reload_on_hangup, app.served, server.config, tls)
+        await server.serve(sockets=[listener])
+        group.cancel_scope.cancel()
+
+
+async def _reload_on_hangup(served: ServedGraph, config: uvicorn.Config, tls: Certificate | None) -> None:
+    with anyio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            await served.reload()
+            if tls is not None and config.ssl is not None:
+                try:
+                    config.ssl.load_cert_chain(*tls)  # for connections from now on: a renewed certificate
+                except (OSError, ssl.SSLError) as error:
+                    log.error("certificate_refused", path=tls[0], error=repr(error))
