@@ -137,8 +137,8 @@ class _Exchange:
             name = f"[{host}]" if ":" in host else host
             headers = {"Host": name if port == default else f"{name}:{port}", "Connection": "close", **self.headers}
             connection.request(self.method, target, self.body, headers)
-            answer = connection.getresponse()
-            content = answer.read(_SIZE + 1)
+            with connection.getresponse() as answer:
+                content = answer.read(_SIZE + 1)
         finally:
             connection.close()
         if len(content) > _SIZE:
