@@ -1,9 +1,14 @@
-"""A plan told to people: as text, JSON and Mermaid; and what part of an answer each module's absence costs."""
+"""A plan told to people, as text, JSON and Mermaid: with what it costs each module, and what its absence would cost.
 
-from collections.abc import Iterator
+The cost is the number of objects that a module is asked for, a list taken as LIST_ITEMS.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from router.planning.plan import Fetch, FieldShape, QueryPlan, Shape, Steps
+
+LIST_ITEMS = 10
 
 
 def explain_text(plan: QueryPlan) -> str:
@@ -19,6 +24,8 @@ def explain_text(plan: QueryPlan) -> str:
     for one in plan.deferrals:
         waits = ", ".join(f"#{number}" for number in sorted(one.fetches - plan.first))
         lines.append(f"deferred{f' {one.label!r}' if one.label is not None else ''}: comes after {waits}")
+    for module, count in costs(plan).items():
+        lines.append(f"cost of {module}: about {count} object{'' if count == 1 else 's'}")
     for module, paths in losses(plan).items():
         lines.append(f"without {module}: {', '.join(paths)} would be null")
     return "\n".join(lines) + "\n"
@@ -26,6 +33,7 @@ def explain_text(plan: QueryPlan) -> str:
 
 def explain_json(plan: QueryPlan) -> dict[str, Any]:
     """Return a plan as JSON values, for `extensions.plan`."""
+    estimated = estimates(plan)
     return {
         "fetches": [
             {
@@ -36,23 +44,68 @@ def explain_json(plan: QueryPlan) -> dict[str, Any]:
                 "at": _where(one),
                 "selection": one.selection,
                 "variables": list(one.variables),
+                "contexts": [context.name for context in one.contexts],
+                "cost": estimated.get(one.id, 0),
             }
             for one in plan.fetches
         ],
         "levels": plan.levels,
         "optimal": plan.is_optimal,
         "deferred": [{"label": one.label, "fetches": sorted(one.fetches - plan.first)} for one in plan.deferrals],
+        "cost": costs(plan),
         "lostWithout": losses(plan),
     }
 
 
 def explain_mermaid(plan: QueryPlan) -> str:
-    """Print a plan as a Mermaid flow chart."""
+    """Print a plan as a Mermaid flow chart; a dashed line leads to what is lost without a module."""
     lines = ["flowchart TD"]
+    estimated = estimates(plan)
     for fetch in plan.fetches:
-        lines.append(f'  f{fetch.id}["{fetch.subgraph}<br/>{_where(fetch) or fetch.operation}"]')
+        what = f"{_where(fetch) or fetch.operation}<br/>~{estimated.get(fetch.id, 0)} objects"
+        lines.append(f'  f{fetch.id}["{fetch.subgraph}<br/>{what}"]')
         lines += [f"  f{number} --> f{fetch.id}" for number in fetch.needs]
+    for number, (module, paths) in enumerate(losses(plan).items()):
+        lines.append(f'  l{number}(["without {module}:<br/>{"<br/>".join(paths)}"])')
+        lines += [f"  f{fetch.id} -.-> l{number}" for fetch in plan.fetches if fetch.subgraph == module]
     return "\n".join(lines) + "\n"
+
+
+def costs(plan: QueryPlan) -> dict[str, int]:
+    """Return, by module, how many objects it is asked for."""
+    estimated = estimates(plan)
+    found: dict[str, int] = {}
+    for fetch in plan.fetches:
+        found[fetch.subgraph] = found.get(fetch.subgraph, 0) + estimated.get(fetch.id, 0)
+    return found
+
+
+def estimates(plan: QueryPlan) -> dict[int, int]:
+    """Return, by the id of a fetch, how many objects it asks for; of several types at one place the dearest counts."""
+    slots = {fetch.slot: fetch.id for fetch in plan.fetches if fetch.slot is not None}
+    roots = {key: fetch.id for fetch in plan.fetches if not fetch.steps for key in fetch.names}
+    return _estimated(plan.shape, slots, roots, None, 1)
+
+
+def _estimated(
+    shape: Shape, slots: Mapping[str, int], roots: Mapping[str, int], here: int | None, times: int
+) -> dict[int, int]:
+    """Return the estimates for `times` objects of a place that the fetch `here` brought; None is the root."""
+    found: dict[int, int] = {}
+    for fields in shape.by_type.values():
+        mine: dict[int, int] = dict.fromkeys(
+            (slots[one.steps[0]] for one in fields if one.steps and one.steps[0] in slots), times
+        )
+        for one in fields:
+            first = one.steps[0] if one.steps else ""
+            fetch = slots.get(first, roots.get(first) if here is None else here)
+            if one.child is not None and fetch is not None:
+                count = times * LIST_ITEMS ** one.type.count("[")
+                mine[fetch] = mine.get(fetch, 0) + count
+                for number, more in _estimated(one.child, slots, {}, fetch, count).items():
+                    mine[number] = mine.get(number, 0) + more
+        found = {number: max(found.get(number, 0), mine.get(number, 0)) for number in {**found, **mine}}
+    return found
 
 
 def losses(plan: QueryPlan) -> dict[str, list[str]]:

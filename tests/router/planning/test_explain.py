@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.planning.explain import explain_json, explain_mermaid, explain_text, losses
+from router.planning.explain import costs, explain_json, explain_mermaid, explain_text, losses
 from router.planning.plan import QueryPlan
 from tests.router.planning.test_features import shop
 
@@ -16,6 +16,8 @@ def test_text_names_fetches_levels_and_what_is_lost() -> None:
         "2 fetches in 2 levels\n"
         "  1. #0 products: {products{title _k2: sku{_k0: code _k1: lot}}}\n"
         "  2. #1 stock for each products[] after #0: {...on Product{stock{count}}}\n"
+        "cost of products: about 10 objects\n"
+        "cost of stock: about 20 objects\n"
         "without products: data would be null\n"
         "without stock: products.stock would be null\n"
     )
@@ -37,6 +39,8 @@ def test_mermaid_draws_the_dependencies() -> None:
 
     assert text.startswith("flowchart TD\n")
     assert "f0 --> f1" in text
+    assert 'l1(["without reviews:<br/>me"])' in text
+    assert "f1 -.-> l1" in text
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,18 @@ def test_mermaid_draws_the_dependencies() -> None:
 )
 def test_what_is_lost_goes_up_to_where_null_may_be(query: str, lost: dict[str, list[str]]) -> None:
     assert losses(plan(query)) == lost
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{ me { name } }", {"users": 1}),
+        ("{ me { name reviews { text } } }", {"users": 1, "reviews": 11}),
+        ("{ users { name reviews { text } } }", {"users": 10, "reviews": 110}),
+        ("{ a: me { name } b: me { name } __typename }", {"users": 2}),
+    ],
+)
+def test_the_cost_is_the_objects_a_module_is_asked_for(query: str, cost: dict[str, int]) -> None:
+    told = plan(query)
+
+    assert costs(told) == explain_json(told)["cost"] == cost
