@@ -52,14 +52,17 @@ class Fork:
     def __init__(self, pid: int, report: int | None = None, end: "_End | None" = None) -> None:
         """Follow process `pid`; `report` is the reading end of its pipe. An earlier supervisor's has neither."""
         self.pid = pid
-        self._pidfd = os.pidfd_open(pid)
+        self._pidfd: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # it has ended already, a moment after it was seen or forked
+            self._pidfd = os.pidfd_open(pid)
         self._report = report
         self._end = end
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; to one that has ended, nothing."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
+        if self._pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     async def ended(self) -> str:
         """Wait for its end and return in words why it ended."""

@@ -171,7 +171,7 @@ class Supervisor:
 
     async def _start_postgres(self) -> None:
         started = time.monotonic()
-        is_new = await self._postgres.start()
+        is_new = await (self._restart("PostgreSQL", self._postgres) if self._is_successor else self._postgres.start())
         if is_new:
             self._records.forget_all()
         tell(Step("postgres", time.monotonic() - started, "new" if is_new else ""))
@@ -180,7 +180,7 @@ class Supervisor:
         started = time.monotonic()
         known = [record.description for slug in self._modules if (record := self._records.fitting(slug))]
         await self._nats.allow(gateway_user(), *(module_user(one.slug, one.publishes) for one in known))
-        if await self._nats.start():
+        if await (self._restart("NATS", self._nats) if self._is_successor else self._nats.start()):
             self._records.forget_all()
         tell(Step("nats", time.monotonic() - started, self._nats.url))
 
@@ -219,24 +219,26 @@ class Supervisor:
         tell(Ready(self._settings.address, time.monotonic() - started, logins))
 
     async def _keep(self, name: str, server: Postgres | Nats | ExternalPostgres | ExternalNats) -> None:
-        """Start a server again whenever it dies, or can't be started; tell of each once."""
+        """Start a server again whenever it dies."""
         while True:
             await server.ended()
-            told = ""
-            while True:
-                try:
-                    await server.start()
-                except (ServerFailed, OSError) as failure:  # a disk that is full: it is tried until there is room
-                    reason = failure.message if isinstance(failure, ServerFailed) else str(failure)
-                    if reason != told:
-                        told = reason
-                        tell(Trouble(f"{name} does not start again: {reason}", f"why: {self._folders.log}"))
-                    await anyio.sleep(1)
-                else:
-                    break
+            await self._restart(name, server)
             if server is self._nats:
                 self._auditing.nats_started()
             tell(Trouble(f"{name} had died and runs again.", f"why: {self._folders.log}"))
+
+    async def _restart(self, name: str, server: Postgres | Nats | ExternalPostgres | ExternalNats) -> bool:
+        """Start a server of a platform that runs, until it does; tell of each reason once. Return whether it is new."""
+        told = ""
+        while True:
+            try:
+                return await server.start()
+            except (ServerFailed, OSError) as failure:  # killed once more, or its disk is full
+                reason = failure.message if isinstance(failure, ServerFailed) else str(failure)
+                if reason != told:
+                    told = reason
+                    tell(Trouble(f"{name} does not start again: {reason}", f"why: {self._folders.log}"))
+                await anyio.sleep(1)
 
     async def _reap(self) -> None:
         with anyio.open_signal_receiver(signal.SIGCHLD) as signals:

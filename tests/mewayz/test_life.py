@@ -1,6 +1,7 @@
 """A module's process is watched (mewayz/runtime/life.py): signs of life, and memory."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,16 @@ async def test_a_process_that_never_comes_up_is_killed_with_the_reason(tmp_path:
 
         fork.close()
     assert reason == "it gave no sign of life for 1 s"
+
+
+@pytest.mark.anyio
+async def test_a_process_that_ends_before_it_is_followed_has_ended(tmp_path: Path) -> None:
+    """bench chaos, seed 2: a module died while a new supervisor took it over, and took the supervisor with it"""
+    process = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220
+    process.wait()
+    fork = Fork(process.pid)
+
+    fork.send(signal.SIGTERM)
+
+    assert await fork.ended() == "ended"
+    fork.close()

@@ -151,6 +151,27 @@ def test_a_killed_supervisor_is_started_again_and_takes_over_what_runs(platform:
     platform.run("start", "beta")
 
 
+def test_a_supervisors_successor_goes_on_when_the_database_dies_at_its_start(
+    tmp_path: Path, folder_of_modules: Path
+) -> None:
+    """bench chaos, seed 2: PostgreSQL was killed while a new supervisor started it, and the whole platform gave up"""
+    with Platform(tmp_path, "--modules", "beta", modules_from=[folder_of_modules]) as running:
+        pids = {running.status()["postgres"]["pid"]}
+        _supervisor(running).kill()
+        os.kill(max(pids), signal.SIGKILL)
+
+        while len(pids) < 3:  # the two that come next die before they are ready
+            lines = _lines(tmp_path / "postgres" / "postmaster.pid")
+            if lines and (pid := int(lines[0])) not in pids and _is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+                pids.add(pid)
+            time.sleep(0.001)
+
+        running.wait_for("step=ready", timeout_s=40)
+        assert running.status()["postgres"]["pid"] not in pids
+        _wait_until(lambda: running.module("beta")["state"] == "ready", timeout_s=20)
+
+
 def test_an_adopted_module_that_dies_is_started_again(platform: Platform) -> None:
     before = platform.module("alpha")["pid"]
 
@@ -221,6 +242,17 @@ def _wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
     while not condition():
         assert time.monotonic() < give_up, "waited in vain"
         time.sleep(0.05)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and not _is_gone(psutil.Process(pid))
 
 
 def _connects(path: Path) -> bool:
