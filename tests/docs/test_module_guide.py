@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subgraphs.__path__.remove(str(made))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)  # it composes all modules, and runs the whole conformance suite
 async def test_the_guide_leads_to_a_module_that_hears_and_conforms(folder: Path, start_module: Starter) -> None:
     for kind, block in _BLOCKS:
         if kind in ("python", "po"):

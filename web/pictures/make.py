@@ -90,7 +90,7 @@ def _photograph_graphiql(data: Path, port: int) -> None:
     logins = {(tenant, role): (email, password) for email, password, tenant, role in (one.split("\t") for one in lines)}
     with browser(width=1440, height=860) as page:
         sign_in(page, f"http://localhost:{port}", *logins["lumen", "Owner"])
-        ask(page, "\n".join(line.strip() for line in QUERY.splitlines()))  # the editor indents what is typed
+        ask(page, QUERY)
         result(page, "ACME")
         open_panel(page, "Plan of the last operation")
         plan(page)
