@@ -58,7 +58,7 @@ class Relay:
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
                 continue
-            if not sent:
+            if sent < MAX_BATCH:  # that was all, but for what has woken it since
                 await self._forget(lease)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_S):
