@@ -1,6 +1,7 @@
 """The world of `bench events`: servers, two modules' databases and users, and what runs in the modules' processes."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -108,20 +109,27 @@ class World:
 
 def writers(access: ModuleAccess, results: Any, total: Any, done: Any, seconds: float, per_s: float | None) -> None:
     """Run CRM for some seconds: commands at a pace, or as many as their effects can follow; tell when each began."""
-    configure_log("error")
+    _begin(access)
     results.put(uvloop.run(_write(access, total, done, seconds, per_s)))
 
 
 def effects(access: ModuleAccess, results: Any, total: Any, done: Any) -> None:
     """Run Projects' consumer until every command has had its effect; tell when each was committed."""
-    configure_log("error")
+    _begin(access)
     results.put(uvloop.run(_apply(access, total, done)))
 
 
 def backlog(access: ModuleAccess, results: Any, waiting: int, handler: str) -> None:
     """Run Projects' consumer until what waits is applied; tell how long it took from its first effect."""
-    configure_log("error")
+    _begin(access)
     results.put(uvloop.run(_drain(access, waiting, handler)))
+
+
+def _begin(access: ModuleAccess) -> None:
+    """Begin as a module's process does: what is loaded by then is frozen, as the zygote freezes it (mewayz/runtime/zygote.py)."""
+    configure_log("error")
+    load(access.slug)
+    gc.freeze()
 
 
 async def _write(access: ModuleAccess, total: Any, done: Any, seconds: float, per_s: float | None) -> dict[str, Any]:

@@ -60,5 +60,5 @@ def clock_from(setting: str | None, *, test_data: bool) -> Clock:
 def new_id(at: datetime) -> UUID:
     """Return a UUIDv7 (RFC 9562, 5.7) for the instant `at`: 48 bits of milliseconds, the rest random."""
     milliseconds = int(at.timestamp() * 1000) & (1 << 48) - 1
-    bits = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return UUID(int=bits)
+    drawn = secrets.randbits(74)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | drawn >> 62 << 64 | 0b10 << 62 | drawn & (1 << 62) - 1)
