@@ -105,6 +105,28 @@ async def test_poison_parks_its_aggregate_and_no_other(crm: RunningModule) -> No
     assert "ValidationError" in copy.headers["Mewayz-Reason"]
 
 
+async def test_events_beside_a_poisoned_one_are_applied_once_each(crm: RunningModule) -> None:
+    """events.md, B4 and B5: what was tried together and failed is undone, and each goes on by itself"""
+    ada, customer = await a_customer(crm)
+    assert ada.tenant
+    invoices = [fresh() for _ in range(12)]
+
+    for number, invoice in enumerate(invoices):
+        if number == 5:
+            await crm.publish(ada.tenant, "invoice.overdue", "Invoice", invoice, 1, {"invoiceId": "abc"})
+        else:
+            await overdue(crm, ada, customer, invoice, 1)
+
+    async def all_settled() -> bool:
+        found = [await position(crm, ada, invoice) for invoice in invoices]
+        return all(found) and bool((found[5] or {}).get("parked"))
+
+    await until(all_settled)
+    assert ada.tenant
+    rows = await crm.rows(ada.tenant, "select invoice_id from overdue_invoice")
+    assert sorted(row["invoice_id"] for row in rows) == sorted(set(invoices) - {invoices[5]})
+
+
 async def test_a_higher_payload_version_is_parked_not_guessed(crm: RunningModule) -> None:
     ada, customer = await a_customer(crm)
     invoice = fresh()
