@@ -157,6 +157,7 @@ def test_rights_taken_back_while_a_command_waits_are_not_used(harbour: F0) -> No
     with away(harbour):
         answer = as_user(harbour, sales, command, input={"name": name, "currency": "HKD"})
         harbour.do("revokeRole", "tenantMembership { id }", userId=user, roleId=role)
+    harbour.world.forget_tokens()
     queued = answer["data"]["registerCustomer"]["receipt"]
 
     try:
@@ -167,6 +168,7 @@ def test_rights_taken_back_while_a_command_waits_are_not_used(harbour: F0) -> No
         assert harbour.rows("crm", "select 1 from customer where name = $1", name) == []
     finally:
         harbour.do("grantRole", "tenantMembership { id }", userId=user, roleId=role)
+        harbour.world.forget_tokens()
 
 
 def as_user(story: F0, email: str, query: str, **variables: Any) -> dict[str, Any]:

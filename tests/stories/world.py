@@ -35,6 +35,10 @@ class World:
             self._tokens[tenant, user] = time.monotonic(), token
         return token
 
+    def forget_tokens(self) -> None:
+        """Take new tokens from now on: those of a person whose rights were taken back no longer count."""
+        self._tokens.clear()
+
     def ask(self, tenant: str, query: str, **variables: Any) -> dict[str, Any]:
         """Send an operation as the tenant's owner; return the whole answer."""
         return self.platform.graphql(query, variables, token=self.token(tenant))
