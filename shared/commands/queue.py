@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.clock import Clock
-from shared.wire.jetstream import COMMANDS, Continuity, Message, PublishFailed, publish, pulling, stop_if_cancelled
+from shared.wire.jetstream import COMMANDS, Message, PublishFailed, publish, pull
 from shared.wire.receipt import (
     Permit,
     PermitWanted,
@@ -25,8 +25,6 @@ from shared.wire.receipt import (
 
 log = structlog.get_logger()
 _LANES = 8
-_BATCH = 64
-_FETCH_S = 5.0
 _PERMIT_S = 5.0
 _FAILURES = 5
 _FIRST_PAUSE_S = 0.1
@@ -64,7 +62,7 @@ class CommandQueue:
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
                 tasks.create_task(self._work(lane))
-            self._pulling = tasks.create_task(self._pull())
+            self._pulling = tasks.create_task(pull(self._client, COMMANDS, self._module, self._take))
 
     async def drain(self) -> None:
         """Take nothing more, and wait until what was taken is executed. `run` goes on until it is cancelled."""
@@ -72,22 +70,9 @@ class CommandQueue:
             self._pulling.cancel()
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
-    async def _pull(self) -> None:
-        async with pulling(self._client, COMMANDS, self._module, "commands") as subscription:
-            continuity = Continuity(self._client)
-            while True:
-                stop_if_cancelled()
-                messages: list[Msg] = []
-                try:
-                    messages = await subscription.fetch(_BATCH, timeout=_FETCH_S)
-                except (NatsError, TimeoutError) as error:
-                    if not isinstance(error, TimeoutError):
-                        log.warning("commands_unread", module=self._module, error=str(error) or type(error).__name__)
-                        await asyncio.sleep(0.5)
-                continuity.check()
-                for message in messages:
-                    tenant = message.subject.split(".")[2]
-                    self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)
+    async def _take(self, message: Msg) -> None:
+        tenant = message.subject.split(".")[2]
+        self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)
 
     async def _work(self, lane: asyncio.Queue[Msg]) -> None:
         while True:

@@ -1,6 +1,7 @@
 """The module's own list of tenants, fed by identity's events (contracts.md, "Databases")."""
 
 import asyncio
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -8,15 +9,12 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 
 from shared.events.lease import Lease
 from shared.wire.envelope import Envelope
-from shared.wire.jetstream import TENANTS, Continuity, pulling, stop_if_cancelled
+from shared.wire.jetstream import TENANTS, pull, waiting
 
 log = structlog.get_logger()
-_FETCH_S = 5.0
-_QUIET_S = 0.2
 _decode = msgspec.json.Decoder(Envelope).decode
 
 _CREATED = """
@@ -47,26 +45,19 @@ class TenantFeed:
         self.caught_up = asyncio.Event()
 
     async def run(self, lease: Lease) -> None:
-        """Feed until cancelled; `caught_up` is set once all tenants known today have been read. Raises StreamLost."""
-        async with pulling(self._client, TENANTS, lease.consumer, "tenants") as subscription:
-            continuity = Continuity(self._client)
-            while True:
-                stop_if_cancelled()
-                try:
-                    messages = await subscription.fetch(64, timeout=_FETCH_S if self.caught_up.is_set() else _QUIET_S)
-                except (NatsError, TimeoutError) as error:
-                    if isinstance(error, TimeoutError):
-                        self.caught_up.set()  # nothing is waiting
-                    else:
-                        log.warning("tenants_unread", module=lease.consumer, error=str(error) or type(error).__name__)
-                        await asyncio.sleep(0.5)
-                    continue
-                continuity.check()
-                for message in messages:
-                    await _store(lease, message)
-                    await message.ack()
-                if not messages or messages[-1].metadata.num_pending == 0:  # a fetch may come back empty
-                    self.caught_up.set()
+        """Feed until cancelled; `caught_up` is set once all tenants known today have been read.
+
+        Raises StreamLost, or PublishFailed where NATS doesn't answer.
+        """
+        if not await waiting(self._client, TENANTS, lease.consumer):
+            self.caught_up.set()
+        await pull(self._client, TENANTS, lease.consumer, partial(self._take, lease))
+
+    async def _take(self, lease: Lease, message: Msg) -> None:
+        await _store(lease, message)
+        await message.ack()
+        if message.metadata.num_pending == 0:
+            self.caught_up.set()
 
 
 async def _store(lease: Lease, message: Msg) -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,17 +37,6 @@ class SubjectTaken(Exception):
 
 class StreamLost(ConnectionError):
     """The connection to NATS broke, and was made anew."""
-
-
-def stop_if_cancelled() -> None:
-    """Raise CancelledError in a task that was told to end.
-
-    nats-py's `fetch` waits with `asyncio.wait_for`, which up to Python 3.11 loses a cancellation that comes together with
-    a message (python/cpython#86296): a loop around it would go on for ever, and whoever ends it would wait for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 class Continuity:
@@ -170,8 +158,9 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
 async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg], Awaitable[None]]) -> None:
     """Let `take` have a durable consumer's messages as they come, one after the other, until cancelled. Raises StreamLost.
 
-    One request for many messages is open at a time; the next is sent when it is filled or over. It ends with its
-    subscription, before the consumer is reset: see `pulling`.
+    One request for many messages is open at a time; the next is sent when it is filled or over. The subscription ends
+    with it, before the consumer is reset: the server would hand messages to a request that is still open, and whose asker
+    is gone, and they would come again only after `ack_wait`, behind newer ones.
     """
     arrived: list[Msg] = []
     something = asyncio.Event()
@@ -210,21 +199,12 @@ async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg],
             await subscription.unsubscribe()
 
 
-@asynccontextmanager
-async def pulling(client: Client, stream: str, consumer: str, purpose: str) -> AsyncGenerator[Any]:
-    """Give a pull subscription of a durable consumer, and take it back at the end.
-
-    The server would hand messages to a request that is still open, and whose asker is gone: they would come again only
-    after `ack_wait`, behind newer ones. So the subscription ends before the consumer is reset.
-    """
-    context = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
-    inbox = f"_INBOX.{consumer}.{purpose}.".encode()
-    subscription = await context.pull_subscribe_bind(consumer, stream, inbox_prefix=inbox)
-    try:
-        yield subscription
-    finally:
-        with contextlib.suppress(NatsError):  # the connection is closed: so is the subscription
-            await subscription.unsubscribe()
+async def waiting(client: Client, stream: str, consumer: str) -> int:
+    """Return how many messages a durable consumer has not delivered yet, or not for good. Raises PublishFailed."""
+    answer = await _request(client, Message(f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", "", b""), {})
+    if "error" in answer:
+        raise PublishFailed(answer["error"].get("description"))
+    return answer["num_pending"] + answer["num_ack_pending"]
 
 
 async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
