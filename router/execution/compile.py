@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompiledFetch:
-    """A fetch and its generated code. `dependents` are the ids of fetches that may become ready after it.
-
-    `partners` are those that ask the same subgraph at the same level: ready together, they share a request.
-    """
+    """A fetch and its generated code. `dependents` are the ids of fetches that may become ready after it."""
 
     fetch: Fetch
     gather: Gather
     dependents: tuple[int, ...]
-    partners: tuple[int, ...]
 
 
 class CompiledPlan:
@@ -41,13 +37,10 @@ class CompiledPlan:
         self.project = compile_projection(plan.shape)
         self.fetches = [
             CompiledFetch(
-                one,
-                compile_gather(one),
-                tuple(other.id for other in plan.fetches if one.id in other.needs),
-                tuple(other.id for other in plan.fetches if one.is_entity and _is_partner(one, other)),
+                one, compile_gather(one), tuple(other.id for other in plan.fetches if one.id in other.needs)
             )
             for one in plan.fetches
-        ]
+        ]  # fmt: skip
         self._representations = "_r"
         while any(name.startswith(self._representations) for name in plan.variables):
             self._representations = f"_{self._representations}"
@@ -91,11 +84,6 @@ class CompiledPlan:
         given = f"({','.join(definitions)})" if definitions else ""
         document = f"{fetches[0].operation}{given}{{{body}}}"
         return b'{"query":' + orjson.dumps(document) + b',"variables":'
-
-
-def _is_partner(one: Fetch, other: Fetch) -> bool:
-    same = (one.subgraph, one.level) == (other.subgraph, other.level)
-    return same and one is not other and other.is_entity and other.needs != one.needs
 
 
 def _sent(fetches: Iterable[Fetch], variables: Mapping[str, Any]) -> dict[str, Any]:

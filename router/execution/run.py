@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, TypeAlias, cast
 
 import orjson
@@ -13,7 +12,6 @@ from router.execution.asked import Asked, in_requests
 from router.execution.compile import CompiledFetch, CompiledPlan
 from router.execution.entities import Json, Tainted, copied, merge
 from router.execution.errors import Error, failure, subgraph_errors, taint
-from router.execution.patience import Patience
 from router.execution.prepared import Prepared
 from router.execution.project import Projection
 from router.execution.project_quick import SURPRISES
@@ -113,7 +111,6 @@ class Run:
         self._arrived: list[tuple[list[Asked], bytes | RouterError]] = []
         self._news = asyncio.Event()
         self._waiting = 0  # requests that run as tasks of their own
-        self._patience = Patience(plan.fetches, self._loop.time)
 
     async def fetch(self, event: bytes | None = None) -> None:
         """Run the fetches; those that become ready together share a request if they ask the same subgraph.
@@ -140,25 +137,16 @@ class Run:
     async def _finish(self, requests: list[list[Asked]]) -> None:
         """Send requests, and all that become possible by their answers."""
         async with asyncio.TaskGroup() as tasks:
-            while requests or self._waiting or self._patience.held:
+            while requests or self._waiting:
                 if len(requests) == 1 and not self._waiting:
                     await self._ask(requests[0])
                 else:
                     for batch in requests:
                         tasks.create_task(self._ask(batch))
                     self._waiting += len(requests)
-                    await self._hear()
+                    await self._news.wait()
                 self._news.clear()
-                requests = self._requests(self._patience.released(self._settle(), self.finished))
-
-    async def _hear(self) -> None:
-        """Wait for an answer, or until a fetch has waited long enough for its partners."""
-        if not self._patience.held:
-            await self._news.wait()
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(self._patience.held.values())):
-                await self._news.wait()
+                requests = self._requests(self._settle())
 
     def _requests(self, fetches: list[CompiledFetch]) -> list[list[Asked]]:
         """Write the representations of fetches; those with nothing to ask are done at once, and free others."""
@@ -204,7 +192,6 @@ class Run:
             if left <= 0:
                 raise DeadlineExceeded(subgraph)
             self.sent += 1
-            self._patience.note(fetches)
             async with asyncio.timeout(left):
                 sending = self._send(subgraph, body, left)
                 answer = await (_unstoppable(sending) if fetches[0].operation == "mutation" else sending)
