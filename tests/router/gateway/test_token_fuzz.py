@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,18 @@ from shared.wire.token import (
     verify_internal,
 )
 
-CLOCK = SystemClock()
+
+class StandingClock:
+    """The instant at which the tokens below are made, whenever a test runs."""
+
+    def __init__(self) -> None:
+        self._at = SystemClock().now()
+
+    def now(self) -> datetime:
+        return self._at
+
+
+CLOCK = StandingClock()
 KEY, OTHER = SigningKey.generate(), SigningKey.generate()
 KEYS = {KEY.kid: KEY.public, OTHER.kid: OTHER.public}
 WHO = Principal(tenant=UUID(int=1), user=UUID(int=2), session=UUID(int=3), permissions=("crm.*",))
