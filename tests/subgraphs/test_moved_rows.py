@@ -29,7 +29,7 @@ async def test_projects_keeps_whom_a_merged_customer_stands_for(tmp_path: Path) 
     try:
         urls = await make_database(server.admin_url, "projects", Passwords(folders.secrets))
         await migrate("projects", first, urls.owner_url)
-        admin = await asyncpg.connect(urls.owner_url)
+        admin = await asyncpg.connect(server.admin_url, database="mewayz_projects")
         for tenant in (1, 2):
             await admin.execute(
                 "insert into projects.known_customer (tenant_id, id, customer_id, name, survivor_id, version, created_at, updated_at)"
