@@ -12,6 +12,7 @@ from shared.wire.envelope import event_subject
 from shared.wire.jetstream import MAX_BATCH, Message, PublishFailed, publish_batch
 
 log = structlog.get_logger()
+_DRAIN_S = 2.0
 _POLL_S = 1.0
 _LONGEST_WAIT_S = 5.0
 _FORGET_S = 3600.0
@@ -65,10 +66,20 @@ class Relay:
                         await self._woken.wait()
 
     async def drain(self, lease: Lease) -> None:
-        """Send what is left, once, before the process ends."""
-        with contextlib.suppress(PublishFailed):
-            while await self._pass(lease):
-                pass
+        """Send what is left before the process ends; it is tried again for two seconds.
+
+        The batch that the end of `run` interrupted is still open at the server, which may refuse the next one.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while True:
+                    try:
+                        while await self._pass(lease):
+                            pass
+                        return
+                    except PublishFailed as error:
+                        log.info("relay_stalled", module=lease.consumer, error=str(error))
+                        await asyncio.sleep(0.1)
 
     async def _forget(self, lease: Lease) -> None:
         """Delete copies that the stream doesn't keep either, now and then."""
