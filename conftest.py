@@ -13,7 +13,6 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 # Broke, or broke others', in one full run: take a line away to run its file, until all are mended.
 collect_ignore = [
-    "tests/router/execution/test_fuzz.py",  # ends anyio's runner, and with it every later async test of its worker
     "tests/chaos/test_clock_jumps.py",
     "tests/chaos/test_full_disk.py",
 ]

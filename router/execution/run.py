@@ -222,26 +222,22 @@ class Run:
         return ready
 
     def _take(self, batch: Sequence[Asked], answer: bytes | RouterError) -> None:
-        data: Json = None
+        data: dict[str, Json] = {}
         given: list[Json] = []
         if not isinstance(answer, RouterError):
             try:
-                decoded = orjson.loads(answer)
-                data, given = decoded.get("data"), decoded.get("errors") or []
-            except (ValueError, AttributeError):
-                answer = BadAnswer(batch[0].fetch.subgraph, "what is no GraphQL response")
-        if not isinstance(answer, RouterError) and not isinstance(data, dict) and not given:
-            answer = BadAnswer(batch[0].fetch.subgraph, "neither data nor errors")
+                data, given = _decoded(batch[0].fetch.subgraph, answer)
+            except BadAnswer as error:
+                answer = error
         if isinstance(answer, RouterError):
             for one in batch:
                 self._fail(one, answer)
             return
-        answered = cast("dict[str, Json]", data) if isinstance(data, dict) else {}
         for number, one in enumerate(batch):
             if one.fetch.is_entity:
-                self._place_entities(one, answered, given, f"_e{number}" if len(batch) > 1 else "_entities")
+                self._place_entities(one, data, given, f"_e{number}" if len(batch) > 1 else "_entities")
             else:
-                self._place_root(one, answered, given)
+                self._place_root(one, data, given)
 
     def _place_root(self, one: Asked, data: dict[str, Json], given: list[Json]) -> None:
         for compiled, targets in one.members:
@@ -337,6 +333,21 @@ def _forget(task: asyncio.Future[bytes]) -> None:
 def _path(error: Json) -> list[Any] | None:
     path = cast("dict[str, Any]", error).get("path") if isinstance(error, dict) else None
     return cast("list[Any]", path) if isinstance(path, list) else None
+
+
+def _decoded(subgraph: str, answer: bytes) -> tuple[dict[str, Json], list[Json]]:
+    """Return data and errors of a subgraph's answer. Raises BadAnswer for what is no GraphQL response."""
+    try:
+        decoded: Any = orjson.loads(answer)
+        data: Json = decoded.get("data")
+        given: Json = decoded.get("errors") or []
+    except (ValueError, AttributeError) as error:
+        raise BadAnswer(subgraph, "what is no GraphQL response") from error
+    if not isinstance(given, list):
+        raise BadAnswer(subgraph, "what is no GraphQL response")
+    if not isinstance(data, dict) and not given:
+        raise BadAnswer(subgraph, "neither data nor errors")
+    return cast("dict[str, Json]", data) if isinstance(data, dict) else {}, cast("list[Json]", given)
 
 
 def _is_of(error: Json, alias: str) -> bool:

@@ -119,6 +119,8 @@ async def test_a_null_where_none_may_be_is_one_error_and_goes_up() -> None:
         {"data": {"_entities": "xx"}},
         {"data": []},
         {"errors": "what"},
+        {"errors": True},
+        {"data": {}, "errors": 1},
         {"errors": [1, None, {"message": 3, "path": "x"}, {"path": ["_entities", 99, "a"]}, {"path": [1, 2, 3]}]},
     ],
 )

@@ -74,7 +74,7 @@ def test_an_operation_within_the_limits_passes(query: str) -> None:
 )
 def test_a_bomb_is_refused_within_50_ms_of_cpu(query: str) -> None:
     took: list[float] = []
-    for _ in range(3):  # the collector's own work falls into one of them
+    for _ in range(10):  # the least: what the collector, or a neighbour on the same core, takes is not the check's
         began = time.process_time()
         with suppress(LimitExceeded):
             CHECK.check(query)
