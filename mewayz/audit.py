@@ -7,12 +7,12 @@ import msgspec
 import typer
 
 from mewayz.folders import folders_of
+from mewayz.options import AsJson, Data
 from shared.errors import InvalidInput
 from shared.wire import control
 from shared.wire.occasion import PLATFORM
 
 audit = typer.Typer(help="The audit log: whether its chains hold", no_args_is_help=True)
-_LONG_S = 3600
 
 
 class BrokenChain(InvalidInput):
@@ -29,17 +29,17 @@ def _group() -> None:  # so that `verify` stays a word of the command line
 @audit.command("verify")
 def verify(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant: its slug or id")] = None,
-    data: Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")] = Path("var"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    data: Data = Path("var"),
+    as_json: AsJson = False,
 ) -> None:
     """Check every record and seal of the audit log; exit 1 where one was changed, taken out or put in
 
     The head that is printed is the chain's last hash: kept elsewhere, it tells of a chain that was written anew.
     """
-    from mewayz.runtime.client import command
+    from mewayz.runtime.client import operate
 
     asked = control.Operate("verify_log", "audit_log", {"tenant": tenant} if tenant else {})
-    rows: list[Any] = command(folders_of(data), asked, timeout_s=_LONG_S).result
+    rows: list[Any] = operate(folders_of(data), asked)
     if as_json:
         typer.echo(msgspec.json.encode(rows).decode())
     else:

@@ -12,6 +12,7 @@ from mewayz.events import events
 from mewayz.failures import StartFailure
 from mewayz.folders import folders_of
 from mewayz.look import look
+from mewayz.options import AsJson, Data
 from mewayz.privacy import privacy
 from shared.errors import MewayzError
 from shared.wire import control
@@ -31,10 +32,8 @@ app.add_typer(audit, name="audit")
 app.add_typer(look)
 app.add_typer(privacy, name="privacy")
 
-Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]
 ModulesFrom = Annotated[list[Path] | None, typer.Option(help="A further folder of modules")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 
 
 @app.command()

@@ -9,11 +9,11 @@ import typer
 
 from mewayz.failures import AlreadyRunning
 from mewayz.folders import Folders, folders_of
+from mewayz.options import Data
 from shared.errors import InvalidInput
 
 db = typer.Typer(help="Databases: backup and restore", no_args_is_help=True)
 
-Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 File = Annotated[Path, typer.Argument(help="The backup, one tar file")]
 Tenant = Annotated[str | None, typer.Option(help="Only this tenant: its slug")]
 Url = Annotated[str | None, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="A real PostgreSQL")]

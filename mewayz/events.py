@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from mewayz.folders import folders_of
+from mewayz.options import AsJson, Data
 from shared.errors import InvalidInput
 from shared.wire import control
 
@@ -14,7 +15,6 @@ events = typer.Typer(help="Events: parked ones, their way, the stream's health",
 parked = typer.Typer(help="Events that a handler could not apply, and those behind them", no_args_is_help=True)
 events.add_typer(parked, name="parked")
 
-Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
 Module = Annotated[str, typer.Option(help="The module, such as invoicing")]
 AnyModule = Annotated[str | None, typer.Option(help="Only this module")]
 Tenant = Annotated[str, typer.Option(help="The tenant's slug or id")]
@@ -22,8 +22,6 @@ AnyTenant = Annotated[str | None, typer.Option(help="Only this tenant: its slug 
 Key = Annotated[str, typer.Option(help="The aggregate, as `list` prints it: Deal/<id>")]
 AnyKey = Annotated[str | None, typer.Option(help="Only this aggregate: Deal/<id>")]
 EventId = Annotated[str, typer.Argument(help="The event's id")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
-_LONG_S = 3600
 
 
 class NoSuchEvent(InvalidInput):
@@ -177,14 +175,16 @@ def tail(
 
 
 def _operate(data: Path, task: str, module: str | None, **arguments: str | None) -> Any:
+    from mewayz.runtime.client import operate
+
     given = {name: value for name, value in arguments.items() if value is not None}
-    return _ask(data, control.Operate(task, module, given), timeout_s=_LONG_S).result
+    return operate(folders_of(data), control.Operate(task, module, given))
 
 
-def _ask(data: Path, request: control.Request, *, timeout_s: float = 60) -> control.Answer:
+def _ask(data: Path, request: control.Request) -> control.Answer:
     from mewayz.runtime.client import command
 
-    return command(folders_of(data), request, timeout_s=timeout_s)
+    return command(folders_of(data), request)
 
 
 def _print_audit(found: Any) -> None:

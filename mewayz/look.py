@@ -6,12 +6,10 @@ from typing import Annotated
 import typer
 
 from mewayz.folders import folders_of
+from mewayz.options import AsJson, Data
 from shared.wire import control
 
 look = typer.Typer()
-
-Data = Annotated[Path, typer.Option(help="The data folder", envvar="MEWAYZ_DATA")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 
 
 @look.command()

@@ -56,12 +56,8 @@ class Auditing:
         """Audit once and keep what was found; return whether it could be done."""
         try:
             found = await self._operate(Operate("audit"))
-        except (
-            JobFailed,
-            JobInterrupted,
-            ZygoteGone,
-        ):  # a server is away, or a module is being made: it is tried again
-            return False
+        except (JobFailed, JobInterrupted, ZygoteGone):
+            return False  # a server is away, or a module is being made: it is tried again
         faults: list[str] = found["faults"]
         self.last = AuditStatus(at, sum(module["sent"] for module in found["modules"].values()), faults)
         if faults:

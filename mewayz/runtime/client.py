@@ -1,16 +1,17 @@
 """The supervisor's control socket, the asking side: what `mewayz status`, `stop` and their kind use."""
 
 import socket
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from mewayz.failures import NotRunning
 from mewayz.folders import Folders
 from shared.errors import InvalidInput
-from shared.wire.control import Answer, Request
+from shared.wire.control import Answer, Operate, Request
 
 _TIMEOUT_S = 60
+_LONG_S = 3600  # an operator's task goes through all there is
 _Reply = TypeVar("_Reply")
 
 
@@ -41,3 +42,8 @@ def ask(folders: Folders, request: Request, reply: type[_Reply], *, timeout_s: f
 def command(folders: Folders, request: Request, *, timeout_s: float = _TIMEOUT_S) -> Answer:
     """Send a request whose reply is an Answer. Raises NotRunning, Refused."""
     return ask(folders, request, Answer, timeout_s=timeout_s)
+
+
+def operate(folders: Folders, task: Operate) -> Any:
+    """Have an operator's task done and return its result. Raises NotRunning, Refused."""
+    return command(folders, task, timeout_s=_LONG_S).result

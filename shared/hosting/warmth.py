@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from graphql import parse, validate
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.orm import configure_mappers
 
 from shared.hosting.documents import Documents
 from shared.module import Module
@@ -25,11 +24,10 @@ def warm_libraries() -> None:
 
 
 def warm_module(module: Module) -> None:
-    """Build the module's schema, configure its mappers and compile a statement on each of its entities.
+    """Build the module's schema, with its mappers, and compile a statement on each of its entities.
 
     Raises what the module's code raises.
     """
     validate(Documents(module).schema, parse("{ __typename }"))
-    configure_mappers()
     for model in module.entities:
         select(model).compile(dialect=dialect())

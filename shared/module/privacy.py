@@ -60,7 +60,7 @@ def eraser(module: "Module", also: Handler | None = None) -> Handler:
         event = ErasureRequested.model_validate(dict(envelope.data))
         person = Person(frozenset(event.ids), frozenset(email.lower() for email in event.emails))
         spared: dict[UUID, str] = {}
-        for _, function in _functions(module, ErasesMark):
+        for function, _ in module.marked(ErasesMark):
             spared.update(await function(tx, person))
         changed, kept, reasons, found = 0, len(spared), set(spared.values()), set[UUID]()
         async for row, told in tellings(tx, module.slug, _tellers(module), person, lock=True):
@@ -112,8 +112,4 @@ def exporter(module: "Module") -> Route:
 
 
 def _tellers(module: "Module") -> Sequence[Teller]:
-    return [function for _, function in _functions(module, TellsMark)]
-
-
-def _functions(module: "Module", kind: type[Any]) -> list[tuple[Any, Any]]:
-    return [(mark, function) for function, mark in module.marked(kind)]
+    return [function for function, _ in module.marked(TellsMark)]
