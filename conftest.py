@@ -10,9 +10,3 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
     """Run async tests on asyncio with uvloop, as every process of the platform does."""
     return "asyncio", {"use_uvloop": True}
 
-
-# Broke, or broke others', in one full run: take a line away to run its file, until all are mended.
-collect_ignore = [
-    "tests/chaos/test_clock_jumps.py",
-    "tests/chaos/test_full_disk.py",
-]

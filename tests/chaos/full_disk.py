@@ -31,16 +31,18 @@ def main() -> None:
     assert not compose_modules(check=False, into=folder / "schema", modules_from=[str(MODULES)])
     arguments = ["--modules", "identity,journal,teller", "--supergraph", str(folder / "schema" / "supergraph.graphql")]
     with Platform(data, *arguments, "--demo-scale", "0", modules_from=[MODULES], demo=True) as platform:
-        print(json.dumps(anyio.run(_run, platform, disk)))
+        print(json.dumps(anyio.run(_run, platform, disk, what == "all")))
 
 
-async def _run(platform: Platform, disk: Path) -> dict[str, Any]:
+async def _run(platform: Platform, disk: Path, is_whole: bool) -> dict[str, Any]:
     clients = Clients(platform, Token(platform))
     await clients.open_accounts()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(clients.run)
         await _until(lambda: len(clients.acked) > 50)
         _fill(disk)
+        if is_whole:
+            await _stands_still(clients)
         full_at = len(clients.acked)
         await anyio.sleep(8)  # long enough for everything to be written to, and fail
         states = {one["name"]: one["state"] for one in platform.status()["modules"]}
@@ -61,6 +63,17 @@ def _fill(disk: Path) -> None:
                     ballast.write(b"\0" * size)
             except OSError:
                 continue
+
+
+async def _stands_still(clients: Clients) -> None:
+    """Wait until nothing is acknowledged for two seconds: pages and WAL that PostgreSQL had made before take some more."""
+    end = time.monotonic() + _PATIENCE_S
+    counted, since = len(clients.acked), time.monotonic()
+    while time.monotonic() < since + 2:
+        assert time.monotonic() < end, "a full disk took everything"
+        await anyio.sleep(0.1)
+        if len(clients.acked) > counted:
+            counted, since = len(clients.acked), time.monotonic()
 
 
 async def _until(condition: Any) -> None:
