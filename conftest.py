@@ -9,4 +9,3 @@ pytest_plugins = ["tests.services", "tests.modules"]
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """Run async tests on asyncio with uvloop, as every process of the platform does."""
     return "asyncio", {"use_uvloop": True}
-
