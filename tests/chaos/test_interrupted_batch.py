@@ -1,0 +1,49 @@
+"""A relay that ends in the middle of a batch: what its last pass sends is refused at first, and all is sent all the same."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.events_world import World, known, register, running
+from mewayz.servers.streams import connect as connect_admin
+from shared.clock import SystemClock
+from shared.database.engine import connect_app
+from shared.database.transaction import Database
+from shared.events.audit import audit
+from shared.events.lease import take_lease
+from shared.events.relay import Relay
+from shared.wire.envelope import event_subject
+from shared.wire.jetstream import connect
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120), pytest.mark.xdist_group("outages")]
+
+
+async def test_the_last_pass_sends_all_though_a_batch_was_left_open(tmp_path: Path) -> None:
+    """events.md, C3; ADR-50: the server refuses a batch whose id it has open already, and forgets both"""
+    async with World.started(tmp_path) as world:
+        tenant = world.crm.tenants[0]
+        async with running(world.crm, None) as crm:
+            await known(crm, [tenant])
+        unheard = Database(connect_app(world.crm.app_url, "crm"), "crm", SystemClock(), lambda: None)
+        for _ in range(5):
+            await register(unheard, tenant)
+        await unheard.close()
+        lease = await take_lease(world.crm.relay_url, "crm")
+        rows = await lease.fetch("select event_id, type, envelope::text as envelope from kit.outbox order by id")
+        assert len(rows) >= 5
+        access = world.crm
+        async with await connect(access.nats_url, user=access.user, password=access.password, name="crm") as client:
+            for number, row in enumerate(rows[:3], 1):
+                event = str(row["event_id"])
+                headers = {"Nats-Batch-Id": str(rows[0]["event_id"]), "Nats-Batch-Sequence": str(number)}
+                await client.publish(
+                    event_subject(str(tenant), row["type"]),
+                    row["envelope"].encode(),
+                    headers=headers | {"Nats-Msg-Id": event},
+                )
+            await Relay(client).drain(lease)
+        assert not await lease.fetch("select from kit.outbox")
+        await lease.release()
+        async with await connect_admin(world.nats.admin_url) as admin:
+            sent = await audit({"crm": world.crm.relay_url}, admin)
+        assert (sent.faults, sent.modules["crm"].sent) == ([], len(rows))
