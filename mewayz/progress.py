@@ -6,6 +6,8 @@ from typing import Protocol, TextIO
 
 import msgspec
 
+from shared.wire.control import Login
+
 
 class Step(msgspec.Struct, frozen=True, tag="step"):
     """A part of the start is done; it took `seconds`."""
@@ -32,11 +34,12 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """Everything that can run does. `logins` are lines of demo logins, if any."""
+    """Everything that can run does. `logins` are the demo's, if any; `is_first` when they were made just now."""
 
     address: str
     seconds: float
-    logins: list[str] = []
+    logins: list[Login] = []
+    is_first: bool = False
 
 
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
@@ -90,8 +93,8 @@ class PlainScreen:
             case Failed(code, message, remedy):
                 return f"✘ {message} [{code}]\n  → {remedy}"
             case Ready(address, seconds, logins):
-                lines = [f"step=ready status=ok seconds={seconds:.1f}", f"API {address}/graphql", *logins]
-                return "\n".join(lines)
+                people = (f"{login.email}  {login.tenant}  {login.role}" for login in logins)
+                return "\n".join((f"step=ready status=ok seconds={seconds:.1f}", f"API {address}/graphql", *people))
             case Stopped(seconds):
                 return f"step=stop status=ok seconds={seconds:.1f}"
 
@@ -107,24 +110,32 @@ class Terminal:
 
     def show(self, report: Report) -> None:
         """Print one report."""
+        from rich.markup import escape
+
         match report:
             case Step(name, seconds, note):
-                self._console.print(f"  [green]✔[/] {name:<14} {note:<48} {seconds:5.1f} s")
+                self._console.print(f"  [green]✔[/] {name:<14} {escape(note):<48} {seconds:5.1f} s")
             case Trouble(message, remedy):
-                self._console.print(f"  [yellow]![/] {message}\n    → {remedy}")
+                self._console.print(f"  [yellow]![/] {escape(message)}\n    → {escape(remedy)}")
             case Failed(code, message, remedy):
-                self._console.print(f"[red]✘[/] {message}  [dim]\\[{code}][/]\n  → {remedy}")
-            case Ready(address, seconds, logins):
-                self._console.print(f"\n  [bold]Ready in {seconds:.1f} s[/]\n\n  API        {address}/graphql")
-                self._console.print(f"  GraphiQL   {address}/graphiql")
-                if logins:
-                    self._console.print("\n  Sign in    as one of these; ./justw demo logins  prints their passwords")
-                    for line in logins:
-                        email, tenant, role = line.split("  ")
-                        self._console.print(f"    {email:<31}{tenant:<10}{role}")
-                self._console.print("\n  Try next, in another terminal")
-                for command, what in _NEXT:
-                    self._console.print(f"    {command:<31}{what}")
-                self._console.print("\n  Stop       Ctrl-C; nothing is lost")
+                self._console.print(f"[red]✘[/] {escape(message)}  [dim]\\[{code}][/]\n  → {escape(remedy)}")
+            case Ready():
+                self._ready(report)
             case Stopped(seconds):
                 self._console.print(f"  Stopped in {seconds:.1f} s, nothing lost.")
+
+    def _ready(self, report: Ready) -> None:
+        address = report.address
+        self._console.print(f"\n  [bold]Ready in {report.seconds:.1f} s[/]\n\n  API        {address}/graphql")
+        self._console.print(f"  GraphiQL   {address}/graphiql")
+        if report.logins:
+            shown = "later: ./justw demo logins" if report.is_first else "./justw demo logins  prints their passwords"
+            self._console.print(f"\n  Sign in    as one of these; {shown}")
+            for login in report.logins:
+                password = f"  {login.password}" if report.is_first else ""
+                line = f"    {login.email:<31}{login.tenant:<10}{login.role:<14}{password}"
+                self._console.print(line.rstrip(), markup=False)
+        self._console.print("\n  Try next, in another terminal")
+        for command, what in _NEXT:
+            self._console.print(f"    {command:<31}{what}")
+        self._console.print("\n  Stop       Ctrl-C; nothing is lost")

@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from mewayz.folders import Folders
@@ -171,7 +172,7 @@ def table(load: Load) -> Table:
             *_cells(one.fetches),
             str(one.events_waiting or ""),
             str(one.restarts or ""),
-            one.reason or "",
+            escape(one.reason or ""),
         )
     return shown
 

@@ -15,6 +15,7 @@ from mewayz.servers.external import ExternalNats
 from mewayz.servers.nats import Nats
 
 _LOOK_S = 1.0
+_FULL_BYTES = 1024**2
 _ROOM_BYTES = 8 * 1024**2
 
 
@@ -28,15 +29,19 @@ class DiskWatch:
         self._tell = tell
 
     async def run(self) -> None:
-        """Look once a second until cancelled. Whoever keeps the server starts it again."""
-        is_told = False
+        """Look once a second until cancelled. Whoever keeps the server starts it again.
+
+        What the server logs of a failed write is not enough: its log may lie on the same disk, and be cut off there.
+        """
+        was_full = is_told = False
         while isinstance(self._nats, Nats):
             await anyio.sleep(_LOOK_S)
-            if not self._nats.failed_to_write():
-                is_told = False
-            elif _free_bytes(self._folder) >= _ROOM_BYTES:
+            free = _free_bytes(self._folder)
+            was_full |= free < _FULL_BYTES or self._nats.failed_to_write()
+            if was_full and free >= _ROOM_BYTES:
+                was_full = is_told = False
                 await self._nats.stop()
-            elif not is_told:
+            elif was_full and not is_told:
                 is_told = True
                 self._tell(
                     Trouble("The disk is full: events wait until there is room.", f"make room at {self._folder}")

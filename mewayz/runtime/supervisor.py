@@ -209,14 +209,15 @@ class Supervisor:
             await anyio.sleep(0.05)
         tell(Step("router", time.monotonic() - started, self._settings.address))
         tasks.start_soon(self._forks.keep_loaded, self._asleep)  # so that waking one is quick
-        if demo.is_wanted:
+        is_first = demo.is_wanted
+        if is_first:
             try:
                 await demo.run(tell)
             except* JobFailed as failed:
                 tell(Trouble(f"The demo data is incomplete: {failed.exceptions[0]}", "./justw up  tries again"))
         tasks.start_soon(self._auditing.run)
-        logins = [f"{login.email}  {login.tenant}  {login.role}" for login in demo_logins(self._folders.secrets)]
-        tell(Ready(self._settings.address, time.monotonic() - started, logins))
+        logins = demo_logins(self._folders.secrets)
+        tell(Ready(self._settings.address, time.monotonic() - started, logins, is_first))
 
     async def _keep(self, name: str, server: Postgres | Nats | ExternalPostgres | ExternalNats) -> None:
         """Start a server again whenever it dies."""
