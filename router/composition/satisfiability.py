@@ -153,4 +153,5 @@ class _Walk:
             f'- "{self._supergraph.subgraphs[number].name}": {reason}.' for number, reason in reasons.items()
         )
         message = f"{at} cannot be had in this query:\n{query}\nbecause of\n{told}"
-        self._merging.report.error("SATISFIABILITY_ERROR", message, at=self._merging.places(at))
+        places = dict.fromkeys([*self._merging.places(at), *self._merging.sides(at, reasons)])
+        self._merging.report.error("SATISFIABILITY_ERROR", message, at=places)

@@ -23,6 +23,11 @@ from router.composition.reading import Reader
 from router.composition.report import Location, Report
 
 MAX_TOKENS = 1_000_000  # some 5 MB of SDL; reading takes about 450 bytes of memory a token
+_ROOT_USED = {
+    "query": "ROOT_QUERY_USED",
+    "mutation": "ROOT_MUTATION_USED",
+    "subscription": "ROOT_SUBSCRIPTION_USED",
+}
 _TypeNode: TypeAlias = TypeDefinitionNode | TypeExtensionNode
 
 
@@ -117,7 +122,7 @@ def _root_used(kind: str, default: str, actual: str, name: str, report: Report, 
         f"[{name}] The type {default} is not the {kind} root ({actual} is): the merged root is {default}; "
         f"rename this type or make it the root."
     )
-    report.error(f"ROOT_{kind.upper()}_USED", message, at=[_place(name, node)])
+    report.error(_ROOT_USED[kind], message, at=[_place(name, node)])
 
 
 def _complain(name: str, report: Report, node: SchemaDefinitionNode | SchemaExtensionNode, message: str) -> None:

@@ -66,14 +66,14 @@ def _merge(merging: Merging, sources: Mapping[int, Argument], at: str) -> model.
 
 def _contextual_elsewhere(merging: Merging, sources: Mapping[int, Argument], contextual: list[int], at: str) -> None:
     """An argument that is contextual in one subgraph is in every other contextual too, or optional."""
+    code = "CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS"
     required = [index for index, one in sources.items() if one.is_required]
     if required:
         message = (
             f"{at} is filled from a context in {merging.names(contextual)} but required in {merging.names(required)}: "
             f"give it @fromContext there too, or make it optional."
         )
-        merging.error("CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS", message, sources.values())
+        merging.report.error(code, message, at=merging.sides(at, [*contextual, *required]))
         return
     message = f"{at} is left out: it is filled from a context in {merging.names(contextual)}."
-    code = "CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS"
     merging.hint(code, HintLevel.INFO, message, at, sources.values())

@@ -7,7 +7,7 @@ from router.composition.federation import FEDERATION, KNOWN_SPECS
 from router.composition.links import Link
 from router.composition.merge.directives import merge_applied
 from router.composition.merge.merging import Merging
-from router.composition.report import HintLevel
+from router.composition.report import Hint, HintLevel
 from router.composition.values import print_value
 from router.supergraph import model
 
@@ -20,10 +20,11 @@ class Composed(NamedTuple):
 
 
 class _Wish(NamedTuple):
-    """One subgraph's wish to compose a directive: the specification's link and the definition, both its own."""
+    """One subgraph's wish to compose a directive: the specification's link, its name there, and the definition here."""
 
     number: int
     link: Link
+    element: str
     definition: DirectiveFacts
 
 
@@ -33,7 +34,7 @@ def merge_composed(merging: Merging) -> Composed:
     links: dict[str, Link] = {}
     imports: dict[str, dict[str, None]] = {}
     directives: dict[str, model.Directive] = {}
-    for number, link, definition in newest:
+    for number, link, _, definition in newest:
         directives[definition.name] = _copy(merging, number, definition)
         merging.shown[f"@{definition.name}"] = definition.name
         if definition.is_repeatable:
@@ -56,7 +57,7 @@ def _wishes(merging: Merging) -> list[list[_Wish]]:
             if use.name == "composeDirective" and (found := _compose_argument(merging, subgraph, use)):
                 link, element = found
                 definition = subgraph.directives[(use.text("name") or "@")[1:]]
-                groups.setdefault((link.identity, element), []).append(_Wish(subgraph.index, link, definition))
+                groups.setdefault((link.identity, element), []).append(_Wish(subgraph.index, link, element, definition))
     return list(groups.values())
 
 
@@ -74,7 +75,21 @@ def _agrees(merging: Merging, group: list[_Wish]) -> bool:
         message = f"A composed directive of {identity} is named {told}: use one name everywhere."
         merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[wish.link.location for wish in group])
         return False
+    _hint_on_other_names(merging, group[0])
     return True
+
+
+def _hint_on_other_names(merging: Merging, wish: _Wish) -> None:
+    """DIRECTIVE_COMPOSITION_WARN where a subgraph that composes nothing imports the directive under another name."""
+    name = f"@{wish.definition.name}"
+    for subgraph in merging.subgraphs:
+        link = subgraph.links.of(wish.link.identity)
+        imported = next((one.alias for one in link.imports if one.name == wish.element), name) if link else name
+        if link and imported != name:
+            message = f"[{subgraph.name}] imports the composed directive {name} as {imported}: use one name everywhere."
+            merging.report.hints.append(
+                Hint("DIRECTIVE_COMPOSITION_WARN", HintLevel.WARN, message, name, (link.location,))
+            )
 
 
 def _alias(link: Link) -> str | None:

@@ -17,7 +17,7 @@ def hint_on_object(merging: Merging, name: str, sources: Mapping[int, TypeFacts]
     elif len(entities) < len(sources):
         others = [index for index in sources if index not in entities]
         message = f"{name} is an entity in {merging.names(entities)} but has no @key in {merging.names(others)}."
-        merging.hint("INCONSISTENT_ENTITY", HintLevel.DEBUG, message, name, sources.values())
+        merging.hint("INCONSISTENT_ENTITY", HintLevel.INFO, message, name, sources.values())
 
 
 def hint_on_interface(merging: Merging, name: str, sources: Mapping[int, TypeFacts]) -> None:

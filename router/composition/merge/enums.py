@@ -46,7 +46,7 @@ def _keeps(
         return False
     if not as_input:
         code = "INCONSISTENT_ENUM_VALUE_FOR_OUTPUT_ENUM"
-        merging.hint(code, HintLevel.INFO, f"{told}: it is kept.", f"{name}.{value}", given.values())
+        merging.hint(code, HintLevel.DEBUG, f"{told}: it is kept.", f"{name}.{value}", given.values())
     return True
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from router.composition.facts import Argument, Field
 from router.composition.merge.arguments import is_contextual
 from router.composition.merge.merging import Merging, describe_types
+from router.composition.report import Location
 from router.composition.values import print_value
 from router.supergraph import model
 
@@ -54,15 +55,17 @@ def check_externals(
         )
         merging.error("EXTERNAL_TYPE_MISMATCH", message, sources.values())
     for argument in arguments.values():
-        _check_argument(merging, at, external, argument)
+        _check_argument(merging, at, external, argument, places=merging.sides(f"{at}({argument.name}:)", sources))
 
 
-def _check_argument(merging: Merging, at: str, external: Mapping[int, Field], merged: model.Argument) -> None:
+def _check_argument(
+    merging: Merging, at: str, external: Mapping[int, Field], merged: model.Argument, *, places: list[Location]
+) -> None:
     where = f"{at}({merged.name}:)"
     missing = [index for index, one in external.items() if merged.name not in one.arguments]
     if missing:
         message = f"{where} is missing where {at} is @external, in {merging.names(missing)}: add the argument there."
-        merging.error("EXTERNAL_ARGUMENT_MISSING", message, [external[index] for index in missing])
+        merging.report.error("EXTERNAL_ARGUMENT_MISSING", message, at=places)
     given: dict[int, Argument] = {
         index: one.arguments[merged.name]
         for index, one in external.items()
@@ -75,10 +78,10 @@ def _check_argument(merging: Merging, at: str, external: Mapping[int, Field], me
         message = (
             f'{where} is "{merged.type}", but not where {at} is @external, in {merging.names(differing)}: correct it.'
         )
-        merging.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, [given[index] for index in differing])
+        merging.report.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, at=places)
     defaults = {index: print_value(one.default) if one.has_default else None for index, one in given.items()}
     differing = [index for index, text in defaults.items() if text != merged.default]
     if differing:
         told = f"the default {merged.default}" if merged.default is not None else "no default"
         message = f"{where} has {told}, but not where {at} is @external, in {merging.names(differing)}: correct it."
-        merging.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, [given[index] for index in differing])
+        merging.report.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, at=places)

@@ -12,6 +12,7 @@ from router.composition.links import Link
 from router.composition.merge.composed import import_text, merge_composed
 from router.composition.merge.executable import merge_executable
 from router.composition.merge.merging import Merging
+from router.composition.report import Location
 from router.composition.values import print_value, read_value
 from router.supergraph import model
 
@@ -111,15 +112,18 @@ def _all_applied(facts: SubgraphFacts) -> Iterator[Applied]:
 def _shown_name(merging: Merging, name: str) -> str:
     """Return the directive's name in the supergraph: subgraphs that rename it must rename it alike."""
     names: dict[str, list[int]] = {}
+    places: list[Location] = []
     for subgraph in merging.subgraphs:
         for link in subgraph.links.all:
             spec = KNOWN_SPECS.get(link.identity)
             imported = [one.alias[1:] for one in link.imports if one.name == f"@{name}"]
             if imported and spec is not None and name in spec[0]:
                 names.setdefault(imported[0], []).append(subgraph.index)
+                places.append(link.location)
     if len(names) > 1:
         told = " but ".join(f'"@{alias}" in {merging.names(indexes)}' for alias, indexes in names.items())
-        merging.error("LINK_IMPORT_NAME_MISMATCH", f"@{name} is imported as {told}: use one name everywhere.")
+        message = f"@{name} is imported as {told}: use one name everywhere."
+        merging.report.error("LINK_IMPORT_NAME_MISMATCH", message, at=places)
     return next(iter(names), name)
 
 

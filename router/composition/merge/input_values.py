@@ -40,7 +40,7 @@ def leave_out(
             f"{at} is required in {merging.names(needing)} but not known to {merging.names(missing)}: "
             f"add it there, or make it optional."
         )
-        merging.error(required, message, sources.values())
+        merging.report.error(required, message, at=merging.sides(at, [*sources, *missing]))
         return
     message = f"{at} is left out: it is in {merging.names(sources)} but not in {merging.names(missing)}."
     merging.hint(optional, HintLevel.WARN, message, at, sources.values())

@@ -40,14 +40,15 @@ class Merging:
 
     def places(self, coordinate: str) -> list[Location]:
         """Return where `Type`, `Type.field` or `Type.field(argument:)` stands, in each subgraph that has it."""
-        path = coordinate.replace("(", ".").replace(":)", "").split(".")
-        found: list[Element] = []
-        for owner in self.declared(path[0]).values():
-            field = owner.fields.get(path[1]) if len(path) > 1 else None
-            argument = field.arguments.get(path[2]) if field and len(path) > 2 else None
-            element = (owner, field, argument)[len(path) - 1]
-            found += [element] if element is not None else []
-        return [one.location for one in found]
+        path = _path(coordinate)
+        found = [_down(owner, path) for owner in self.declared(path[0]).values()]
+        return [elements[-1].location for elements in found if len(elements) == len(path)]
+
+    def sides(self, coordinate: str, indexes: Iterable[int]) -> list[Location]:
+        """Return where a coordinate stands in each of the subgraphs; where one lacks it, the field or type it belongs to."""
+        path = _path(coordinate)
+        declared = self.declared(path[0])
+        return [_down(declared[index], path)[-1].location for index in indexes if index in declared]
 
     def definitions(self, directive: str) -> list[Location]:
         """Return where a directive is defined."""
@@ -84,6 +85,18 @@ class Merging:
             return mine is not None and theirs is not None and self.is_subtype(mine, theirs)
         self.asked_supertypes = True
         return other in self.supertypes.get(one, ())
+
+
+def _path(coordinate: str) -> list[str]:
+    """Return the names in `Type.field(argument:)`."""
+    return coordinate.replace("(", ".").replace(":)", "").split(".")
+
+
+def _down(owner: TypeFacts, path: Sequence[str]) -> list[Element]:
+    """Return the type, field and argument of a path, as far as the subgraph has them."""
+    field = owner.fields.get(path[1]) if len(path) > 1 else None
+    argument = field.arguments.get(path[2]) if field and len(path) > 2 else None
+    return [one for one in (owner, field, argument) if one is not None]
 
 
 def subgraph_names(names: Sequence[str]) -> str:

@@ -45,7 +45,13 @@ def check_sharing(
             f'"{owner}.{name}" is resolved by {many}, but not @shareable in {merging.names(selfish)}: '
             f"mark it there, or let one subgraph resolve it."
         )
-        merging.error("INVALID_FIELD_SHARING", message, resolved.values())
+        places = [
+            place
+            for index, owners in resolvers.items()
+            for one in owners or [owner]
+            for place in merging.sides(f"{one}.{name}", [index])
+        ]
+        merging.report.error("INVALID_FIELD_SHARING", message, at=places)
 
 
 def check_subscription(merging: Merging) -> None:

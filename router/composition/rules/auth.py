@@ -61,7 +61,7 @@ def check_transitive_auth(merging: Merging, supergraph: model.Supergraph) -> Non
                         f"give it the @authenticated, @requiresScopes and @policy of {at}."
                     )
                     declared = subgraph.field_at((owner.name, field.name))
-                    places = [declared.location] if declared else []
+                    places = [*([declared.location] if declared else []), *merging.places(at)]
                     merging.report.error("MISSING_TRANSITIVE_AUTH_REQUIREMENTS", message, at=places)
 
 

@@ -11,12 +11,46 @@ from router.composition.values import print_value
 _ABSTRACT = {"INTERFACE": "an interface", "UNION": "a union"}
 
 
+class _Codes(NamedTuple):
+    """The codes of one directive; a code is None where the directive has no such rule."""
+
+    is_no_string: str
+    invalid: str
+    has_directive: str
+    has_arguments: str | None = None
+    is_abstract: str | None = None
+    is_own: str | None = None
+
+
+_KEY = _Codes(
+    is_no_string="KEY_INVALID_FIELDS_TYPE",
+    invalid="KEY_INVALID_FIELDS",
+    has_directive="KEY_DIRECTIVE_IN_FIELDS_ARG",
+    has_arguments="KEY_FIELDS_HAS_ARGS",
+    is_abstract="KEY_FIELDS_SELECT_INVALID_TYPE",
+)
+_REQUIRES = _Codes(
+    is_no_string="REQUIRES_INVALID_FIELDS_TYPE",
+    invalid="REQUIRES_INVALID_FIELDS",
+    has_directive="REQUIRES_DIRECTIVE_IN_FIELDS_ARG",
+    is_own="REQUIRES_FIELDS_MISSING_EXTERNAL",
+)
+_PROVIDES = _Codes(
+    is_no_string="PROVIDES_INVALID_FIELDS_TYPE",
+    invalid="PROVIDES_INVALID_FIELDS",
+    has_directive="PROVIDES_DIRECTIVE_IN_FIELDS_ARG",
+    has_arguments="PROVIDES_FIELDS_HAS_ARGS",
+    is_own="PROVIDES_FIELDS_MISSING_EXTERNAL",
+)
+
+
 class _Set(NamedTuple):
     """A `fields` argument under inspection: `what` introduces it in messages, `type` is what it selects from."""
 
     directive: Applied
     what: str
     type: str
+    codes: _Codes
 
 
 def check_keys(facts: SubgraphFacts, report: Report) -> None:
@@ -30,7 +64,7 @@ def check_keys(facts: SubgraphFacts, report: Report) -> None:
                 )
                 report.error("KEY_UNSUPPORTED_ON_INTERFACE", message, at=[key.location])
                 continue
-            _check(facts, report, _Set(key, f'On type "{owner.name}"', owner.name), prefix="KEY")
+            _check(facts, report, _Set(key, f'On type "{owner.name}"', owner.name, _KEY))
 
 
 def check_requires(facts: SubgraphFacts, report: Report) -> None:
@@ -38,7 +72,7 @@ def check_requires(facts: SubgraphFacts, report: Report) -> None:
     for owner, field in facts.marked_fields():
         for one in field.applied("requires"):
             what = f'On field "{owner.name}.{field.name}"'
-            _check(facts, report, _Set(one, what, owner.name), prefix="REQUIRES")
+            _check(facts, report, _Set(one, what, owner.name, _REQUIRES))
 
 
 def check_provides(facts: SubgraphFacts, report: Report) -> None:
@@ -63,10 +97,11 @@ def check_provides(facts: SubgraphFacts, report: Report) -> None:
                 report.error("PROVIDES_ON_NON_OBJECT_FIELD", message, at=[one.location])
                 continue
             what = f'On field "{owner.name}.{field.name}"'
-            _check(facts, report, _Set(one, what, named_type(field.type)), prefix="PROVIDES")
+            _check(facts, report, _Set(one, what, named_type(field.type), _PROVIDES))
 
 
-def _check(facts: SubgraphFacts, report: Report, inspected: _Set, *, prefix: str) -> None:
+def _check(facts: SubgraphFacts, report: Report, inspected: _Set) -> None:
+    codes = inspected.codes
     value = inspected.directive.arguments.get("fields")
     text = inspected.directive.text("fields")
     shown = f"@{inspected.directive.written}(fields: {print_value(value)})"
@@ -75,42 +110,40 @@ def _check(facts: SubgraphFacts, report: Report, inspected: _Set, *, prefix: str
     if "fields" not in inspected.directive.arguments:
         return
     if text is None:
-        report.error(
-            f"{prefix}_INVALID_FIELDS_TYPE", f"{intro}: the argument is not a string. Write it in quotes.", at=[place]
-        )
+        report.error(codes.is_no_string, f"{intro}: the argument is not a string. Write it in quotes.", at=[place])
         return
     parsed = parse_field_set(text)
     if parsed.problem:
-        report.error(f"{prefix}_INVALID_FIELDS", f"{intro}: this is no field set, {parsed.problem}", at=[place])
+        report.error(codes.invalid, f"{intro}: this is no field set, {parsed.problem}", at=[place])
         return
-    for suffix, message, where in _problems(facts, inspected.type, parsed.selections, prefix):
-        report.error(f"{prefix}_{suffix}", f"{intro}: {message}", at=[place, where])
-    if prefix != "KEY":
+    for code, message, where in _problems(facts, inspected.type, parsed.selections, codes):
+        report.error(code, f"{intro}: {message}", at=[place, where])
+    if codes.is_own:
         for owner, name in _present(facts, inspected.type, parsed.selections):
             field = facts.field_at((owner, name))
             message = (
                 f'{intro}: "{owner}.{name}" is resolved by this subgraph itself. Leave it out, or mark it @external.'
             )
-            report.error(f"{prefix}_FIELDS_MISSING_EXTERNAL", message, at=[place, field.location if field else None])
+            report.error(codes.is_own, message, at=[place, field.location if field else None])
 
 
 def _problems(
-    facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...], prefix: str
+    facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...], codes: _Codes
 ) -> Iterator[tuple[str, str, Location | None]]:
-    """Yield code suffix, message and place of each thing wrong in a field set."""
+    """Yield code, message and place of each thing wrong in a field set."""
     parent = facts.types.get(owner)
     for one in selections:
         for directive in one.directives:
-            yield "DIRECTIVE_IN_FIELDS_ARG", f"it applies {directive}. Field sets take no directives.", None
+            yield codes.has_directive, f"it applies {directive}. Field sets take no directives.", None
         if one.on is not None:
             target = one.on or owner
             if not facts.runtime_types(target) & facts.runtime_types(owner):
-                yield "INVALID_FIELDS", f'"{owner}" can never be "{target}". Correct the fragment.', None
+                yield codes.invalid, f'"{owner}" can never be "{target}". Correct the fragment.', None
             else:
-                yield from _problems(facts, target, one.children, prefix)
+                yield from _problems(facts, target, one.children, codes)
             continue
         if one.alias:
-            yield "INVALID_FIELDS", f'"{one.alias}: {one.name}" is an alias. Field sets take none.', None
+            yield codes.invalid, f'"{one.alias}: {one.name}" is an alias. Field sets take none.', None
         if one.name == "__typename":
             continue
         field = parent.fields.get(one.name) if parent and parent.kind != "UNION" else None
@@ -118,42 +151,42 @@ def _problems(
             message = (
                 f'"{owner}" has no field "{one.name}" here. Add it, with @external when another subgraph resolves it.'
             )
-            yield "INVALID_FIELDS", message, parent.location if parent else None
+            yield codes.invalid, message, parent.location if parent else None
             continue
-        yield from _field_problems(facts, owner, one, field, prefix)
+        yield from _field_problems(facts, owner, one, field, codes)
 
 
 def _field_problems(
-    facts: SubgraphFacts, owner: str, one: Selection, field: Field, prefix: str
+    facts: SubgraphFacts, owner: str, one: Selection, field: Field, codes: _Codes
 ) -> Iterator[tuple[str, str, Location | None]]:
     at = f'"{owner}.{field.name}"'
-    if prefix == "REQUIRES":
+    if not codes.has_arguments:
         for name, value in one.arguments:
             if name not in field.arguments:
-                yield "INVALID_FIELDS", f'{at} has no argument "{name}". Correct the name.', field.location
+                yield codes.invalid, f'{at} has no argument "{name}". Correct the name.', field.location
             elif print_value(value).find("$") >= 0 and not isinstance(value, str):
-                yield "INVALID_FIELDS", f"the argument {name} of {at} is a variable. Write a constant.", field.location
+                yield codes.invalid, f"the argument {name} of {at} is a variable. Write a constant.", field.location
         given = {name for name, _ in one.arguments}
         for argument in field.arguments.values():
             if argument.is_required and argument.name not in given:
-                yield "INVALID_FIELDS", f"{at} needs the argument {argument.name}. Give it.", field.location
+                yield codes.invalid, f"{at} needs the argument {argument.name}. Give it.", field.location
     elif field.arguments:
         yield (
-            "FIELDS_HAS_ARGS",
+            codes.has_arguments,
             f"{at} takes arguments. A field with arguments cannot be selected here.",
             field.location,
         )
     target = facts.types.get(named_type(field.type))
     kind = target.kind if target else "SCALAR"
-    if prefix == "KEY" and kind in _ABSTRACT:
-        yield "FIELDS_SELECT_INVALID_TYPE", f"{at} is {_ABSTRACT[kind]}, which no key can hold.", None
+    if codes.is_abstract and kind in _ABSTRACT:
+        yield codes.is_abstract, f"{at} is {_ABSTRACT[kind]}, which no key can hold.", None
     elif is_composite(facts, field.type):
         if one.children:
-            yield from _problems(facts, named_type(field.type), one.children, prefix)
+            yield from _problems(facts, named_type(field.type), one.children, codes)
         else:
-            yield "INVALID_FIELDS", f"{at} is of type {field.type}. Select fields of it.", field.location
+            yield codes.invalid, f"{at} is of type {field.type}. Select fields of it.", field.location
     elif one.children:
-        yield "INVALID_FIELDS", f"{at} is of type {field.type}, which has no fields.", field.location
+        yield codes.invalid, f"{at} is of type {field.type}, which has no fields.", field.location
 
 
 def _present(facts: SubgraphFacts, owner: str, selections: tuple[Selection, ...]) -> Iterator[tuple[str, str]]:

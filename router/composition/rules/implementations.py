@@ -30,7 +30,8 @@ def _check_resolvable_key(merging: Merging, name: str, index: int, owner: TypeFa
                 f'[{subgraph.name}] "{name}" can be entered by @key(fields: "{key.text("fields")}") here, which '
                 f"does not know the implementation {_and(missing)}: define it, or mark the key resolvable: false."
             )
-            merging.report.error("INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, at=[key.location])
+            places = [key.location, *(place for one in missing for place in merging.places(one))]
+            merging.report.error("INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, at=places)
 
 
 def _check_stand_in(merging: Merging, name: str, index: int, owner: TypeFacts) -> None:
@@ -84,7 +85,8 @@ def check_defaults(merging: Merging, supergraph: Supergraph) -> None:
                     message = (
                         f"The default of {at} is {default}, and {_and(lost)} is not in all subgraphs: choose another."
                     )
-                    merging.report.error("INVALID_GRAPHQL", message, at=merging.places(at))
+                    places = [*merging.places(at), *merging.places(named(reference))]
+                    merging.report.error("INVALID_GRAPHQL", message, at=places)
 
 
 def _lost_values(supergraph: Supergraph, enum: str, default: str | None) -> list[str]:

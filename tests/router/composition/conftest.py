@@ -4,6 +4,7 @@
 ### subgraph name
 %2.3 @key @shareable        (short for: extend schema @link(url: ".../federation/v2.3", import: [...]))
 type Query { ... }
+mend: text => other text    (makes a second case: with this change the same subgraphs compose)
 """
 
 import re
@@ -16,16 +17,18 @@ import pytest
 from router.composition import Composition, Subgraph, compose
 
 CASES = Path(__file__).parent / "cases"
+MEND = re.compile(r"(?m)^mend: (.*?) => ?(.*)\n?")
 
 
 @dataclass(frozen=True)
 class Case:
-    """Subgraphs, and the codes that composing them gives."""
+    """Subgraphs, and the codes that composing them gives; `mended` are the errors a change has done away with."""
 
     sentence: str
     subgraphs: tuple[Subgraph, ...]
-    errors: tuple[str, ...]
-    hints: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+    mended: tuple[str, ...] = ()
 
 
 def subgraphs_of(text: str) -> tuple[Subgraph, ...]:
@@ -49,8 +52,19 @@ def cases(file: Path) -> list[Case]:
         head, _, text = block.partition("\n")
         told, _, hints = head.partition("~")
         sentence, _, errors = told.partition("->")
-        found.append(Case(sentence.strip(), subgraphs_of(text), tuple(errors.split()), tuple(hints.split())))
+        broken, changes = MEND.sub("", text), MEND.findall(text)
+        case = Case(sentence.strip(), subgraphs_of(broken), tuple(errors.split()), tuple(hints.split()))
+        found.append(case)
+        if changes:
+            found.append(Case(f"{case.sentence}, mended", subgraphs_of(_mend(broken, changes)), mended=case.errors))
     return found
+
+
+def _mend(text: str, changes: list[tuple[str, str]]) -> str:
+    for old, new in changes:
+        assert old in text, f"there is no {old!r} to mend"
+        text = text.replace(old, new)
+    return text
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

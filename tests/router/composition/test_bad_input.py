@@ -67,3 +67,21 @@ def test_a_long_schema_is_composed_in_seconds() -> None:
 
     assert codes(f"type Query {{ a: Int }}\n{types}") == []
     assert time.process_time() - started < 15
+
+
+@pytest.mark.timeout(60)
+def test_ten_megabytes_of_types_are_more_than_is_read_and_told_with_a_place() -> None:
+    types = "\n".join(f"type T{number} {{ a: Int b: String c: [T{number}!]! }}" for number in range(220_000))
+
+    error = made(f"type Query {{ a: Int }}\n{types}").errors[0]
+
+    assert len(types) > 10_000_000
+    assert (error.code, error.locations[0].subgraph) == ("INVALID_GRAPHQL", "s0")
+    assert error.locations[0].line > 50_000
+
+
+def test_ten_megabytes_of_descriptions_compose() -> None:
+    types = "\n".join(f'"""{"x" * 2000}"""\ntype T{number} {{ a: Int }}' for number in range(5_000))
+
+    assert len(types) > 10_000_000
+    assert codes(f"type Query {{ a: Int }}\n{types}") == []
