@@ -12,7 +12,7 @@ from mewayz.events import events
 from mewayz.failures import StartFailure
 from mewayz.folders import folders_of
 from mewayz.look import look
-from mewayz.options import AsJson, Data
+from mewayz.options import AsJson, Data, GatewayFile
 from mewayz.privacy import privacy
 from shared.errors import MewayzError
 from shared.wire import control
@@ -54,11 +54,13 @@ def up(
     memory: Annotated[int, typer.Option(envvar="MEWAYZ_MEMORY_MB", help="A module's ceiling in MB")] = 1024,
     database_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="A real PostgreSQL")] = None,
     nats_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_NATS_URL", help="A real NATS")] = None,
+    gateway: GatewayFile = None,
     clock: Annotated[str | None, typer.Option(envvar="MEWAYZ_CLOCK", help="file:PATH shifts business time")] = None,
     log_level: Annotated[str, typer.Option(envvar="MEWAYZ_LOG_LEVEL")] = "info",
     supergraph: Annotated[Path | None, typer.Option(help="Another composed schema")] = None,
 ) -> None:
     """Start everything on this machine, until Ctrl-C"""
+    from mewayz.gateway_file import read as read_edge
     from mewayz.progress import screen
     from mewayz.runtime.up import up as run_up
     from mewayz.settings import Settings
@@ -76,6 +78,7 @@ def up(
         memory_mb=memory,
         database_url=database_url,
         nats_url=nats_url,
+        edge=read_edge(gateway),
         clock=clock,
         log_level=log_level,
         supergraph=str(supergraph.resolve()) if supergraph else None,
@@ -307,16 +310,19 @@ def provision(
     address: Annotated[str, typer.Option(help="The API's own address")] = "http://localhost:8000",
     replicas: Annotated[int, typer.Option(help="Copies of each stream")] = 3,
     port: Annotated[int, typer.Option(help="The routers' port")] = 8000,
+    gateway: GatewayFile = None,
     modules: Annotated[str | None, typer.Option(help="Only these modules: a,b")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Make the demo tenants too, with logins of their own")] = False,
 ) -> None:
     """Prepare a cluster: NATS users, databases, migrations, streams, and a bootstrap file a process"""
     import anyio
 
+    from mewayz.gateway_file import read as read_edge
     from mewayz.modules import chosen, module_folders, slugs
     from mewayz.provision import found_tenants, write_users
     from mewayz.provision import provision as prepare
 
+    edge = read_edge(gateway)
     wanted = chosen(slugs(module_folders([])), modules.split(",") if modules else None)
     if users_only:
         print(write_users(wanted, into))
@@ -326,7 +332,7 @@ def provision(
 
     async def work() -> None:
         urls = {"database_url": database_url, "nats_url": nats_url, "module_url": module_url, "address": address}
-        await prepare(wanted, into, **urls, replicas=replicas, port=port)
+        await prepare(wanted, into, **urls, replicas=replicas, port=port, edge=edge)
         if demo:
             print(await found_tenants(into))
 

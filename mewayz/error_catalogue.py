@@ -79,7 +79,7 @@ def as_markdown(found: Catalogue) -> str:
         "\nits kin name the limit that an operation exceeds.",
         _table(found.errors, "code", "by", "meaning", "status"),
         "## The command line",
-        "Printed with `✘`, what to do behind `→`, and as the exit code. `[E01]` to `[E10]` are the checks before a start;"
+        "Printed with `✘`, what to do behind `→`, and as the exit code. `[E01]` to `[E11]` are the checks before a start;"
         "\n`./justw doctor` makes them all, and E02 (no Python) and E03 (no packages) are `justw`'s own, exit codes 11 and 12.",
         _table(found.command_line, "code", "where", "meaning", "exit"),
         "## Composition",

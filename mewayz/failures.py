@@ -29,6 +29,16 @@ class PortTaken(StartFailure):
         super().__init__(f"Port {port} is taken by another program.", f"./justw up --port {port + 1}")
 
 
+class WrongGatewayFile(StartFailure):
+    """The file of `--gateway` can't be read, or says what it may not."""
+
+    code, exit_code = "E11", 19
+
+    def __init__(self, path: object, why: str) -> None:
+        """Name the file and what is wrong with it."""
+        super().__init__(f"{path} can't be used: {why}.", "docs/operations.md, 'The gateway's edge', shows such a file")
+
+
 class NoUser(StartFailure):
     """PostgreSQL refuses root, and no other user can be had."""
 

@@ -21,7 +21,7 @@ from shared.database.migrate import migrate
 from shared.database.transaction import Database
 from shared.demo import found
 from shared.module import Module, load
-from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
+from shared.wire.bootstrap import Edge, ModuleBootstrap, RouterBootstrap
 
 
 def write_users(slugs: Sequence[str], into: Path) -> Path:
@@ -48,6 +48,7 @@ async def provision(
     address: str,
     replicas: int = 3,
     port: int = 8000,
+    edge: Edge = Edge(),
 ) -> None:
     """Make everything the modules and routers of a cluster need, and write `<into>/<slug>.json` and `<into>/router.json`.
 
@@ -75,6 +76,7 @@ async def provision(
         module_url=module_url,
         supervisor_socket=None,
         signing_key=key.private,
+        edge=edge,
         nats_url=nats_url,
         nats_user=GATEWAY,
         nats_password=passwords.of(f"nats-{GATEWAY}"),

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from shared.wire.bootstrap import Edge
+
 _FEW_MODULES = 12
 
 
@@ -20,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int = 1024  # a module that holds more is started again
     database_url: str | None = None  # an administrator's URL of a real server instead of the embedded one
     nats_url: str | None = None
+    edge: Edge = Edge()  # of the gateway: host names, pages, proxies, plans
     clock: str | None = None
     log_level: str = "info"
     supergraph: str | None = None  # None: schema/supergraph.graphql of the repository

@@ -310,6 +310,7 @@ class Supervisor:
             module_url=f"unix:{folders.run}/{{slug}}.sock",
             supervisor_socket=str(folders.control_socket),
             signing_key=self._key.private,
+            edge=settings.edge,
             nats_url=self._nats.url,
             nats_user=nats_user,
             nats_password=nats_password,

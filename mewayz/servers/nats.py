@@ -16,6 +16,7 @@ from mewayz.passwords import Passwords
 from mewayz.servers.child import Adopted, Child
 from mewayz.servers.leftovers import end_leftover, note, noted
 from shared.wire.occasion import BEGUN, REFUSED
+from shared.wire.pages import PAGES_EVENT
 from shared.wire.receipt import permit_subject
 from shared.wire.revocation import REVOKED_EVENT
 
@@ -54,8 +55,8 @@ def module_user(slug: str, publishes: Iterable[str]) -> NatsUser:
 def gateway_user() -> NatsUser:
     """Return the gateway's user: it puts commands into the queue, reads receipts and answers who asks for permits.
 
-    It may read and count what waits, and hear of events only which access is revoked; it may make, consume or delete
-    nothing. Of events it may publish what it refused, and who signed in.
+    It may read and count what waits, and hear of events only which access is revoked and that a tenant lets other pages
+    in; it may make, consume or delete nothing. Of events it may publish what it refused, and who signed in.
     """
     reads = ("DIRECT.GET.COMMANDS", "DIRECT.GET.COMMANDS.>", "DIRECT.GET.CMDRES", "DIRECT.GET.CMDRES.>")
     counts = ("STREAM.INFO.COMMANDS", "CONSUMER.INFO.COMMANDS.*")
@@ -63,7 +64,13 @@ def gateway_user() -> NatsUser:
     return NatsUser(
         GATEWAY,
         publish=("cmd.>", "cmdres.>", *(f"evt.*.{told}" for told in (REFUSED, BEGUN)), *calls),
-        subscribe=(f"_INBOX.{GATEWAY}.>", "cmdres.>", permit_subject("*"), f"evt.*.{REVOKED_EVENT}"),
+        subscribe=(
+            f"_INBOX.{GATEWAY}.>",
+            "cmdres.>",
+            permit_subject("*"),
+            f"evt.*.{REVOKED_EVENT}",
+            f"evt.*.{PAGES_EVENT}",
+        ),
         answers=True,
     )
 

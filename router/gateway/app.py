@@ -7,12 +7,15 @@ from typing import Any
 
 import anyio
 import structlog
+from anyio.abc import TaskGroup
+from nats.aio.client import Client
 
 from router.errors import Defect, RouterError
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.access.modules import AlwaysReady, SupervisedModules
 from router.gateway.access.origins import Origins
+from router.gateway.access.pages import Pages
 from router.gateway.access.peers import Proxies
 from router.gateway.access.revocations import Revocations
 from router.gateway.access.sign_in import JWKS_PATH, SignIn
@@ -67,6 +70,7 @@ class Gateway:
         fetcher: Fetcher,
         sockets: WebSockets,
         origins: Origins,
+        audit: AuditTrail,
         paths: dict[str, Handler],
         tasks: list[Task],
         revocations: Revocations | None = None,
@@ -79,6 +83,7 @@ class Gateway:
         self.commands = commands
         self._sockets = sockets
         self._origins = origins
+        self._audit = audit
         self._proxies = proxies or Proxies(())
         self._fetcher = fetcher
         self._paths = paths
@@ -91,7 +96,7 @@ class Gateway:
             await self._answer(Request(scope, receive), send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["path"] == "/graphql" and self._origins.may_connect(scope):
+        elif scope["path"] == "/graphql":
             await self._sockets.respond(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
@@ -105,6 +110,7 @@ class Gateway:
                 await respond_in_pieces(request, send, response)
                 return
         except RouterError as error:
+            self._audit.refused(error, request)
             response = refusal(error)
         except ClientGone:
             return
@@ -157,12 +163,13 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
             clock=clock,
             settings=settings,
         )
-    revocations = Revocations(
-        sign_in.revocations,
-        line=lambda: commands.connection.line if commands else None,
-        clock=clock,
-        settings=settings,
-    )
+
+    def line() -> object:
+        return commands.connection.line if commands else None
+
+    revocations = Revocations(sign_in.revocations, line=line, clock=clock, settings=settings)
+    pages = Pages(sign_in.pages, line=line, settings=settings)
+    origins = Origins(settings, pages)
     identity = Identity(
         store=Path(bootstrap.data) / "jwks.json",
         fetch=sign_in.keys,
@@ -187,8 +194,9 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         metrics=metrics,
         settings=settings,
         audit=audit,
+        origins=origins,
     )
-    graphiql = GraphiQL(served=served, identity=identity, settings=settings)
+    graphiql = GraphiQL(served=served, identity=identity, gate=gate, settings=settings)
     door = Door(settings)
     paths: dict[str, Handler] = {
         "/graphql": door.bounded(pipeline.respond),
@@ -200,18 +208,23 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,
     }
-    tasks: list[Task] = [served.follow, identity.follow, revocations.follow]
+
+    async def listen(client: Client, group: TaskGroup) -> None:
+        await revocations.listen(client, group)
+        await pages.listen(client, group)
+
+    tasks: list[Task] = [served.follow, identity.follow, revocations.follow, pages.follow]
     if isinstance(modules, SupervisedModules):
         tasks.append(modules.follow)
     if commands is not None:
-        tasks += [partial(commands.follow, revocations.listen), audit.follow]
-    sockets = WebSockets(streams.answers, identity.session, audit)
-    origins = Origins(settings)
+        tasks += [partial(commands.follow, listen), audit.follow]
+    sockets = WebSockets(streams.answers, identity.session, audit=audit, origins=origins)
     return Gateway(
         served=served,
         fetcher=fetcher,
         sockets=sockets,
         origins=origins,
+        audit=audit,
         paths=paths,
         tasks=tasks,
         revocations=revocations,
@@ -235,6 +248,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
     streamer = Streamer(modules=modules, signer=None, settings=settings)
     gate = Gate(settings)
     audit = AuditTrail(None, SystemClock())
+    origins = Origins(settings)
     streams = Subscriptions(
         served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings, audit=audit
     )
@@ -247,6 +261,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
         metrics=metrics,
         settings=settings,
         audit=audit,
+        origins=origins,
     )
     door = Door(settings)
     paths: dict[str, Handler] = {
@@ -255,20 +270,23 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,
     }
-    sockets = WebSockets(streams.answers, None, audit)
-    origins = Origins(settings)
-    return Gateway(served=served, fetcher=fetcher, sockets=sockets, origins=origins, paths=paths, tasks=[served.follow])
+    sockets = WebSockets(streams.answers, None, audit=audit, origins=origins)
+    return Gateway(
+        served=served,
+        fetcher=fetcher,
+        sockets=sockets,
+        origins=origins,
+        audit=audit,
+        paths=paths,
+        tasks=[served.follow],
+    )
 
 
 def _audited(answer: Callable[[Request], Awaitable[Response]], audit: AuditTrail) -> Handler:
-    """Return the handler of sign-in, whose outcomes and refusals are noted."""
+    """Return the handler of sign-in, whose outcomes are noted."""
 
     async def respond(request: Request) -> Response:
-        try:
-            response = await answer(request)
-        except RouterError as error:
-            audit.refused(error, request)
-            raise
+        response = await answer(request)
         audit.signed(request, response)
         return response
 

@@ -1,6 +1,6 @@
 """What the gateway itself refuses. `protocol.http` gives each code its HTTP status."""
 
-from router.errors import InvalidInput, Unauthenticated, Unavailable
+from router.errors import Denied, InvalidInput, Unauthenticated, Unavailable
 
 
 class NotSignedIn(Unauthenticated):
@@ -97,6 +97,16 @@ class UnknownHost(InvalidInput):
     def __init__(self) -> None:
         """Write the sentence."""
         super().__init__("Nothing answers under this name.")
+
+
+class ForeignPage(Denied):
+    """A page asks with the token of a tenant that doesn't let it in, but others do."""
+
+    code = "ORIGIN_NOT_ALLOWED"
+
+    def __init__(self) -> None:
+        """Write the sentence."""
+        super().__init__("This page may not be used with this company's data.")
 
 
 class RateExceeded(InvalidInput):

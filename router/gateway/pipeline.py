@@ -11,6 +11,7 @@ from router.execution.run import Answer, execute
 from router.gateway.access.credentials import credentials_of
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
+from router.gateway.access.origins import Origins
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
@@ -46,8 +47,10 @@ class Pipeline:
         metrics: Metrics,
         settings: Settings,
         audit: AuditTrail,
+        origins: Origins,
     ) -> None:
         """Keep the parts; none is changed here."""
+        self._origins = origins
         self._served = served
         self._identity = identity
         self._fetcher = fetcher
@@ -134,6 +137,7 @@ class Pipeline:
             return None
         known = await self._identity.principal(credentials_of(request))
         request.principal = msgspec.structs.replace(known, address=request.peer or None)
+        self._origins.check_page(known, request.headers.get(b"origin"), request.headers.get(b"host"))
         return request.principal
 
     async def _operation(self, request: Request) -> Operation:

@@ -43,7 +43,7 @@ class Settings:
     tenant_requests_per_minute: int = 300_000
     tenant_cost_per_minute: int = 5_000_000
     plans: Mapping[str, Quota] = field(default_factory=dict[str, Quota])  # by the plan's code; of others the two above
-    origins: tuple[str, ...] = ()  # of pages that may call from a browser: https://app.example.com
+    origins: tuple[str, ...] = ()  # of pages that may call from a browser, for all tenants: https://app.example.com
     hosts: tuple[str, ...] = ()  # names it answers under; none named: under every name
     proxies: tuple[str, ...] = ()  # addresses and networks of proxies in front, whose x-forwarded-* is believed
     limits: Limits = field(default_factory=Limits)
@@ -52,5 +52,6 @@ class Settings:
 
 def settings_of(bootstrap: RouterBootstrap) -> Settings:
     """Return the settings of a router that was told the operator's wishes."""
-    plans = {code: Quota(one.requests_per_minute, one.cost_per_minute) for code, one in bootstrap.plans.items()}
-    return Settings(hosts=bootstrap.hosts, origins=bootstrap.origins, proxies=bootstrap.proxies, plans=plans)
+    edge = bootstrap.edge
+    plans = {code: Quota(one.requests_per_minute, one.cost_per_minute) for code, one in edge.plans.items()}
+    return Settings(hosts=edge.hosts, origins=edge.origins, proxies=edge.proxies, plans=plans)

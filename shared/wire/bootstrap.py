@@ -1,5 +1,7 @@
 """What a process is told at its birth, by pipe: secrets never stand in an environment or a command line."""
 
+from typing import Annotated
+
 import msgspec
 
 
@@ -21,11 +23,20 @@ class ModuleBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
 
 
-class PlanQuota(msgspec.Struct, frozen=True, kw_only=True):
+class PlanQuota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a tenant of a plan may ask in a minute."""
 
-    requests_per_minute: int
-    cost_per_minute: int
+    requests_per_minute: Annotated[int, msgspec.Meta(gt=0)]
+    cost_per_minute: Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator says of the gateway's edge."""
+
+    hosts: tuple[str, ...] = ()  # names it answers under; none: every name
+    origins: tuple[str, ...] = ()  # of pages that may call from a browser, for all tenants: https://app.example.com
+    proxies: tuple[str, ...] = ()  # addresses and networks of the proxies in front: 10.0.0.0/8
+    plans: dict[str, PlanQuota] = {}  # by the plan's code
 
 
 class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +49,7 @@ class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     module_url: str  # unix:<run>/{slug}.sock or http://{slug}:8000/graphql
     supervisor_socket: str | None  # None: every module counts as ready
     signing_key: str  # private Ed25519 key, 32 bytes in hexadecimal
-    hosts: tuple[str, ...] = ()  # names it answers under; none: every name
-    origins: tuple[str, ...] = ()  # of pages that may call from a browser: https://app.example.com
-    proxies: tuple[str, ...] = ()  # addresses and networks of the proxies in front: 10.0.0.0/8
-    plans: dict[str, PlanQuota] = {}  # by the plan's code
+    edge: Edge = Edge()
     certificate: str | None = None  # PEM files: the router speaks TLS itself
     certificate_key: str | None = None
     nats_url: str | None = None  # None: no command can wait in the queue

@@ -2,7 +2,7 @@
 
 from shared.module import Module
 from subgraphs.identity import demo, events, handlers, models, privacy
-from subgraphs.identity.graph import commands, keys, mfa, providers, tenants, types
+from subgraphs.identity.graph import commands, keys, mfa, providers, roles, tenants, types
 from subgraphs.identity.sign_in import routes, standing
 from subgraphs.identity.sign_in.oidc import routes as oidc
 
@@ -19,6 +19,7 @@ module = Module(
         keys,
         mfa,
         providers,
+        roles,
         handlers,
         privacy,
         routes,

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from shared.wire.envelope import Event
+from shared.wire.pages import PAGES_EVENT
 from shared.wire.revocation import REVOKED_EVENT
 
 
@@ -87,6 +88,32 @@ class RoleRevoked(Event, type="role.revoked", aggregate="TenantMembership", key=
     revoked_by_id: UUID | None
 
 
+class RoleDefined(Event, type="role.defined", aggregate="AccessRole", key="role_id"):
+    """A role of the tenant's own exists."""
+
+    role_id: UUID
+    role_name: str
+    permissions: str
+    scope_rule: str
+
+
+class RoleChanged(Event, type="role.changed", aggregate="AccessRole", key="role_id"):
+    """A role allows something else from now on, to all who hold it."""
+
+    role_id: UUID
+    role_name: str
+    permissions: str
+    scope_rule: str
+
+
+class RoleRetired(Event, type="role.retired", aggregate="AccessRole", key="role_id"):
+    """A role is no longer in use; who held it has the successor."""
+
+    role_id: UUID
+    role_name: str
+    successor_id: UUID | None
+
+
 class UserMfaChanged(Event, type="user.mfa.changed", aggregate="UserAccount", key="user_id"):
     """A person's sign-in asks for a second factor from now on, or no longer."""
 
@@ -103,6 +130,13 @@ class AccessRevoked(Event, type=REVOKED_EVENT, aggregate="Access", key="subject_
     subject_id: UUID
     is_final: bool
     at: datetime
+
+
+class AllowedOriginsChanged(Event, type=PAGES_EVENT, aggregate="Tenant"):
+    """Other pages may call the API from a browser with this tenant's tokens; gateways ask identity for all there are."""
+
+    tenant_id: UUID
+    origins: tuple[str, ...]
 
 
 class ApiKeyIssued(Event, type="api_key.issued", aggregate="ServiceCredential"):

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from router.errors import RouterError
+from router.gateway.access.hearing import Hearing, Line
 from router.gateway.settings import Settings
 from shared.clock import Clock
 from shared.wire.envelope import Envelope
@@ -20,13 +20,10 @@ from shared.wire.revocation import REVOKED_EVENT, Revocation
 from shared.wire.token import ACCESS_TOKEN_LIFE
 
 _SUBJECT = f"evt.*.{REVOKED_EVENT}"
-_RETRY_S = 0.5
 _KEPT_S = ACCESS_TOKEN_LIFE.total_seconds() + 60
 
 Subject = tuple[UUID | None, UUID | None]
 FetchRevocations = Callable[[], Awaitable[list[Revocation]]]
-Line = Callable[[], object]
-"""Says by which connection events come: another value for each new one, None while there is none."""
 
 log = structlog.get_logger()
 _decode = msgspec.json.Decoder(Envelope).decode
@@ -44,18 +41,16 @@ class Revocations:
     def __init__(self, fetch: FetchRevocations, *, line: Line, clock: Clock, settings: Settings) -> None:
         """Start with nothing; `fetch` asks identity for all it knows. Raises RouterError where it can't be asked."""
         self._fetch = fetch
-        self._line = line
         self._clock = clock
-        self._settings = settings
+        self._hearing = Hearing(self._ask, what="revocations", line=line, settings=settings)
         self._ended: dict[Subject, float] = {}
         self._outdated: dict[Subject, float] = {}
-        self._heard_by: object = None
         self._changed = anyio.Event()
 
     @property
     def is_current(self) -> bool:
         """Whether all there was is known, and whatever comes will be heard."""
-        return self._heard_by is not None and self._heard_by == self._line()
+        return self._hearing.is_current
 
     def refuses(self, principal: Principal, issued_at: float) -> bool:
         """Tell whether a token of `principal`, issued at this time (seconds since the epoch), counts no more."""
@@ -87,22 +82,11 @@ class Revocations:
         await client.subscribe(_SUBJECT, cb=heard)  # pyright: ignore[reportUnknownMemberType]
 
     async def follow(self) -> None:
-        """Ask identity at the start, after each break of the connection, and again and again while there is none."""
-        while True:
-            line = self._line()
-            is_known = (line is None or line != self._heard_by) and await self._ask()
-            if is_known:
-                self._heard_by = line
-            await anyio.sleep(self._settings.revocation_pause_s if is_known and line is None else _RETRY_S)
+        """Keep up with identity until cancelled."""
+        await self._hearing.follow()
 
-    async def _ask(self) -> bool:
-        try:
-            found = await self._fetch()
-        except RouterError as error:
-            log.info("revocations_not_fetched", error=str(error))
-            return False
-        self._take(found)
-        return True
+    async def _ask(self) -> None:
+        self._take(await self._fetch())
 
     def _take(self, revocations: list[Revocation]) -> None:
         oldest = self._clock.now().timestamp() - _KEPT_S

@@ -14,6 +14,7 @@ from router.gateway.protocol.asgi import Request, Response
 from router.gateway.protocol.http import check_post
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
+from shared.wire.pages import AllPages, TenantPages
 from shared.wire.principal import Principal
 from shared.wire.revocation import Revocation, Revocations
 
@@ -77,6 +78,13 @@ class SignIn:
         if reply.status != 200:
             raise BadAnswer("identity", f"status {reply.status} for what is revoked")
         return msgspec.json.decode(reply.body, type=Revocations).revocations
+
+    async def pages(self) -> list[TenantPages]:
+        """Return which pages each tenant lets in. Raises Unavailable or BadAnswer."""
+        reply = await self._ask("POST", "/auth/origins", body=b"{}", headers=_JSON)
+        if reply.status != 200:
+            raise BadAnswer("identity", f"status {reply.status} for pages")
+        return msgspec.json.decode(reply.body, type=AllPages).tenants
 
     async def keys(self) -> bytes:
         """Return identity's JSON Web Key Set as it is now. Raises Unavailable or BadAnswer."""

@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from router.gateway.access.credentials import credentials_of
+from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
 from router.gateway.protocol.asgi import Request, Response
@@ -19,6 +20,7 @@ from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
 from router.planning.explain import explain_json
 from router.supergraph.model import Supergraph
+from shared.wire.principal import Principal
 
 BUNDLE = Path(__file__).parents[3] / "web" / "graphiql" / "dist"
 _TYPES = {
@@ -43,11 +45,12 @@ class GraphiQL:
     """Answers /graphiql and all below it."""
 
     def __init__(
-        self, *, served: ServedGraph, identity: Identity | None, settings: Settings, bundle: Path = BUNDLE
+        self, *, served: ServedGraph, identity: Identity | None, gate: Gate, settings: Settings, bundle: Path = BUNDLE
     ) -> None:
         """Serve the files in `bundle`; plans and modules only to who is signed in, where there is an `identity`."""
         self._served = served
         self._identity = identity
+        self._gate = gate
         self._settings = settings
         self._files = {str(path.relative_to(bundle))[: -len(".gz")]: path for path in bundle.rglob("*.gz")}
 
@@ -78,17 +81,22 @@ class GraphiQL:
     async def _plan(self, request: Request) -> Response:
         if request.method != "POST":
             raise MethodNotAllowed("POST")
-        await self._must_be_signed_in(request)
+        principal = await self._must_be_signed_in(request)
         check_post(request)
         operation = read_post(await request.body(self._settings.body_bytes))
-        graph = self._served.now.graph
-        prepared = graph.prepare(operation.query, operation.operation_name, operation.variables)
+        prepared = self._gate.admit(
+            operation.query,
+            operation.operation_name,
+            operation.variables,
+            principal=principal,
+            serving=self._served.now,
+        )
         plan: dict[str, Any] = explain_json(prepared.compiled.plan)
         return Response(body=msgspec.json.encode(plan))
 
-    async def _must_be_signed_in(self, request: Request) -> None:
-        if self._identity is not None:
-            await self._identity.principal(credentials_of(request))
+    async def _must_be_signed_in(self, request: Request) -> Principal | None:
+        request.principal = await self._identity.principal(credentials_of(request)) if self._identity else None
+        return request.principal
 
 
 def root_fields(supergraph: Supergraph) -> dict[str, list[str]]:

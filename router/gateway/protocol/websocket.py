@@ -7,15 +7,17 @@ Source: the protocol's PROTOCOL.md, its close codes too. The token comes with `c
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import msgspec
 import structlog
 
-from router.errors import DocumentError, RouterError, Unauthenticated
+from router.errors import Denied, DocumentError, RouterError
 from router.gateway.access.credentials import Credentials
 from router.gateway.access.identity import Session
-from router.gateway.errors import RateExceeded
+from router.gateway.access.origins import Origins
+from router.gateway.errors import ForeignPage, RateExceeded
 from router.gateway.masking import masked_message
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace, trace_of
@@ -25,10 +27,11 @@ from shared.wire.principal import Principal
 
 SUBPROTOCOL = "graphql-transport-ws"
 _INIT_S = 10.0
+_TARGET = "WebSocket /graphql"
 _OPERATIONS = 100  # under way on one connection
 
 SignIn: TypeAlias = Callable[[Credentials], Awaitable[Session]]
-"""Says who shows credentials, and until when. Raises Unauthenticated."""
+"""Says who shows credentials, and until when. Raises Denied or RateExceeded."""
 Answers: TypeAlias = Callable[[Operation, Principal | None, Trace], AsyncGenerator[bytes]]
 
 log = structlog.get_logger()
@@ -46,8 +49,9 @@ class _Closed(Exception):
 class WebSockets:
     """Answers WebSocket connections; without a `sign_in` (a plain router) anybody may ask."""
 
-    def __init__(self, answers: Answers, sign_in: SignIn | None, audit: AuditTrail) -> None:
-        """Take how operations are answered, who checks tokens, and who is told of refusals."""
+    def __init__(self, answers: Answers, sign_in: SignIn | None, *, audit: AuditTrail, origins: Origins) -> None:
+        """Take how operations are answered, who checks tokens, who is told of refusals, and whose pages may connect."""
+        self._origins = origins
         self._answers = answers
         self._sign_in = sign_in
         self._audit = audit
@@ -55,13 +59,17 @@ class WebSockets:
     async def respond(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Serve one connection until it is closed."""
         await receive()
+        if not self._origins.may_connect(scope):
+            self._audit.turned_away(ForeignPage.code, _TARGET, scope["client"][0] if scope.get("client") else None)
+            await send({"type": "websocket.close", "code": 1000})
+            return
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         peer: str = scope["client"][0] if scope.get("client") else ""
         shown = Credentials(None, peer, dict(scope["headers"]).get(b"origin"))
-        sign_in = self._signing_in if self._sign_in else None
+        sign_in = partial(self._signing_in, host=dict(scope["headers"]).get(b"host")) if self._sign_in else None
         connection = _Connection(self._answers, sign_in, dict(scope["headers"]), shown, receive, send)
         try:
             await connection.serve()
@@ -70,12 +78,13 @@ class WebSockets:
             if closed.code:
                 await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
 
-    async def _signing_in(self, shown: Credentials) -> Session:
+    async def _signing_in(self, shown: Credentials, *, host: bytes | None) -> Session:
         assert self._sign_in is not None
         try:
             session = await self._sign_in(shown)
-        except (Unauthenticated, RateExceeded) as error:
-            self._audit.turned_away(error.code, "WebSocket /graphql", shown.peer or None)
+            self._origins.check_page(session.principal, shown.origin, host)
+        except (Denied, RateExceeded) as error:
+            self._audit.turned_away(error.code, _TARGET, shown.peer or None)
             raise
         principal = msgspec.structs.replace(session.principal, address=shown.peer or None)
         return msgspec.structs.replace(session, principal=principal)
@@ -134,7 +143,7 @@ class _Connection:
             try:
                 token = self._credential(message.get("payload"))
                 session = await self._sign_in(msgspec.structs.replace(self._shown, authorization=token))
-            except (Unauthenticated, RateExceeded) as error:
+            except (Denied, RateExceeded) as error:
                 raise _Closed(4403, "Forbidden") from error
             self._principal = session.principal
             tasks.create_task(_close_when(session.over))

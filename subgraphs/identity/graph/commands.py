@@ -6,8 +6,8 @@ from shared.commands.command import command
 from shared.database.transaction import Transaction
 from shared.errors import IllegalState
 from subgraphs.identity import models, people, revocations
-from subgraphs.identity.models import AccessRoleScopeRule, TenantMembershipStatus, UserAccountStatus
-from subgraphs.identity.models.roles import PrivilegeEscalation, check_patterns
+from subgraphs.identity.models import TenantMembershipStatus, UserAccountStatus
+from subgraphs.identity.models.roles import PrivilegeEscalation
 from subgraphs.identity.tenancy import own_tenant
 
 
@@ -16,7 +16,7 @@ async def invite_user(
     tx: Transaction, email: str, role_id: UUID, display_name: str | None = None, locale: str | None = None
 ) -> models.UserAccount:
     """Invite a person to a role; the invitation goes to their address, the answer doesn't hold it."""
-    role = await _grantable(tx, role_id)
+    role = await grantable(tx, role_id)
     return await people.invite(tx, email, role, name=display_name, locale=locale)
 
 
@@ -48,7 +48,7 @@ async def reactivate_user(tx: Transaction, user_id: UUID) -> models.UserAccount:
 async def grant_role(tx: Transaction, user_id: UUID, role_id: UUID) -> models.TenantMembership:
     """Give a member a further role; nobody gives what they have not themselves (IDN-3)."""
     await tx.get(models.UserAccount, user_id)
-    role = await _grantable(tx, role_id)
+    role = await grantable(tx, role_id)
     membership = await people.membership_of(tx, user_id)
     if fact := membership.grant(role, tx.principal.user):
         tx.publish(fact)
@@ -69,17 +69,6 @@ async def revoke_role(tx: Transaction, user_id: UUID, role_id: UUID) -> models.T
     return membership
 
 
-@command("identity.role.define")
-async def define_role(
-    tx: Transaction,
-    name: str,
-    permissions: tuple[str, ...],
-    scope_rule: AccessRoleScopeRule = AccessRoleScopeRule.TENANT,
-) -> models.AccessRole:
-    """Define a role of the tenant's own."""
-    return tx.add(models.AccessRole(name=name, permissions=check_patterns(permissions), scope_rule=scope_rule))
-
-
 @command("identity.session.end")
 async def end_session(tx: Transaction, session_id: UUID) -> models.Session:
     """End a session: it can't be continued, and its last access token counts no more."""
@@ -88,7 +77,8 @@ async def end_session(tx: Transaction, session_id: UUID) -> models.Session:
     return session
 
 
-async def _grantable(tx: Transaction, role_id: UUID) -> models.AccessRole:
+async def grantable(tx: Transaction, role_id: UUID) -> models.AccessRole:
+    """Return a role that is in use and that the caller may give. Raises IllegalState, PrivilegeEscalation."""
     role = await tx.get(models.AccessRole, role_id)
     if not role.active:
         raise IllegalState("The role {role_name!r} is no longer in use.", role_name=role.name)

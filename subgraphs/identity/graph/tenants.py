@@ -89,6 +89,14 @@ async def set_mfa_policy(tx: Transaction, policy: TenantMfaPolicy) -> models.Ten
     return tenant
 
 
+@command("identity.tenant.configure")
+async def set_allowed_origins(tx: Transaction, origins: tuple[str, ...]) -> models.Tenant:
+    """Say which pages may call the API from a browser with this tenant's tokens, in place of those there were."""
+    tenant = await own_tenant(tx, lock=True)
+    tx.publish(tenant.allow_origins(origins))
+    return tenant
+
+
 async def _change(tx: Transaction, tenant_id: UUID, change: Callable[[models.Tenant], Event]) -> models.Tenant:
     await must_be_operator(tx)
     outline = await tx.get(models.Tenant, tenant_id)

@@ -9,8 +9,9 @@ from pydantic import Field
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.errors import Refusal
+from shared.errors import IllegalState, Refusal
 from shared.wire.principal import Principal, RowScope
+from subgraphs.identity.events import RoleChanged, RoleDefined, RoleRetired
 
 OWNER = "Owner"
 # What everyone may who is in a tenant: see the others' names and the tenant's (tier1.md, 13, "Queries"), end own sessions.
@@ -58,6 +59,22 @@ class PrivilegeEscalation(Refusal):
         super().__init__("You can't grant {permission}: you have not got it yourself.", permission=lacking)
 
 
+class RoleInUse(Refusal):
+    """Somebody holds the role that is to be retired."""
+
+    code = "ROLE_IN_USE"
+    field = ("successorId",)
+
+    def __init__(self, role: str, *, holders: int) -> None:
+        """Name the role, and how many people, keys and provider rules have it."""
+        super().__init__(
+            "The role {role_name!r} is still given to {holders}: name a successor, or take it from them first;"
+            " what the provider gives is changed at the provider's settings.",
+            role_name=role,
+            holders=holders,
+        )
+
+
 class AccessRole(Entity):
     """A named bundle of permissions; `permissions` are patterns, with a space between them (contracts.md, "Sign-in")."""
 
@@ -79,6 +96,37 @@ class AccessRole(Entity):
         """The permission patterns; those that name no row scope have the role's."""
         scope = "" if self.scope_rule is AccessRoleScopeRule.TENANT else f"@{self.scope_rule.lower()}"
         return tuple(pattern if "@" in pattern else pattern + scope for pattern in self.permissions.split())
+
+    def must_be_own(self) -> None:
+        """Raise IllegalState for a role that every tenant has, or one that is retired."""
+        if self.built_in:
+            raise IllegalState(
+                "The role {role_name!r} comes with the platform: define one of your own.", role_name=self.name
+            )
+        if not self.active:
+            raise IllegalState("The role {role_name!r} is no longer in use.", role_name=self.name)
+
+    def defined(self) -> RoleDefined:
+        """Return the fact that the role exists."""
+        return RoleDefined(
+            role_id=self.id, role_name=self.name, permissions=self.permissions, scope_rule=self.scope_rule
+        )
+
+    def change(
+        self, *, name: str | None, permissions: str | None, scope_rule: AccessRoleScopeRule | None
+    ) -> RoleChanged:
+        """Take over what is given, leave the rest, and return the fact."""
+        self.name = self.name if name is None else name
+        self.permissions = self.permissions if permissions is None else permissions
+        self.scope_rule = self.scope_rule if scope_rule is None else scope_rule
+        return RoleChanged(
+            role_id=self.id, role_name=self.name, permissions=self.permissions, scope_rule=self.scope_rule
+        )
+
+    def retire(self, successor: "AccessRole | None") -> RoleRetired:
+        """Take the role out of use and return the fact."""
+        self.active = False
+        return RoleRetired(role_id=self.id, role_name=self.name, successor_id=successor.id if successor else None)
 
     def must_be_granted_by(self, principal: Principal) -> None:
         """Raise PrivilegeEscalation for the first permission of the role that `principal` lacks (IDN-3)."""

@@ -4,6 +4,7 @@ A tenant's own row lies in itself. The tenant it was made by keeps a copy, which
 sees of a child, and a child sees nothing of its parent (IDN-8).
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -14,14 +15,16 @@ from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.errors import IllegalState, Refusal
+from shared.errors import IllegalState, Invalid, Refusal
 from shared.language import Phrase
 from shared.values import Ref
-from subgraphs.identity.events import TenantClosed, TenantReactivated, TenantSuspended
+from subgraphs.identity.events import AllowedOriginsChanged, TenantClosed, TenantReactivated, TenantSuspended
+from subgraphs.identity.models.keys import origins
 
 EXPORT_TIME = timedelta(days=30)
 GRACE_DAYS = 30
 FREE_SEATS = 3
+MOST_ORIGINS = 20
 
 
 class TenantStatus(StrEnum):
@@ -82,6 +85,9 @@ class Tenant(Entity):
     suspended_for_debt: Mapped[bool] = default(False)
     delete_after: Mapped[date | None] = default(None)
     mfa_policy: Mapped[TenantMfaPolicy] = default(TenantMfaPolicy.OPTIONAL)
+    allowed_origins: Mapped[tuple[str, ...]] = default(
+        ()
+    )  # pages that may call from a browser: https://app.example.com
 
     def suspend(self, reason: str, *, for_debt: bool = False) -> TenantSuspended:
         """Stop all but owners' sign-in (IDN-7) and return the fact. Raises IllegalState unless active."""
@@ -101,6 +107,14 @@ class Tenant(Entity):
         last_day = (at + EXPORT_TIME).date()
         self.status, self.delete_after = TenantStatus.CLOSED, last_day
         return TenantClosed(tenant_id=self.id, closed_at=at, delete_after=last_day)
+
+    def allow_origins(self, pages: Iterable[str]) -> AllowedOriginsChanged:
+        """Let these pages call the API from a browser, and no others, and return the fact. Raises Invalid."""
+        found = origins(pages, "origins")
+        if len(found) > MOST_ORIGINS:
+            raise Invalid("At most {most} pages can be named.", "origins", most=MOST_ORIGINS)
+        self.allowed_origins = found
+        return AllowedOriginsChanged(tenant_id=self.id, origins=found)
 
     def ask_privileged_for_mfa(self) -> None:
         """Ask owners and approvers for a second factor where the plan is a paid one (IDN-5)."""

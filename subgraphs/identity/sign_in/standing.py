@@ -3,6 +3,7 @@
 import msgspec
 
 from shared.module.http import HttpAnswer, HttpRequest, route
+from shared.wire.pages import AllPages, TenantPages
 from shared.wire.revocation import Revocation, Revocations
 from subgraphs.identity.revocations import KEPT_FOR
 from subgraphs.identity.sign_in import admission
@@ -28,4 +29,13 @@ async def revocations(request: HttpRequest) -> HttpAnswer:
     async with store_of(request) as store:
         kept = await store.revocations(request.clock.now() - KEPT_FOR)
     told = Revocations(revocations=[Revocation(**one) for one in kept])
+    return HttpAnswer(200, msgspec.to_builtins(told))
+
+
+@route("POST", "/auth/origins")
+async def pages(request: HttpRequest) -> HttpAnswer:
+    """Tell which pages each tenant lets call the API from a browser."""
+    async with store_of(request) as store:
+        kept = await store.origins()
+    told = AllPages(tenants=[TenantPages(**one) for one in kept])
     return HttpAnswer(200, msgspec.to_builtins(told))

@@ -77,6 +77,10 @@ _NEW_LETTER = text("""
     insert into sign_in.letter (id, email, purpose, token, created_at) values (:id, :email, :purpose, :token, :now)
 """)
 _TENANT = text("select id from identity.tenant where slug_name = :tenant or id::text = :tenant")
+_ORIGINS = text("""
+    select id as tenant_id, allowed_origins as origins from identity.tenant
+    where allowed_origins <> '[]' and status <> 'CLOSED'
+""")
 _NEW_FLOW = text("""
     insert into sign_in.oidc_flow (state_hash, tenant_id, nonce, verifier, browser_hash, return_to, expires_at)
     values (:state_hash, :tenant_id, :nonce, :verifier, :browser_hash, :return_to, :expires_at)
@@ -260,6 +264,11 @@ class Store:
         """Return what access tokens don't count since then, and forget what is older."""
         await self._run(text("delete from sign_in.revocation where at < :since"), since=since)
         rows = await self._run(text("select tenant_id, subject_id, is_final, at from sign_in.revocation"))
+        return [dict(row) for row in rows.mappings()]
+
+    async def origins(self) -> list[dict[str, Any]]:
+        """Return the pages of each tenant that may be worked in."""
+        rows = await self._run(_ORIGINS)
         return [dict(row) for row in rows.mappings()]
 
     async def letters(self) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from router.gateway.access.peers import Proxies
 from router.gateway.settings import Quota, settings_of
-from shared.wire.bootstrap import PlanQuota
+from shared.wire.bootstrap import Edge, PlanQuota
 from tests.router.gateway.test_serve import _free_port, _router
 from tests.router.gateway.world import OTHER_TENANT, TENANT, world
 
@@ -65,16 +65,22 @@ async def test_what_the_operator_wrote_reaches_the_settings(tmp_path: Path) -> N
     async with world(tmp_path) as made:
         told = msgspec.structs.replace(
             made.bootstrap(),
-            hosts=("api.example.com",),
-            origins=("https://app.example.com",),
-            proxies=("10.0.0.0/8",),
-            plans={"FREE": PlanQuota(requests_per_minute=60, cost_per_minute=600)},
+            edge=Edge(
+                hosts=("api.example.com",),
+                origins=("https://app.example.com",),
+                proxies=("10.0.0.0/8",),
+                plans={"FREE": PlanQuota(requests_per_minute=60, cost_per_minute=600)},
+            ),
         )
         read = msgspec.json.decode(msgspec.json.encode(told), type=type(told))
 
     settings = settings_of(read)
     assert settings.plans == {"FREE": Quota(60, 600)}
-    assert (settings.hosts, settings.origins, settings.proxies) == (told.hosts, told.origins, told.proxies)
+    assert (settings.hosts, settings.origins, settings.proxies) == (
+        told.edge.hosts,
+        told.edge.origins,
+        told.edge.proxies,
+    )
 
 
 @pytest.mark.parametrize(

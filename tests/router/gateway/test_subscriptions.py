@@ -167,10 +167,12 @@ class Raw:
         self.wire = WSConnection(ConnectionType.CLIENT)
 
     @classmethod
-    async def open(cls, address: str, protocol: str = "graphql-transport-ws") -> "Raw":
+    async def open(cls, address: str, protocol: str = "graphql-transport-ws", origin: str | None = None) -> "Raw":
         host, port = address.split(":")
         made = cls(*await asyncio.open_connection(host, int(port)))
-        made.writer.write(made.wire.send(Request(host=address, target="/graphql", subprotocols=[protocol])))
+        headers = [(b"origin", origin.encode())] if origin else []
+        asked = Request(host=address, target="/graphql", subprotocols=[protocol], extra_headers=headers)
+        made.writer.write(made.wire.send(asked))
         return made
 
     def say(self, *messages: Any) -> None:

@@ -23,6 +23,7 @@ from shared.clock import SystemClock
 from shared.errors import Unauthenticated
 from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.control import ModuleState, Request, States, Wake, Watch
+from shared.wire.pages import AllPages, TenantPages
 from shared.wire.principal import Principal
 from shared.wire.revocation import Revocation, Revocations
 from shared.wire.token import InternalToken, SigningKey, jwk, sign_access, verify_internal
@@ -31,6 +32,7 @@ TENANT = UUID("0190a0e4-0000-7000-8000-000000000001")
 OTHER_TENANT = UUID("0190a0e4-0000-7000-8000-000000000002")
 USER = UUID("0190a0e4-0000-7000-8000-00000000000a")
 REVOCATIONS = "/auth/revocations"
+PAGES = "/auth/origins"
 ISSUER = "http://localhost:8000"
 
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@key"])\n'
@@ -101,7 +103,7 @@ class Module:
         except Unauthenticated:
             self.refused += 1
             return 401, [], b'{"errors":[{"message":"no"}]}'
-        if path != REVOCATIONS:  # the gateway asks for them by itself
+        if path not in (REVOCATIONS, PAGES):  # the gateway asks for them by itself
             self.tokens.append(token)
             self.headers.append(headers)
         if path in self.routes:
@@ -220,7 +222,9 @@ class World:
         self.invoicing = Module("invoicing", INVOICING, self.router_key)
         self.identity = Module("identity", "type Query { me: String }", self.router_key)
         self.revoked: list[Revocation] = []
+        self.pages: list[TenantPages] = []
         self.identity.routes[REVOCATIONS] = lambda _: (200, [], encode_revocations(self.revoked))
+        self.identity.routes[PAGES] = lambda _: (200, [], msgspec.json.encode(AllPages(tenants=self.pages)))
         self.identity.routes["/.well-known/jwks.json"] = lambda _: (200, [], self.jwks())
         self.supervisor = Supervisor(self.folder / "supervisor.sock", "crm", "invoicing", "identity")
         self.client = Transport()
