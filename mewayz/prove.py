@@ -15,11 +15,11 @@ from mewayz.proof.ids import Side
 from mewayz.proof.operations import Targets, coordinates
 from mewayz.proof.planted import find_planted
 from mewayz.proof.report import Report
-from mewayz.proof.rows import models_of
 from mewayz.proof.timing import timing_of
 from mewayz.proof.walk import Walk
 from mewayz.proof.walls import WALLS
 from mewayz.proof.world import World, start_world
+from shared.database.entity import models_of
 
 
 def prove_isolation(*, short: bool = False, as_json: bool = False) -> int:
@@ -83,7 +83,7 @@ def _walk_of(world: World, slug: str, report: Report, *, short: bool) -> Walk:
 
 
 def _targets(world: World) -> Targets:
-    return Targets([model for proven in world.modules.values() for model in models_of(proven.module)])
+    return Targets([model for proven in world.modules.values() for model in models_of(proven.module.slug)])
 
 
 def _only_first(world: World) -> World:

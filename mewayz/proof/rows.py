@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from sqlalchemy.exc import DBAPIError
 
 from mewayz.proof.ids import Side
-from shared.database.entity import Entity, FieldFacts, is_part, module_of
+from shared.database.entity import Entity, FieldFacts, is_part, models_of, module_of
 from shared.database.transaction import Database, Transaction
 from shared.errors import Refusal
 from shared.module import Module
@@ -29,17 +29,12 @@ def entity_name(model: type[Entity]) -> str:
     return f"{module_of(model.__module__)}.{model.__name__}"
 
 
-def models_of(module: Module) -> list[type[Entity]]:
-    """Return all of a module's models, those without a GraphQL type too."""
-    return [mapper.class_ for mapper in Entity.registry.mappers if module_of(mapper.class_.__module__) == module.slug]
-
-
 async def fill(module: Module, database: Database, side: Side) -> list[str]:
     """Write one tenant's rows; return those that a rule of the database refused."""
     refused: list[str] = []
     principal = Principal(tenant=side.tenant, user=side.row("identity.UserAccount", 1), permissions=("*",))
     async with database.transaction(principal) as tx:
-        for model in models_of(module):
+        for model in models_of(module.slug):
             for number in range(ROWS):
                 try:
                     async with tx.session.begin_nested():

@@ -9,9 +9,8 @@ from sqlalchemy import func, select, text
 
 from mewayz.proof.ids import A, B
 from mewayz.proof.report import Report, data_of
-from mewayz.proof.rows import models_of
 from mewayz.proof.world import ProvenModule, World, call
-from shared.database.entity import Entity
+from shared.database.entity import Entity, models_of
 from shared.database.transaction import Database
 from shared.database.visibility import read_permission
 from shared.errors import Defect
@@ -72,7 +71,7 @@ async def session_filter(world: World, report: Report) -> None:
     """ORM statements see one tenant's rows where the database would show all, and write none of another's (wall 3)."""
     for proven in world.modules.values():
         database = Database(proven.unwalled, proven.slug, world.clock)
-        for model in models_of(proven.module):
+        for model in models_of(proven.module.slug):
             where = f"session {model.__name__}"
             async with database.transaction(world.principal(A)) as tx:
                 owners = {row.tenant_id for row in await tx.all(select(model))}

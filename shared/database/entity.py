@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -38,6 +39,7 @@ from shared.language import Phrase
 from shared.values import Money, Part, Ref
 
 _METADATA: dict[str, MetaData] = {}
+_MODELS: dict[str, list[type["Entity"]]] = {}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,6 +82,14 @@ def metadata_of(slug: str) -> MetaData:
         "pk": "pk_%(table_name)s",
     }
     return _METADATA.setdefault(slug, MetaData(schema=slug, naming_convention=names))
+
+
+def models_of(slug: str) -> Sequence[type["Entity"]]:
+    """Return a module's models that are loaded, also those without a GraphQL type.
+
+    SQLAlchemy's registry holds those of all modules that this process, or the zygote before it, has loaded.
+    """
+    return _MODELS.get(slug, ())
 
 
 class JsonOf(TypeDecorator[Any]):
@@ -164,6 +174,7 @@ class Entity(_Base, kw_only=True):
         super().__init_subclass__(**options)
         for fact in cls.__facts__.values():
             event.listen(getattr(cls, fact.name), "set", partial(_check, fact), retval=True, propagate=True)
+        _MODELS.setdefault(slug, []).append(cls)
 
 
 def snake(name: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import ColumnElement, func, or_, select
 
-from shared.database.entity import Entity, FieldFacts, module_of
+from shared.database.entity import Entity, FieldFacts, models_of
 from shared.database.transaction import Transaction
 from shared.errors import Defect, Refusal
 from shared.values import Personal, outside_name, put_mark
@@ -64,8 +64,7 @@ def personal_columns(model: type[Entity]) -> list[tuple[FieldFacts, Personal]]:
 
 def personal_models(slug: str) -> list[type[Entity]]:
     """Return a module's models with personal columns, by name."""
-    models = (mapper.class_ for mapper in Entity.registry.mappers if module_of(mapper.class_.__module__) == slug)
-    return sorted((model for model in models if personal_columns(model)), key=lambda model: model.__name__)
+    return sorted((model for model in models_of(slug) if personal_columns(model)), key=lambda model: model.__name__)
 
 
 async def tellings(

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,7 +18,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import (
     InstanceState,
-    LoaderCriteriaOption,
     ORMExecuteState,
     Session,
     make_transient_to_detached,
@@ -31,7 +30,7 @@ from shared.clock import Clock, new_id
 from shared.database.engine import begun, tenant_scope
 from shared.database.entity import Entity
 from shared.database.outbox import write_events
-from shared.database.visibility import read_permission, visible
+from shared.database.visibility import own_rows, read_permission, visible
 from shared.errors import Defect, NotFound, NotYet, Refusal, StaleVersion
 from shared.wire.envelope import Cause, Event
 from shared.wire.principal import Principal, RowScope
@@ -288,16 +287,11 @@ def _only_own_rows(state: ORMExecuteState) -> None:
     tx: Transaction | None = state.session.info.get("tx")
     if tx is None or not (state.is_select or state.is_update or state.is_delete) or state.is_column_load:
         return
-    state.statement = state.statement.options(_rows_of(tx.tenant_id))
+    state.statement = state.statement.options(own_rows(tx.slug, tx.tenant_id))
     if tx.reach is not None and state.is_select:
         model, scope = tx.reach
         for condition in visible(model, tx.principal, scope):
             state.statement = state.statement.options(with_loader_criteria(model, condition, include_aliases=True))
-
-
-@lru_cache(maxsize=256)
-def _rows_of(tenant: UUID) -> LoaderCriteriaOption:
-    return with_loader_criteria(Entity, lambda model: model.tenant_id == tenant, include_aliases=True)
 
 
 @event.listens_for(Session, "before_flush")

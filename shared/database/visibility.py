@@ -1,10 +1,15 @@
 """Row scopes in SQL: which rows of a model a principal reaches (contracts.md, "Sign-in")."""
 
-from typing import Any
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, false
+from sqlalchemy.orm import LoaderCriteriaOption, Mapper
+from sqlalchemy.sql.visitors import InternalTraversal
 
-from shared.database.entity import Entity, module_of, snake
+from shared.database.entity import Entity, models_of, module_of, snake
 from shared.wire.principal import Principal, RowScope
 
 
@@ -37,3 +42,29 @@ def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[
     if scope is RowScope.TEAM:
         who += principal.team
     return [owner.in_(who)]
+
+
+class _OwnRows(LoaderCriteriaOption):
+    """The tenant's condition on all models of one module.
+
+    SQLAlchemy's own walks through every model that derives from Entity. The zygote has loaded those of many modules, and
+    memory that a process walks through, it copies.
+    """
+
+    _traverse_internals: ClassVar = [
+        *LoaderCriteriaOption._traverse_internals,  # pyright: ignore[reportPrivateUsage]
+        ("slug", InternalTraversal.dp_string),  # part of the key of SQLAlchemy's cache of statements
+    ]
+
+    def __init__(self, slug: str, tenant: UUID) -> None:
+        super().__init__(Entity, lambda model: model.tenant_id == tenant, include_aliases=True)
+        self.slug = slug
+
+    def _all_mappers(self) -> Iterator[Mapper[Any]]:
+        return (model.__mapper__ for model in models_of(self.slug))
+
+
+@lru_cache(maxsize=256)
+def own_rows(slug: str, tenant: UUID) -> LoaderCriteriaOption:
+    """Return the option that keeps an ORM statement to a tenant's rows, in all models of a module (security.md, wall 3)."""
+    return _OwnRows(slug, tenant)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from shared.database.entity import Entity, FieldFacts, module_of
+from shared.database.entity import Entity, FieldFacts, models_of
 from shared.database.transaction import Database
 from shared.errors import Defect, Refusal
 from shared.graph.entity import DASHBOARD
@@ -54,8 +54,7 @@ class _Planter:
         self._slug = module.slug
         self._database = database
         self._principal = principal
-        models: list[type[Entity]] = [mapper.class_ for mapper in Entity.registry.mappers]
-        self._models = {model.__name__: model for model in models if module_of(model.__module__) == module.slug}
+        self._models = {model.__name__: model for model in models_of(module.slug)}
 
     async def plant(self, model: type[Entity], count: int) -> None:
         if model in self.rows:

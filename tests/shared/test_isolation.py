@@ -1,12 +1,17 @@
 """Tenants: a row of another tenant answers exactly like an absent one, whatever wall is asked."""
 
 import asyncio
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 from sqlalchemy import select, text
 
+from shared.database.entity import models_of
+from shared.database.visibility import own_rows
 from shared.errors import Defect
+from shared.module import load
 from subgraphs.crm.models import Customer, Deal
 from tests.modules import RunningModule, until
 from tests.shared.test_commands import open_deal
@@ -84,6 +89,18 @@ async def test_the_session_filters_every_statement(crm: RunningModule) -> None:
         event.remove(crm.database.engine.sync_engine, "before_cursor_execute", note)
 
     assert "deal.tenant_id =" in statements[-1].replace("crm.", "")
+
+
+async def test_a_statement_walks_through_the_models_of_its_own_module_only() -> None:
+    """The zygote has loaded those of many modules: memory that a process walks through, it copies."""
+    load("crm")
+    load("support")
+    conditions: dict[Any, Any] = {}
+
+    own_rows("crm", UUID(ABSENT)).get_global_criteria(conditions)
+
+    assert {mapper.class_ for _, mapper in conditions} == set(models_of("crm")) != set(models_of("support"))
+    assert Deal in models_of("crm")
 
 
 async def test_a_row_of_another_tenant_cannot_be_written(crm: RunningModule) -> None:

@@ -13,7 +13,7 @@ from graphql import GraphQLField, GraphQLNamedType, GraphQLObjectType, GraphQLSc
 from pydantic import TypeAdapter
 from sqlalchemy import select, text
 
-from shared.database.entity import Entity, snake
+from shared.database.entity import Entity, models_of, snake
 from shared.errors import Defect
 from shared.graph.names import camel, plural
 from shared.testing.rows import Rows, plant_rows, plant_tenant
@@ -130,11 +130,9 @@ class Subject:
         """Return the version of each row of the principal's tenant, also of tables that no one sees."""
         found: dict[tuple[str, UUID], int] = {}
         async with self.running.database.transaction(principal) as tx:
-            for mapper in Entity.registry.mappers:
-                model: type[Entity] = mapper.class_
-                if model.metadata is self.running.module.metadata:
-                    statement = select(model.id, model.version).where(model.tenant_id == principal.tenant)
-                    found |= {(model.__name__, one.id): one.version for one in await tx.session.execute(statement)}
+            for model in models_of(self.running.module.slug):
+                statement = select(model.id, model.version).where(model.tenant_id == principal.tenant)
+                found |= {(model.__name__, one.id): one.version for one in await tx.session.execute(statement)}
         return found
 
 
