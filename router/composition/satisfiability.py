@@ -12,7 +12,7 @@ from router.composition.merge.merging import Merging
 from router.composition.outcomes import Outcomes, forget_outcomes
 from router.composition.report import HintLevel, Report
 from router.composition.witness import Step, explain, witness_query
-from router.supergraph.model import Supergraph, bits
+from router.supergraph.model import Supergraph, bits, named
 from router.supergraph.reach import Reach, Views
 
 
@@ -98,7 +98,7 @@ class _Walk:
         for name, mask in failed:
             self._fail(state, name, mask)
         for name, child, able in shared:
-            self._check_runtime_types(f"{state.type}.{name}", child, able)
+            self._check_runtime_types(state.type, name, child, able)
         is_mutation = state.type == self._supergraph.roots.get("mutation")
         for one in self._complete(children) if is_mutation else children:
             if not self._is_covered(one.type, one.mask, one.views, one.held):
@@ -120,11 +120,14 @@ class _Walk:
         walk.follow(_State(child.type, child.mask, child.views, Step(None, "mutation", ""), child.held))
         return not scratch.report.errors
 
-    def _check_runtime_types(self, at: str, child: str, able: int) -> None:
+    def _check_runtime_types(self, owner: str, name: str, child: str, able: int) -> None:
         """A shared field must mean the same set of object types everywhere, at least one in common."""
-        reach = self._reach
+        reach, at = self._reach, f"{owner}.{name}"
         real = able & ~reach.types[child].interface_objects
-        sets = {number: reach.possible_in(child, number) for number in bits(real)}
+        sets = {
+            number: reach.possible_in(named(reach.source(owner, name, number).type or child), number)
+            for number in bits(real)
+        }
         if len(set(sets.values())) < 2 or at in self._told:
             return
         self._told.add(at)

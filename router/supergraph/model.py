@@ -18,6 +18,8 @@ model -> SDL -> model is the identity, given that
   join; `directives` holds their definitions and those of executable directives.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -200,12 +202,21 @@ def bits(mask: int) -> list[int]:
 
 
 def graph_names(names: list[str]) -> list[str]:
-    """Return the `join__Graph` values for subgraph names: upper snake, `_` before a digit, duplicates numbered."""
-    taken: dict[str, int] = {}
+    """Return the `join__Graph` values for subgraph names, as Apollo's composition names them.
+
+    Upper snake, `_` before a leading digit and after `_` with digits at the end; of names that are then the same, each
+    gets a number.
+    """
+    wished = [_graph_name(name) for name in names]
+    wishes, given = Counter(wished), Counter[str]()
     found: list[str] = []
-    for name in names:
-        upper = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name).upper()
-        value = f"_{upper}" if upper[:1].isdigit() else upper
-        count = taken[value] = taken.get(value, 0) + 1
-        found.append(value if count == 1 else f"{value}_{count - 1}")
+    for value in wished:
+        given[value] += 1
+        found.append(value if wishes[value] == 1 else f"{value}_{given[value]}")
     return found
+
+
+def _graph_name(name: str) -> str:
+    upper = re.sub(r"[^0-9A-Za-z_]", "_", name).upper()
+    begun = f"_{upper}" if upper[:1].isdigit() else upper
+    return f"{begun}_" if re.search(r"_\d+$", begun) else begun

@@ -1,5 +1,6 @@
 """@composeDirective: directives of other specifications that subgraphs ask to keep in the supergraph."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from router.composition.facts import Applied, DirectiveFacts, SubgraphFacts
@@ -10,6 +11,10 @@ from router.composition.merge.merging import Merging
 from router.composition.report import Hint, HintLevel
 from router.composition.values import print_value
 from router.supergraph import model
+
+_COMPOSED_BY_ITSELF = frozenset(
+    {"@tag", "@inaccessible", "@authenticated", "@requiresScopes", "@policy", "@context"},
+)
 
 
 class Composed(NamedTuple):
@@ -30,7 +35,10 @@ class _Wish(NamedTuple):
 
 def merge_composed(merging: Merging) -> Composed:
     """Compose the directives that subgraphs ask for, as the newest version linked defines them; fills `merging.shown`."""
-    newest = [max(group, key=lambda wish: wish.link.version) for group in _wishes(merging) if _agrees(merging, group)]
+    groups = _wishes(merging)
+    agreed = [group for group in groups if _agrees(merging, group, groups)]
+    newest = [max(group, key=lambda wish: wish.link.version) for group in agreed]
+    merging.composers = {f"@{group[0].definition.name}": frozenset(wish.number for wish in group) for group in agreed}
     links: dict[str, Link] = {}
     imports: dict[str, dict[str, None]] = {}
     directives: dict[str, model.Directive] = {}
@@ -61,22 +69,38 @@ def _wishes(merging: Merging) -> list[list[_Wish]]:
     return list(groups.values())
 
 
-def _agrees(merging: Merging, group: list[_Wish]) -> bool:
-    """DIRECTIVE_COMPOSITION_ERROR where subgraphs link different majors, or name the directive differently."""
+def _agrees(merging: Merging, group: list[_Wish], groups: list[list[_Wish]]) -> bool:
+    """DIRECTIVE_COMPOSITION_ERROR where subgraphs compose different majors, or name the directive differently."""
     identity = group[0].link.identity
-    links = [link for one in merging.subgraphs if (link := one.links.of(identity))]
-    if len({link.version[0] for link in links}) > 1:
-        message = f"{identity} is linked in different major versions: link one major version everywhere."
-        merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[link.location for link in links])
+    others = [wish for one in groups for wish in one]
+    composed = [wish.link for wish in others if wish.link.identity == identity]
+    if len({link.version[0] for link in composed}) > 1:
+        message = f"{identity} is composed in different major versions: link one major version everywhere."
+        merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[link.location for link in composed])
         return False
+    _hint_on_other_majors(merging, group[0])
     names = sorted({wish.definition.name for wish in group})
     if len(names) > 1:
         told = " or ".join(f'"@{name}"' for name in names)
         message = f"A composed directive of {identity} is named {told}: use one name everywhere."
         merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[wish.link.location for wish in group])
         return False
+    same = [wish for wish in others if wish.definition.name == names[0]]
+    if len(same) > len(group):
+        message = f'"@{names[0]}" stands for different directives in different subgraphs: compose one of them.'
+        merging.report.error("DIRECTIVE_COMPOSITION_ERROR", message, at=[wish.link.location for wish in same])
+        return False
     _hint_on_other_names(merging, group[0])
     return True
+
+
+def _hint_on_other_majors(merging: Merging, wish: _Wish) -> None:
+    """DIRECTIVE_COMPOSITION_INFO where a subgraph that composes nothing links another major version."""
+    for subgraph in merging.subgraphs:
+        link = subgraph.links.of(wish.link.identity)
+        if link and link.version[0] != wish.link.version[0]:
+            message = f"[{subgraph.name}] links another major version of {link.identity}, which is not composed."
+            _hint(merging, "DIRECTIVE_COMPOSITION_INFO", HintLevel.INFO, message, wish, link)
 
 
 def _hint_on_other_names(merging: Merging, wish: _Wish) -> None:
@@ -87,9 +111,11 @@ def _hint_on_other_names(merging: Merging, wish: _Wish) -> None:
         imported = next((one.alias for one in link.imports if one.name == wish.element), name) if link else name
         if link and imported != name:
             message = f"[{subgraph.name}] imports the composed directive {name} as {imported}: use one name everywhere."
-            merging.report.hints.append(
-                Hint("DIRECTIVE_COMPOSITION_WARN", HintLevel.WARN, message, name, (link.location,))
-            )
+            _hint(merging, "DIRECTIVE_COMPOSITION_WARN", HintLevel.WARN, message, wish, link)
+
+
+def _hint(merging: Merging, code: str, level: HintLevel, message: str, wish: _Wish, link: Link) -> None:
+    merging.report.hints.append(Hint(code, level, message, f"@{wish.definition.name}", (link.location,)))
 
 
 def _alias(link: Link) -> str | None:
@@ -101,6 +127,13 @@ def import_text(name: str, alias: str) -> str:
     return f'"{name}"' if name == alias else f'{{ name: "{name}", as: "{alias}" }}'
 
 
+def _tag_names(merging: Merging) -> Iterator[str]:
+    for subgraph in merging.subgraphs:
+        federation = subgraph.links.of(FEDERATION)
+        for name in ("@tag", "@inaccessible"):
+            yield federation.local_name(name) if federation else name
+
+
 def _compose_argument(merging: Merging, subgraph: SubgraphFacts, use: Applied) -> tuple[Link, str] | None:
     """Return what @composeDirective(name:) stands for, or report why it stands for nothing."""
     name = use.text("name")
@@ -108,12 +141,14 @@ def _compose_argument(merging: Merging, subgraph: SubgraphFacts, use: Applied) -
     source = subgraph.links.source(name) if name else None
     if not name or not name.startswith("@"):
         problem = f"{print_value(use.arguments.get('name'))} has no leading @"
-    elif source is not None and source[0].identity == FEDERATION:
-        problem = f"{name} is a federation directive, which composes by itself"
-    elif source is not None and source[0].identity in KNOWN_SPECS:
+    elif source is not None and source[0].identity == FEDERATION and source[1] in _COMPOSED_BY_ITSELF:
         message = f"[{subgraph.name}] @composeDirective: {name} composes by itself, the mark can be removed."
-        merging.hint("DIRECTIVE_COMPOSITION_INFO", HintLevel.INFO, message, name)
+        merging.report.hints.append(Hint("DIRECTIVE_COMPOSITION_INFO", HintLevel.INFO, message, name, (use.location,)))
         return None
+    elif source is not None and source[0].identity in KNOWN_SPECS:
+        problem = f"{name} is a directive that composition knows and treats in its own way"
+    elif name in _tag_names(merging):
+        problem = f"{name} is the name of @tag or @inaccessible in a subgraph"
     elif name[1:] not in subgraph.directives:
         problem = f"{name} is not defined in this subgraph"
     elif source is None:

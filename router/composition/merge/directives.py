@@ -24,13 +24,15 @@ def merge_applied(merging: Merging, sources: Mapping[int, Element], at: str) -> 
     by_name: dict[str, list[tuple[int, Applied]]] = {}
     for index, one in sources.items():
         for directive in one.directives:
+            if directive.name in merging.composers and index not in merging.composers[directive.name]:
+                continue
             by_name.setdefault(directive.name, []).append((index, directive))
     if not by_name:
         return ()
     merged: list[model.Applied] = []
     for name, uses in by_name.items():
         if name in JOINED:
-            merged += _joined(merging, name, uses)
+            merged += joined(name, uses)
         elif name in merging.shown:
             shown = merging.shown[name]
             merged += [model.Applied(shown, arguments) for arguments in _merge(merging, name, uses, sources, at)]
@@ -62,8 +64,8 @@ def _merge(
     return [_text(best)]
 
 
-def _joined(merging: Merging, name: str, uses: list[tuple[int, Applied]]) -> Iterable[model.Applied]:
-    """Directives that routers read per subgraph travel in @join__directive, one for each set of arguments."""
+def joined(name: str, uses: Iterable[tuple[int, Applied]]) -> Iterable[model.Applied]:
+    """Return what travels in @join__directive, as routers read it per subgraph: one for each set of arguments."""
     masks: dict[str, tuple[dict[str, str], int]] = {}
     shown = f"federation__{name}" if name == "cacheTag" else name
     for index, use in uses:

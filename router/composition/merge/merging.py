@@ -18,7 +18,8 @@ class Merging:
     `implementers` has, per interface, the object types that implement it anywhere; `by_interface_object`, per object,
     the (subgraph, interface) pairs that resolve its fields through an @interfaceObject. `inputs` and `outputs` name the
     first use of a type by an argument or input field, and by a field: it decides how an enum merges. `shown` maps the
-    canonical name of each directive that the supergraph shows to its name there.
+    canonical name of each directive that the supergraph shows to its name there; `composers` has, per composed directive,
+    the subgraphs that ask for it with @composeDirective: what others apply is left out.
     """
 
     subgraphs: Sequence[SubgraphFacts]
@@ -32,6 +33,7 @@ class Merging:
     enums: set[str] = field(default_factory=set[str])
     asked_supertypes: bool = False
     shown: dict[str, str] = field(default_factory=dict[str, str])
+    composers: dict[str, frozenset[int]] = field(default_factory=dict[str, frozenset[int]])
     repeatable: set[str] = field(default_factory=set[str])
 
     def declared(self, name: str) -> dict[int, TypeFacts]:

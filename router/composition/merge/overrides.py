@@ -52,6 +52,7 @@ def _apply(
         message = f'[{mine.name}] "{at}" overrides itself: name the subgraph the field is taken from.'
         merging.report.error("OVERRIDE_FROM_SELF_ERROR", message, at=[directive.location])
         return
+    found.source[index] = source
     other = next((one for one in merging.subgraphs if one.name == source), None)
     if other is None:
         near = get_close_matches(source, [one.name for one in merging.subgraphs], 1)
@@ -59,7 +60,6 @@ def _apply(
         message = f'[{mine.name}] "{at}" overrides "{source}", and there is no such subgraph.{guess}'
         merging.hint("FROM_SUBGRAPH_DOES_NOT_EXIST", HintLevel.WARN, message, at, [sources[index]])
         return
-    found.source[index] = source
     theirs = sources.get(other.index)
     if theirs is None or (owner, theirs.name) in other.external:
         why = "has no such field" if theirs is None else "has it only as @external"

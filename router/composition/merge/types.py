@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from router.composition.facts import ROOT_NAMES, Element, Kind, SubgraphFacts, TypeFacts
+from router.composition.federation import SPECS
 from router.composition.memory import Memory, MergedType, replay
 from router.composition.merge.consistency import hint_on_interface, hint_on_object
-from router.composition.merge.directives import merge_applied
+from router.composition.merge.directives import joined, merge_applied
 from router.composition.merge.enums import merge_enum
 from router.composition.merge.features import merge_features
 from router.composition.merge.fields import merge_fields
@@ -64,7 +65,7 @@ def merge(subgraphs: list[SubgraphFacts], report: Report, memory: Memory) -> tup
 
 def _check_surroundings(merging: Merging, memory: Memory) -> None:
     """Forget the merged types when directives are shown otherwise; some also when the type hierarchy has changed."""
-    surroundings = (tuple(merging.shown.items()), frozenset(merging.repeatable))
+    surroundings = (tuple(merging.shown.items()), tuple(merging.composers.items()), frozenset(merging.repeatable))
     if surroundings != memory.surroundings:
         memory.forget_merges()
     elif merging.supertypes != memory.supertypes:
@@ -242,4 +243,10 @@ def _schema_applied(merging: Merging) -> tuple[model.Applied, ...]:
         for one in merging.subgraphs
         if one.schema_directives
     }
-    return merge_applied(merging, sources, "schema")
+    connectors = [
+        (one.index, use)
+        for one in merging.subgraphs
+        for use in one.schema_directives
+        if use.name == "link" and (use.text("url") or "").startswith(f"{SPECS}/connect/")
+    ]
+    return (*joined("link", connectors), *merge_applied(merging, sources, "schema"))

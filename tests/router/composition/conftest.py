@@ -4,6 +4,7 @@
 ### subgraph name
 %2.3 @key @shareable        (short for: extend schema @link(url: ".../federation/v2.3", import: [...]))
 type Query { ... }
+shows: text                 (a line of the supergraph that comes of it)
 mend: text => other text    (makes a second case: with this change the same subgraphs compose)
 """
 
@@ -17,17 +18,22 @@ import pytest
 from router.composition import Composition, Subgraph, compose
 
 CASES = Path(__file__).parent / "cases"
+SHOWS = re.compile(r"(?m)^shows: (.*)\n?")
 MEND = re.compile(r"(?m)^mend: (.*?) => ?(.*)\n?")
 
 
 @dataclass(frozen=True)
 class Case:
-    """Subgraphs, and the codes that composing them gives; `mended` are the errors a change has done away with."""
+    """Subgraphs, and what composing them gives: codes, or lines of the supergraph.
+
+    `mended` are the errors that a change has done away with.
+    """
 
     sentence: str
     subgraphs: tuple[Subgraph, ...]
     errors: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
     mended: tuple[str, ...] = ()
 
 
@@ -52,11 +58,13 @@ def cases(file: Path) -> list[Case]:
         head, _, text = block.partition("\n")
         told, _, hints = head.partition("~")
         sentence, _, errors = told.partition("->")
-        broken, changes = MEND.sub("", text), MEND.findall(text)
-        case = Case(sentence.strip(), subgraphs_of(broken), tuple(errors.split()), tuple(hints.split()))
+        shows, changes, sdls = SHOWS.findall(text), MEND.findall(text), MEND.sub("", SHOWS.sub("", text))
+        case = Case(
+            sentence.strip(), subgraphs_of(sdls), tuple(errors.split()), tuple(hints.split()), shows=tuple(shows)
+        )
         found.append(case)
         if changes:
-            found.append(Case(f"{case.sentence}, mended", subgraphs_of(_mend(broken, changes)), mended=case.errors))
+            found.append(Case(f"{case.sentence}, mended", subgraphs_of(_mend(sdls, changes)), mended=case.errors))
     return found
 
 

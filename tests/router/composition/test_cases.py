@@ -40,6 +40,12 @@ def test_composing_gives_exactly_these_errors_and_at_least_these_hints(case: Cas
     assert (made.sdl is None) == bool(case.errors)
 
 
+def test_the_supergraph_shows_what_the_merge_rules_say(valid_case: Case) -> None:
+    sdl = compose(valid_case.subgraphs).sdl or ""
+
+    assert [line for line in valid_case.shows if line not in [one.strip() for one in sdl.split("\n")]] == [], sdl
+
+
 def test_a_hint_has_the_level_that_apollo_gives_it(case: Case) -> None:
     for hint in compose(case.subgraphs).hints:
         assert hint.code in LEVELS[hint.level], hint

@@ -100,4 +100,4 @@ def test_what_is_no_supergraph_is_refused_in_a_sentence(text: str, says: str) ->
 
 
 def test_names_of_subgraphs_become_enum_values() -> None:
-    assert graph_names(["crm", "3d", "a-b", "a_b", "A.B"]) == ["CRM", "_3D", "A_B", "A_B_1", "A_B_2"]
+    assert graph_names(["crm", "3d", "a-b", "a_b", "A.B", "v_2"]) == ["CRM", "_3D", "A_B_1", "A_B_2", "A_B_3", "V_2_"]
