@@ -104,6 +104,36 @@ def failure(fetch: Fetch, error: RouterError, places: Places, data: Json) -> lis
     return [{**shown, "path": [one]} for one, _ in fetch.names.values() if one is not None]
 
 
+class Failures:
+    """The errors of fetches that failed as a whole; what is skipped because of one is listed in it (router.md, E3)."""
+
+    def __init__(self) -> None:
+        self._causes: dict[int, list[Error]] = {}
+
+    def note(self, fetch: Fetch, error: Error) -> None:
+        """Note an error that a failed fetch left."""
+        self._causes.setdefault(fetch.id, []).append(error)
+
+    def skip(self, fetch: Fetch, places: Places, data: Json) -> None:
+        """Note a fetch that has nothing to ask: where one that it needs failed, it is listed in that one's error."""
+        causes = {id(error): error for need in fetch.needs for error in self._causes.get(need, ())}
+        if causes:
+            skipped = {"module": fetch.subgraph, "path": list(places.site(fetch, data))}
+            for error in causes.values():
+                error["extensions"].setdefault("skipped", []).append(skipped)
+            self._causes[fetch.id] = list(causes.values())
+
+    def forget(self, fetches: Iterable[int]) -> None:
+        """Forget fetches that are run once more."""
+        for number in fetches:
+            self._causes.pop(number, None)
+
+
+def is_same(one: Error, other: Error) -> bool:
+    """Whether two errors tell the client the same."""
+    return one["message"] == other["message"] and one.get("path") == other.get("path")
+
+
 def client_path(names: Names, path: Iterable[Any]) -> Path:
     """Return a path inside a fetch's answer in the client's keys; cut where only the planner asked."""
     found: list[str | int] = []

@@ -11,7 +11,7 @@ from router.errors import BadAnswer, DeadlineExceeded, RouterError
 from router.execution.asked import Asked, in_requests
 from router.execution.compile import CompiledFetch, CompiledPlan
 from router.execution.entities import Json, Tainted, copied, merge
-from router.execution.errors import Error, failure, subgraph_errors, taint
+from router.execution.errors import Error, Failures, failure, is_same, subgraph_errors, taint
 from router.execution.prepared import Prepared
 from router.execution.project import Projection
 from router.execution.project_quick import SURPRISES
@@ -106,6 +106,7 @@ class Run:
         self._until = until
         self._loop = asyncio.get_running_loop()
         self._tainted: Tainted = set()
+        self._failures = Failures()
         self._waits = [len(one.fetch.needs) for one in plan.fetches]
         self._open = [1] * len(plan.fetches)  # requests of a fetch that are not answered yet
         self._arrived: list[tuple[list[Asked], bytes | RouterError]] = []
@@ -129,6 +130,7 @@ class Run:
     async def again(self, fetches: frozenset[int]) -> None:
         """Run some fetches once more, on data that has changed; those they need are among them or done."""
         self.finished -= fetches
+        self._failures.forget(fetches)
         for number in fetches:
             self._waits[number] = sum(1 for need in self._plan.fetches[number].fetch.needs if need in fetches)
             self._open[number] = 1
@@ -165,6 +167,7 @@ class Run:
             if targets:
                 asked.members.append((compiled, targets))
             else:
+                self._failures.skip(fetch, self._plan.places, self.data)
                 todo += self._done(compiled)
         for asked in together.values():
             for compiled, _ in asked.members:
@@ -293,8 +296,10 @@ class Run:
     def _fail(self, one: Asked, error: RouterError) -> None:
         for compiled, _ in one.members:
             for shown in failure(compiled.fetch, error, self._plan.places, self.data):
-                if shown not in self.errors:
+                known = next((one for one in self.errors if is_same(one, shown)), None)
+                if known is None:
                     self._blame(compiled.fetch, shown)
+                self._failures.note(compiled.fetch, known or shown)
         self._taint_all(one)
 
     def _blame(self, fetch: Fetch, error: Error) -> None:

@@ -40,7 +40,12 @@ async def test_a_module_that_is_down_is_one_error_where_its_part_belongs() -> No
         {
             "message": "reviews does not answer at the moment.",
             "path": ["me", "reviews"],
-            "extensions": {"code": "MODULE_UNAVAILABLE", "module": "reviews", "retryAfterMs": 100},
+            "extensions": {
+                "code": "MODULE_UNAVAILABLE",
+                "module": "reviews",
+                "retryAfterMs": 100,
+                "skipped": [{"module": "users", "path": ["me", "reviews"]}],  # whoever wrote them
+            },
         }
     ]
 
@@ -63,12 +68,32 @@ async def test_in_a_list_a_failed_fetch_is_one_error_before_the_first_index() ->
     assert [one["path"] for one in answer.errors] == [["products"]]
 
 
-async def test_what_depends_on_a_failed_fetch_is_not_asked() -> None:
+async def test_what_depends_on_a_failed_fetch_is_not_asked_and_listed_in_its_error() -> None:
     world = shop()
     world.down["products"] = ModuleUnavailable("products")
-    await world.ask("{ me { reviews { product { shipping } } } }")
+    answer = await world.ask("{ me { reviews { product { shipping } } } }")
 
     assert [name for name, _ in world.sent] == ["users", "reviews", "products"]
+    assert [one["extensions"].get("skipped") for one in answer.errors] == [
+        [{"module": "stock", "path": ["me", "reviews"]}]
+    ]
+
+
+async def test_what_is_skipped_at_second_hand_is_listed_too() -> None:
+    world = shop()
+    world.down["reviews"] = ModuleUnavailable("reviews")
+    answer = await world.ask("{ me { name reviews { product { shipping } } } }")
+
+    assert [name for name, _ in world.sent] == ["users", "reviews"]
+    assert [one["module"] for one in answer.errors[0]["extensions"]["skipped"]] == ["products", "stock"]
+
+
+async def test_an_error_that_leaves_nobody_without_input_lists_nothing() -> None:
+    world = shop()
+    world.down["reviews"] = ModuleUnavailable("reviews")
+    answer = await world.ask("{ me { name reviews { text } } products { title stock { count } } }")
+
+    assert ["skipped" in one["extensions"] for one in answer.errors] == [False]
 
 
 async def test_entity_errors_are_at_every_place_of_the_entity() -> None:
