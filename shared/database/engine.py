@@ -27,10 +27,18 @@ class _TenantConnection(asyncpg.Connection):  # pyright: ignore[reportMissingTyp
     """Appends SET LOCAL to BEGIN: one message more in the same round trip, gone at COMMIT or ROLLBACK."""
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
-        """Run a statement; a BEGIN takes the tenant of the running task with it."""
-        if not args and query.startswith("BEGIN"):
-            query += _SETTINGS.get()
-        return await super().execute(query, *args, timeout=timeout)
+        """Run a statement; a BEGIN takes the tenant of the running task with it.
+
+        A BEGIN that is given up ends the connection: the server may have begun, and whoever came next would get a savepoint
+        in that transaction, with its tenant, and nothing of theirs would ever be committed.
+        """
+        if args or not query.startswith("BEGIN"):
+            return await super().execute(query, *args, timeout=timeout)
+        try:
+            return await super().execute(query + _SETTINGS.get(), timeout=timeout)
+        except BaseException:
+            self.terminate()
+            raise
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4, i
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=connect, pool_size=pool_size, max_overflow=overflow, pool_recycle=3600
     )
-    event.listen(engine.sync_engine, "checkout", _must_be_open)
+    event.listen(engine.sync_engine, "checkout", _must_be_usable)
     return engine
 
 
@@ -98,7 +106,8 @@ async def begun(session: AsyncSession) -> "asyncpg.Connection[Any]":
     return adapted.driver_connection
 
 
-def _must_be_open(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Let the pool open another connection for one that the server has closed."""
-    if connection.driver_connection.is_closed():
+def _must_be_usable(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Let the pool open another connection for one that the server has closed, or whose last COMMIT was given up."""
+    driver: asyncpg.Connection[Any] = connection.driver_connection
+    if driver.is_closed() or driver.is_in_transaction():
         raise DisconnectionError

@@ -22,6 +22,8 @@ INTERNAL_TOKEN_LIFE = timedelta(seconds=30)
 ACCESS_AUDIENCE = "mewayz"
 _QUEUE = "queue"
 _LEEWAY_S = 5
+# What reading claims raises that were signed, and yet are not of the agreed shape: an instant may be beyond all calendars.
+_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 
 class SigningKey:
@@ -185,10 +187,13 @@ def verify_access(
     token: str, keys: Mapping[str, Ed25519PublicKey], *, clock: Clock
 ) -> tuple[Principal, datetime, datetime]:
     """Return the principal of a user's access token, when it was issued and when it ends. Raises Unauthenticated."""
-    claims = _verified(token, keys, audience=ACCESS_AUDIENCE, issuer=None, clock=clock)
-    zone = clock.now().tzinfo
-    issued, expires = (datetime.fromtimestamp(claims[name], zone) for name in ("iat", "exp"))
-    return _principal(claims), issued, expires
+    try:
+        claims = _verified(token, keys, audience=ACCESS_AUDIENCE, issuer=None, clock=clock)
+        zone = clock.now().tzinfo
+        issued, expires = (datetime.fromtimestamp(claims[name], zone) for name in ("iat", "exp"))
+        return _principal(claims), issued, expires
+    except _MISSHAPEN as error:
+        raise Unauthenticated(repr(error)) from error
 
 
 def jwk(key: Ed25519PublicKey) -> dict[str, str]:

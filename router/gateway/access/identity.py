@@ -25,8 +25,6 @@ from shared.wire.token import keys_of_jwks, verify_access
 
 _RETRY_S = 1.0
 _KEPT_TOKENS = 2048
-# Signed by identity, and yet not of the agreed shape.
-_MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 FetchKeys = Callable[[], Awaitable[bytes]]
 
@@ -125,8 +123,6 @@ class Identity:
             principal, issued, expires = verify_access(token, self._keys, clock=self._clock)
         except Unauthenticated as error:
             raise NotSignedIn(str(error.facts["reason"])) from error
-        except _MISSHAPEN as error:
-            raise NotSignedIn(repr(error)) from error
         if principal.tenant is None:
             raise NotSignedIn("a token without a tenant")
         if len(self._verified) >= _KEPT_TOKENS:
@@ -168,7 +164,7 @@ class Identity:
     def _take(self, written: bytes) -> bool:
         try:
             keys = keys_of_jwks(msgspec.json.decode(written, type=dict[str, Any]))
-        except (msgspec.MsgspecError, jwt.InvalidKeyError, *_MISSHAPEN) as error:
+        except (msgspec.MsgspecError, jwt.InvalidKeyError, KeyError, TypeError, ValueError, AttributeError) as error:
             log.warning("keys_not_understood", error=repr(error))
             return False
         if not keys:

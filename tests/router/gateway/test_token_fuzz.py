@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,9 @@ from uuid import UUID
 import jwt
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.gateway.access.identity import _MISSHAPEN
 from shared.clock import SystemClock
 from shared.errors import Unauthenticated
 from shared.wire.principal import Principal
@@ -147,17 +147,16 @@ def test_another_key_is_refused(kid: Any) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(claims=st.dictionaries(_NAMES, _JSON, max_size=6))
+@example(claims={"iat": -6.776804060974081e16})
 def test_even_a_right_signature_over_nonsense_breaks_nothing_but_itself(claims: dict[str, Any]) -> None:
-    """The gateway counts such a token as not signed in: see `_MISSHAPEN`."""
+    """It counts as no token at all."""
     token = jwt.encode({"x": 1}, KEY.private, "EdDSA", headers={"kid": KEY.kid}).rsplit(".", 1)[0]
     head = token.split(".")[0]
     told = {**jwt.decode(ACCESS, options={"verify_signature": False}), **claims}
     signed = f"{head}.{_part(told)}"
     signature = base64.urlsafe_b64encode(KEY.private.sign(signed.encode())).rstrip(b"=").decode()
-    try:
+    with suppress(Unauthenticated):
         verify_access(f"{signed}.{signature}", KEYS, clock=CLOCK)
-    except (Unauthenticated, *_MISSHAPEN):
-        return
 
 
 def test_an_internal_token_counts_once_while_it_counts_at_all() -> None:
