@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from router.composition.diff import Difference, Severity, difference
 from router.errors import RouterError
+from router.execution.stored import stored_operations
 from router.supergraph.model import Supergraph
 from router.supergraph.sdl import parse_supergraph
 from shared.errors import InvalidInput
@@ -25,7 +25,7 @@ def diff_files(old: Path, new: Path, operations: Path | None, *, as_json: bool) 
     `operations` is a folder: each `.graphql` file below it is one stored operation, each `.json` file a map of id to
     text, or a persisted query manifest. Raises UnreadableSchema.
     """
-    stored = dict(_operations(operations)) if operations else {}
+    stored = _operations(operations) if operations else {}
     found = difference(_supergraph(old), _supergraph(new), stored)
     if as_json:
         print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
@@ -57,23 +57,10 @@ def _supergraph(path: Path) -> Supergraph:
         raise UnreadableSchema(f"{path} is no supergraph: {error.message}") from None
 
 
-def _operations(folder: Path) -> Iterator[tuple[str, str]]:
+def _operations(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise UnreadableSchema(f"{folder} is no folder of operations.")
     try:
-        for path in sorted(folder.rglob("*.graphql")):
-            yield str(path.relative_to(folder)), path.read_text()
-        for path in sorted(folder.rglob("*.json")):
-            for name, text in _manifest(json.loads(path.read_text())):
-                yield f"{path.relative_to(folder)}#{name}", text
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return stored_operations(folder)
+    except (OSError, ValueError) as error:
         raise UnreadableSchema(f"{folder}: {error}") from None
-
-
-def _manifest(content: dict[str, object]) -> Iterator[tuple[str, str]]:
-    """Read `{id: text}`, or the manifest that Apollo's and Relay's tools write: `{operations: [{id, name, body}]}`."""
-    listed = content.get("operations")
-    if isinstance(listed, list):
-        yield from ((str(one.get("name") or one["id"]), str(one["body"])) for one in listed)
-    else:
-        yield from ((name, str(text)) for name, text in content.items())

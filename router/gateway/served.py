@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from router.execution.prepared import Graph, Known
+from router.execution.stored import stored_operations
 from router.supergraph.model import Supergraph, named
 
 _MODULE = "module:"
@@ -49,7 +50,8 @@ class ServedGraph:
     def __init__(self, path: Path, *, module_url: str = "", data: Path | None = None) -> None:
         """Read the supergraph in `path`; `module_url` has the place `{slug}`. Raises InvalidSupergraph or OSError.
 
-        What was read is kept in the folder `data`, for a quicker start the next time.
+        What was read is kept in the folder `data`, for a quicker start the next time; the stored operations that lie there,
+        in `operations`, are planned before anything is served.
         """
         self._path = path
         self._data = data
@@ -60,8 +62,8 @@ class ServedGraph:
     async def reload(self) -> bool:
         """Read the file again and swap; a supergraph that can't be read is refused, and the old one goes on.
 
-        The operations used last are planned before the swap: nobody waits for their plans. Requests under way finish on
-        the old graph.
+        Stored operations, and those used last, are planned before the swap: nobody waits for their plans. Requests under
+        way finish on the old graph.
         """
         self._seen = self._stamp()
         known = self.now.graph.operations()[-_WARMED:]
@@ -82,9 +84,19 @@ class ServedGraph:
 
     def _read(self, known: Sequence[Known] = ()) -> Serving:
         graph = Graph.from_sdl(self._path.read_text("utf-8"), folder=self._data)
-        graph.warm(known)
+        graph.warm([*((text, None, ()) for text in self._stored()), *known])
         supergraph = graph.supergraph
         return Serving(graph, destinations(supergraph, self._module_url), queueables(supergraph))
+
+    def _stored(self) -> list[str]:
+        folder = self._data / "operations" if self._data else None
+        if folder is None or not folder.is_dir():
+            return []
+        try:
+            return list(stored_operations(folder).values())
+        except (OSError, ValueError) as error:
+            log.error("operations_unreadable", path=str(folder), error=repr(error))
+            return []
 
     def _stamp(self) -> tuple[int, int] | None:
         try:

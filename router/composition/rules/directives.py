@@ -14,7 +14,15 @@ from router.composition.facts import (
     SubgraphFacts,
     named_type,
 )
-from router.composition.federation import FEDERATION, FEDERATION_1, SINCE, TYPES_SINCE, definitions, known_directives
+from router.composition.federation import (
+    FEDERATION,
+    FEDERATION_1,
+    SINCE,
+    SPECS,
+    TYPES_SINCE,
+    definitions,
+    known_directives,
+)
 from router.composition.reading import canonical_directive
 from router.composition.report import Location, Report
 from router.composition.rules.types import argument_problems
@@ -68,13 +76,21 @@ def _use_problems(facts: SubgraphFacts, uses: list[Applied], place: str) -> Iter
             if use.name.startswith("@"):
                 yield _unknown(facts, use), use.location
             continue
-        if place not in definition.locations and not (use.name == "link" and place == "SCHEMA"):
+        if not _may_stand(facts, use.name, definition, place):
             yield f'Directive "@{use.written}" may not be used on {place}.', use.location
         if use.name in seen and not _is_repeatable(facts, definition, use):
             yield f'Directive "@{use.written}" may be used once only here.', use.location
         seen.add(use.name)
         if use.name != "link":
             yield from _argument_problems(facts, use, definition.arguments.values())
+
+
+def _may_stand(facts: SubgraphFacts, name: str, definition: DirectiveFacts, place: str) -> bool:
+    """Whether a directive may be at a place: @link on the schema always, @tag there since federation v2.3 (tag v0.3)."""
+    if place != "SCHEMA" or name not in ("link", "tag"):
+        return place in definition.locations
+    version, tag = facts.links.federation_version, facts.links.of(f"{SPECS}/tag")
+    return name == "link" or (version is not None and version >= (2, 3)) or (tag is not None and tag.version >= (0, 3))
 
 
 def _argument_problems(facts: SubgraphFacts, use: Applied, known: Iterable[Argument]) -> Iterator[tuple[str, Location]]:

@@ -6,6 +6,8 @@ import anyio
 import orjson
 import pytest
 
+from router.composition import Subgraph, compose
+from router.gateway.served import ServedGraph
 from tests.router.gateway.world import CRM, World, until, world
 
 pytestmark = pytest.mark.anyio
@@ -126,3 +128,23 @@ async def test_a_request_under_way_ends_on_the_graph_it_began_with_and_the_new_o
 
         [(status, body)] = answers
         assert (status, "errors" in body) == (200, False)
+
+
+async def test_stored_operations_are_planned_before_the_first_request_and_again_at_a_reload(tmp_path: Path) -> None:
+    sdl = compose([Subgraph("a", "http://a", "type Query { a(x: Int): Int b: Int }")]).sdl
+    path, stored = tmp_path / "supergraph.graphql", tmp_path / "operations"
+    path.write_text(sdl or "")
+    stored.mkdir()
+    (stored / "a.graphql").write_text("query A($x: Int) { a(x: $x) }")
+    (stored / "gone.graphql").write_text("{ nope }")
+
+    served = ServedGraph(path, data=tmp_path)
+    assert [one[0] for one in served.now.graph.operations()] == ["query A($x: Int) { a(x: $x) }"]
+
+    (stored / "manifest.json").write_text('{"operations": [{"id": "1", "name": "B", "body": "{ b }"}]}')
+    assert await served.reload()
+    assert {"query A($x: Int) { a(x: $x) }", "{ b }"} == {one[0] for one in served.now.graph.operations()}
+
+    (stored / "manifest.json").write_text("[1]")
+    assert await served.reload()
+    assert "{ b }" in {one[0] for one in served.now.graph.operations()}, "known from before"
