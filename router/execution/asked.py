@@ -20,36 +20,30 @@ class Asked:
     `values` are those of the variables that @fromContext fills, the same for all these entities.
     """
 
-    __slots__ = ("_pieces", "members", "offset", "representations", "seen", "values")
+    __slots__ = ("fetch", "members", "offset", "representations", "seen", "values")
 
-    def __init__(self, representations: list[Json], offset: int = 0, values: Mapping[str, Json] | None = None) -> None:
-        """Take the representations, and the number of the first among those of all pieces."""
+    def __init__(
+        self, fetch: Fetch, representations: list[Json], offset: int = 0, values: Mapping[str, Json] | None = None
+    ) -> None:
+        """Take the fetch whose text is sent, its representations, and the number of the first among those of all pieces."""
+        self.fetch = fetch
         self.members: list[tuple[CompiledFetch, Targets]] = []
         self.representations = representations
         self.seen: dict[Json, int] = {}
         self.offset = offset
         self.values = values
-        self._pieces: list[Asked] | None = None
 
-    @property
-    def fetch(self) -> Fetch:
-        """The fetch whose text is sent."""
-        return self.members[0][0].fetch
-
-    @property
     def pieces(self) -> list[Asked]:
-        """This in pieces of at most CHUNK representations that have the same values from contexts."""
-        if self._pieces is None:
-            same = self._by_values() if self.members and self.fetch.contexts else [self]
-            self._pieces = [piece for one in same for piece in one._chunks()]
-        return self._pieces
+        """Return this in pieces of at most CHUNK representations that have the same values from contexts."""
+        same = self._by_values() if self.fetch.contexts else [self]
+        return [piece for one in same for piece in one._chunks()]
 
     def _chunks(self) -> list[Asked]:
         if len(self.representations) <= CHUNK:
             return [self]
         found: list[Asked] = []
         for start in range(0, len(self.representations), CHUNK):
-            piece = Asked(self.representations[start : start + CHUNK], start, self.values)
+            piece = Asked(self.fetch, self.representations[start : start + CHUNK], start, self.values)
             piece.members = self.members
             found.append(piece)
         return found
@@ -59,7 +53,7 @@ class Asked:
         parts: dict[bytes, Asked] = {}
         numbers: list[tuple[Asked, int]] = []
         for representation, values in self.representations:
-            part = parts.setdefault(orjson.dumps(values), Asked([], values=values))
+            part = parts.setdefault(orjson.dumps(values), Asked(self.fetch, [], values=values))
             numbers.append((part, len(part.representations)))
             part.representations.append(representation)
         for compiled, targets in self.members:
@@ -78,7 +72,7 @@ def in_requests(several: Iterable[Asked]) -> list[list[Asked]]:
     batches: dict[tuple[str, int], list[Asked]] = {}
     for asked in several:
         number = aliases = entities = 0
-        for piece in asked.pieces if asked.members else ():
+        for piece in asked.pieces():
             aliases, entities = aliases + 1, entities + len(piece.representations)
             if aliases > ALIASES or entities > max(CHUNK, len(piece.representations)):
                 number, aliases, entities = number + 1, 1, len(piece.representations)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from router.execution.entities import Gather, compile_gather
+from router.execution.entities import Gather, Walk, compile_gather, compile_walk
 from router.execution.errors import Places
 from router.execution.project_quick import compile_projection
-from router.planning.plan import Fetch, QueryPlan
+from router.planning.plan import Fetch, QueryPlan, Step
 from router.planning.render import variable_definitions, with_renamed
 
 if TYPE_CHECKING:
@@ -19,10 +19,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """A place where fetches start: `walk` leads there from the objects of the site `above`, or from the root (None)."""
+
+    above: int | None
+    walk: Walk
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledFetch:
-    """A fetch and its generated code. `dependents` are the ids of fetches that may become ready after it."""
+    """A fetch and its generated code; it gathers at the plan's site number `site`, or at the root (None).
+
+    `dependents` are the ids of fetches that may become ready after it.
+    """
 
     fetch: Fetch
+    site: int | None
     gather: Gather
     dependents: tuple[int, ...]
 
@@ -35,12 +47,18 @@ class CompiledPlan:
         self.plan = plan
         self.places = Places(plan.fetches)
         self.project = compile_projection(plan.shape)
+        places = sorted({one.steps for one in plan.fetches if one.steps and not one.contexts}, key=len)
+        numbers = {steps: number for number, steps in enumerate(places)}
+        self.sites = [_site(steps, numbers) for steps in places]
         self.fetches = [
             CompiledFetch(
-                one, compile_gather(one), tuple(other.id for other in plan.fetches if one.id in other.needs)
+                one,
+                None if one.contexts else numbers.get(one.steps),
+                compile_gather(one),
+                tuple(other.id for other in plan.fetches if one.id in other.needs),
             )
             for one in plan.fetches
-        ]  # fmt: skip
+        ]
         self._representations = "_r"
         while any(name.startswith(self._representations) for name in plan.variables):
             self._representations = f"_{self._representations}"
@@ -52,7 +70,7 @@ class CompiledPlan:
 
     def body(self, batch: Sequence[Asked], variables: Mapping[str, Any]) -> bytes:
         """Return the request body of what is asked together: root fields, or lists of entities in one document."""
-        fetches = tuple(one.fetch for one in batch)
+        fetches = [one.fetch for one in batch]
         sent = _sent(fetches, variables)
         if fetches[0].is_entity:
             for number, one in enumerate(batch):
@@ -61,8 +79,8 @@ class CompiledPlan:
                     sent[f"{name}_{number}"] = value
         return self._body(fetches, sent)
 
-    def _body(self, fetches: tuple[Fetch, ...], sent: Mapping[str, Any]) -> bytes:
-        head = self._heads.get(ids := tuple(one.id for one in fetches))
+    def _body(self, fetches: Sequence[Fetch], sent: Mapping[str, Any]) -> bytes:
+        head = self._heads.get(ids := tuple([one.id for one in fetches]))
         if head is None:
             head = self._heads[ids] = self._head(fetches)
         return head + orjson.dumps(sent) + b"}" if sent else head[:-13] + b"}"
@@ -84,6 +102,11 @@ class CompiledPlan:
         given = f"({','.join(definitions)})" if definitions else ""
         document = f"{fetches[0].operation}{given}{{{body}}}"
         return b'{"query":' + orjson.dumps(document) + b',"variables":'
+
+
+def _site(steps: tuple[Step, ...], numbers: Mapping[tuple[Step, ...], int]) -> Site:
+    above = next((size for size in range(len(steps) - 1, 0, -1) if steps[:size] in numbers), 0)
+    return Site(numbers.get(steps[:above]), compile_walk(steps[above:]))
 
 
 def _sent(fetches: Iterable[Fetch], variables: Mapping[str, Any]) -> dict[str, Any]:

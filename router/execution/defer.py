@@ -101,9 +101,9 @@ class _Pieces:
 
     def _begin(self) -> dict[str, Any]:
         self._is_begun = True
-        blamed, first = self._run.blamed, self._plan.first
-        errors = [one for one in self._run.errors if id(one) not in blamed or blamed[id(one)] in first]
-        self._shown = Projection(errors).root(_narrowed(self._plan.shape, None), self._run.data)
+        blamed, first = self._run.answers.blamed, self._plan.first
+        errors = [one for one in self._run.answers.errors if id(one) not in blamed or blamed[id(one)] in first]
+        self._shown = Projection(errors).root(_narrowed(self._plan.shape, None), self._run.answers.data)
         if self._shown is not None and self._plan.introspection is not None:
             self._shown |= self._prepared.introspected(self._variables)
         pending = self._announce()
@@ -145,7 +145,7 @@ class _Pieces:
         done: dict[str, list[Error]] = {}
         for shape, data, shown, path, start in list(self._places(one)):
             number = self._ids[one.id, start]
-            related = [error for error in self._run.errors if _is_related(error, path)]
+            related = [error for error in self._run.answers.errors if _is_related(error, path)]
             found = Projection(related).part(shape, data, path)
             new = [error for error in related if id(error) not in self._reported]
             self._reported.update(map(id, new))
@@ -164,7 +164,7 @@ class _Pieces:
     def _places(self, one: Deferral) -> Iterator[tuple[Shape, dict[str, Json], dict[str, Json], Path, Path]]:
         """Yield each object that a deferral adds to: shape, what was fetched, what is shown, path, the fragment's."""
         if self._shown is not None:
-            yield from _places(self._plan.shape, one.id, self._run.data, self._shown, ())
+            yield from _places(self._plan.shape, one.id, self._run.answers.data, self._shown, ())
 
 
 def _places(

@@ -1,58 +1,72 @@
-"""Generated code per fetch: find the origin objects, write their representations, each entity once.
+"""Generated code: per place find the origin objects, per fetch write their representations, each entity once.
 
-The generated function is `gather(data, tainted, seen, representations) -> targets`: it appends to `representations`
-what is not in `seen` yet (fetches that ask the same share both), and `targets[i]` are the objects that the i-th entity
-belongs to. `tainted` holds (id of object, key) of values that are missing because of an error: an entity whose
-@requires reads one is not asked for.
+`walk(objects)` returns the objects that some steps lead to from others.
+`gather(origins, tainted, seen, representations)` returns `targets`: it appends to `representations` what is not in `seen`
+yet (fetches that ask the same share both), and `targets[i]` are the origins that the i-th entity belongs to. `tainted`
+holds (id of object, key) of values that are missing because of an error: an entity whose @requires reads one is not
+asked for.
 
-Where @fromContext fills variables, what is appended are pairs (representation, {variable: value}).
+Where @fromContext fills variables, what is appended are pairs (representation, {variable: value}), and `origins` is the
+root alone: values of contexts lie on the way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
 import orjson
 
-from router.planning.plan import ContextVariable, Fetch, Read, Representation, Steps, Template
+from router.planning.plan import ContextVariable, Fetch, Read, Representation, Step, Steps, Template
 
 Json: TypeAlias = Any
 Tainted: TypeAlias = set[tuple[int, str]]
 Targets: TypeAlias = dict[int, list[dict[str, Json]]]
-Gather: TypeAlias = Callable[[Json, Tainted, dict[Json, int], list[Json]], Targets]
+Walk: TypeAlias = Callable[[list[Json]], list[dict[str, Json]]]
+Gather: TypeAlias = Callable[[list[Json], Tainted, dict[Json, int], list[Json]], Targets]
 
 _EMPTY: dict[str, Json] = {}
 
 
+def compile_walk(steps: Sequence[Step]) -> Walk:
+    """Compile the `walk` of some steps. An entity that stands at many places is one object, and found once."""
+    writer = _Writer("hash")
+    writer.write_walk(steps)
+    return _compiled(writer, "walk")
+
+
 def compile_gather(fetch: Fetch) -> Gather:
     """Compile a fetch's `gather`. Keys that do not hash (a custom scalar) take a slower way with the same result."""
-    quick = _compile(fetch, "hash")
+    quick = _gather(fetch, "hash")
     slow: list[Gather] = []
 
-    def gather(data: Json, tainted: Tainted, seen: dict[Json, int], representations: list[Json]) -> Targets:
+    def gather(origins: list[Json], tainted: Tainted, seen: dict[Json, int], representations: list[Json]) -> Targets:
         before = len(representations)
         try:
-            return quick(data, tainted, seen, representations)
+            return quick(origins, tainted, seen, representations)
         except TypeError:
             del representations[before:]
             for key in [key for key, number in seen.items() if number >= before]:
                 del seen[key]
             if not slow:
-                slow.append(_compile(fetch, "dumps"))
-            return slow[0](data, tainted, seen, representations)
+                slow.append(_gather(fetch, "dumps"))
+            return slow[0](origins, tainted, seen, representations)
 
     return gather
 
 
-def _compile(fetch: Fetch, mode: str) -> Gather:
+def _gather(fetch: Fetch, mode: str) -> Gather:
     writer = _Writer(mode)
-    writer.write(fetch)
+    writer.write_gather(fetch)
+    return _compiled(writer, "gather")
+
+
+def _compiled(writer: "_Writer", name: str) -> Callable[..., Json]:
     names: dict[str, Json] = {"E": _EMPTY, "dumps": orjson.dumps, "leaf": leaf}
-    exec(compile("\n".join(writer.helpers + writer.lines), f"<fetch {fetch.id}>", "exec"), names)  # noqa: S102 of names that the schema gave, quoted
-    return names["gather"]
+    exec(compile("\n".join(writer.helpers + writer.lines), f"<{name}>", "exec"), names)  # noqa: S102 of names that the schema gave, quoted
+    return names[name]
 
 
 class _Writer:
-    """Writes the source of one gather."""
+    """Writes the source of one walk or gather."""
 
     def __init__(self, mode: str) -> None:
         self.lines: list[str] = []
@@ -63,12 +77,29 @@ class _Writer:
     def _line(self, depth: int, text: str, at: int | None = None) -> None:
         self.lines.insert(len(self.lines) if at is None else at, "    " * depth + text)
 
-    def write(self, fetch: Fetch) -> None:
-        self._line(0, "def gather(data, tainted, seen, reps):")
+    def write_walk(self, steps: Sequence[Step]) -> None:
+        self._line(0, "def walk(objects):")
+        self._line(1, "found = []")
+        self._line(1, "for o in objects:")
+        stands, depth = self._steps(steps, 2)
+        self._line(depth, f"found.append({stands[-1]})")
+        self._line(1, "return found")
+
+    def write_gather(self, fetch: Fetch) -> None:
+        self._line(0, "def gather(origins, tainted, seen, reps):")
         self._line(1, "targets = {}")
-        at, depth = "data", 1
+        self._line(1, "for o in origins:")
+        stands, depth = self._steps(fetch.steps if fetch.contexts else (), 2)
+        for one in fetch.contexts:
+            self._line(depth, f"{one.name} = {self._context(one, stands)}")
+        self._objects(fetch, stands[-1], depth)
+        self._line(1, "return targets")
+
+    def _steps(self, steps: Sequence[Step], depth: int) -> tuple[list[str], int]:
+        """Write loops from the object `o`; return the names of the objects on the way, and the depth inside."""
+        at = "o"
         stands = [at]
-        for number, step in enumerate(fetch.steps):
+        for number, step in enumerate(steps):
             self._line(depth, f"v{number} = {at}.get({step.key!r})")
             at = f"v{number}"
             for level in range(step.lists):
@@ -83,10 +114,7 @@ class _Writer:
                 self._line(depth, f"if type({at}) is dict:")
             depth += 1
             stands.append(at)
-        for one in fetch.contexts:
-            self._line(depth, f"{one.name} = {self._context(one, stands)}")
-        self._objects(fetch, at, depth)
-        self._line(1, "return targets")
+        return stands, depth
 
     def _context(self, one: ContextVariable, stands: list[str]) -> str:
         """Return the expression for a context's value: of the nearest object that sets it."""
@@ -137,18 +165,21 @@ class _Writer:
             self._line(depth, f"{name} = {self._value(at, read)}")
         reads = (*one.key, *one.requires)
         pairs = [f"{read.name!r}: {name}" for name, read in zip(values, reads, strict=True)]
-        self._line(depth, f"rep = {{'__typename': {one.typename!r}, {', '.join(pairs)}}}")
+        made = f"{{'__typename': {one.typename!r}, {', '.join(pairs)}}}"
         if fetch.contexts:
             filled = ", ".join(f"{context.name!r}: {context.name}" for context in fetch.contexts)
-            self._line(depth, f"rep = (rep, {{{filled}}})")
+            made = f"({made}, {{{filled}}})"
+        key = f"({one.typename!r}, {', '.join(values)})"
         if self._mode == "dumps" or fetch.contexts or any(read.inner is not None for read in reads):
-            self._line(depth, "key = dumps(rep)")
-        else:
-            self._line(depth, f"key = ({one.typename!r}, {', '.join(values)})")
+            self._line(depth, f"rep = {made}")
+            made, key = "rep", "dumps(rep)"
+        self._line(depth, f"key = {key}")
         self._line(depth, "i = seen.get(key)")
         self._line(depth, "if i is None:")
-        self._line(depth + 1, "seen[key] = i = len(reps); reps.append(rep)")
-        self._line(depth, "if i in targets:")
+        self._line(depth + 1, "seen[key] = i = len(reps)")
+        self._line(depth + 1, f"reps.append({made})")
+        self._line(depth + 1, f"targets[i] = [{at}]")
+        self._line(depth, "elif i in targets:")
         self._line(depth + 1, f"targets[i].append({at})")
         self._line(depth, "else:")
         self._line(depth + 1, f"targets[i] = [{at}]")

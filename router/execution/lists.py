@@ -58,7 +58,7 @@ class Lists:
     def announce(self, shape: Shape, shown: dict[str, Json], number: Callable[[Path], str]) -> list[dict[str, Any]]:
         """Return the `pending` of the lists that are shown and have more items; `number` gives each its id."""
         found: list[dict[str, Any]] = []
-        for field, holder, path in _lists(shape, self._run.data, shown, ()) if self._cut else ():
+        for field, holder, path in _lists(shape, self._run.answers.data, shown, ()) if self._cut else ():
             stream = self._streams[field.stream or 0]
             one = self._cut.get((stream.id, id(holder)))
             if one is not None:
@@ -96,7 +96,9 @@ class Lists:
         rest: list[_Open] = []
         for one in self._open:
             start, items = one.list.told, one.list.items[one.list.told : one.list.told + ITEMS]
-            related = [error for error in self._run.errors if _is_about(error, one.path, start, start + len(items))]
+            related = [
+                error for error in self._run.answers.errors if _is_about(error, one.path, start, start + len(items))
+            ]
             found = Projection(related).items(one.field, items, start, one.path)
             new = [error for error in related if id(error) not in reported]
             reported.update(map(id, new))
@@ -119,7 +121,7 @@ class Lists:
         for stream, count in zip(self._streams, self._counts, strict=True):
             if stream.fetch != fetch:
                 continue
-            for holder in _objects(self._run.data, stream.steps):
+            for holder in _objects(self._run.answers.data, stream.steps):
                 value = holder.get(stream.key)
                 if isinstance(value, list) and (stream.id, id(holder)) not in self._cut:
                     items = cast("list[Json]", value)

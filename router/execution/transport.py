@@ -1,15 +1,15 @@
 """A pooled HTTP/1.1 client on httptools, over Unix sockets and TCP: what a fetch costs is mostly this file.
 
 transport = Transport()
-reply = await transport.request("unix:/run/crm.sock", target="/graphql", headers=(), body=b"{}", timeout_s=5)
-reply = await transport.request("http://crm:8000/graphql", headers=(), body=b"{}", timeout_s=5)
+reply = await transport.request("unix:/run/crm.sock", target="/graphql", body=b"{}", until=loop.time() + 5)
+reply = await transport.request("http://crm:8000/graphql", body=b"{}", until=loop.time() + 5)
 """
 
 import asyncio
 import ssl
 from collections import deque
 from collections.abc import Iterable
-from functools import lru_cache
+from time import monotonic
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ import msgspec
 _CONNECTIONS = 256  # to one address
 _IDLE_S = 4.0  # below what servers usually allow, so that a kept connection is rarely closed under a request
 _ANSWER_BYTES = 64 << 20
+_LOOK_S = 0.02
 
 
 class TransportError(Exception):
@@ -43,7 +44,7 @@ class Transport:
 
     def __init__(self) -> None:
         """Begin without connections."""
-        self._pools: dict[_Address, _Pool] = {}
+        self._pools: dict[str, _Pool] = {}  # by URL
 
     async def request(
         self,
@@ -53,31 +54,28 @@ class Transport:
         method: str = "POST",
         headers: Iterable[tuple[str, str]] = (),
         body: bytes = b"",
-        timeout_s: float,
+        until: float,
         may_repeat: bool = False,
     ) -> Reply:
         """Send one request and return the reply, whatever its status.
 
         `target` replaces the URL's path and query. With `may_repeat` a request is sent once more when a connection
         breaks under it; without, only where a kept one broke before the request could have been sent.
-        Raises TransportError, or TimeoutError after `timeout_s` seconds.
+        Raises TransportError, or TimeoutError at the loop's time `until`, at most a twentieth of a second later.
         """
-        address = _address(url)
-        head = [
-            f"{method} {target or address.target} HTTP/1.1",
-            f"host: {address.host}",
-            f"content-length: {len(body)}",
-        ]
-        head.extend(f"{name}: {value}" for name, value in headers)
-        message = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
-        pool = self._pools.get(address) or self._pools.setdefault(address, _Pool(address))
-        async with asyncio.timeout(timeout_s):
-            try:
-                return await pool.exchange(message)
-            except TransportError as error:
-                if error.was_sent and not may_repeat:
-                    raise
-                return await pool.exchange(message, fresh=True)
+        pool = self._pools.get(url) or self._pools.setdefault(url, _Pool(_address(url)))
+        address = pool.address
+        head = (
+            f"{method} {target or address.target} HTTP/1.1\r\nhost: {address.host}\r\ncontent-length: {len(body)}\r\n"
+        )
+        head += "".join([f"{name}: {value}\r\n" for name, value in headers])
+        message = head.encode("latin-1") + b"\r\n" + body
+        try:
+            return await pool.exchange(message, until)
+        except TransportError as error:
+            if error.was_sent and not may_repeat:
+                raise
+            return await pool.exchange(message, until, fresh=True)
 
     def close(self) -> None:
         """Close every connection; requests under way fail."""
@@ -97,7 +95,6 @@ class _Address(msgspec.Struct, frozen=True):
     is_tls: bool = False
 
 
-@lru_cache(maxsize=1024)
 def _address(url: str) -> _Address:
     if url.startswith("unix:"):
         return _Address(host="localhost", target="/graphql", path=url.removeprefix("unix:"))
@@ -115,19 +112,30 @@ def _address(url: str) -> _Address:
 
 
 class _Pool:
-    """The connections to one address; the one used last is used next."""
+    """The connections to one address; the one used last is used next.
+
+    One timer ends all exchanges that last too long: a timer for each would cost half of what the exchange does.
+    """
 
     def __init__(self, address: _Address) -> None:
-        self._address = address
+        self.address = address
         self._idle: deque[_Connection] = deque()
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._all: set[_Connection] = set()
+        self._look: asyncio.TimerHandle | None = None
 
-    async def exchange(self, message: bytes, *, fresh: bool = False) -> Reply:
-        async with self._places:
-            connection = (None if fresh else self._kept()) or await self._connect()
+    async def exchange(self, message: bytes, until: float, *, fresh: bool = False) -> Reply:
+        if self._places.locked():
+            async with asyncio.timeout_at(until):
+                await self._places.acquire()
+        else:
+            await self._places.acquire()  # at once
+        try:
+            connection = (None if fresh else self._kept()) or await self._connect(until)
+            if self._look is None:
+                self._look = asyncio.get_running_loop().call_later(_LOOK_S, self._end_late)
             try:
-                reply = await connection.exchange(message)
+                reply = await connection.exchange(message, until)
             except BaseException:
                 connection.close()  # half an exchange is on the wire: nobody may use it again
                 raise
@@ -136,13 +144,24 @@ class _Pool:
             else:
                 connection.close()
             return reply
+        finally:
+            self._places.release()
 
     def close(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
         for connection in list(self._all):
             connection.close()
 
+    def _end_late(self) -> None:
+        """End the exchanges that last too long, and look again as long as there are any."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        is_busy = any([one.is_waiting(now) for one in self._all])
+        self._look = loop.call_later(_LOOK_S, self._end_late) if is_busy else None
+
     def _kept(self) -> "_Connection | None":
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         while self._idle and (self._idle[0].is_closed or now - self._idle[0].used_at > _IDLE_S):
             self._idle.popleft().close()
         while self._idle:
@@ -151,19 +170,20 @@ class _Pool:
                 return connection
         return None
 
-    async def _connect(self) -> "_Connection":
+    async def _connect(self, until: float) -> "_Connection":
         loop = asyncio.get_running_loop()
-        address = self._address
-        try:
-            if address.path:
-                _, connection = await loop.create_unix_connection(lambda: _Connection(self._all), address.path)
-            else:
-                tls = ssl.create_default_context() if address.is_tls else None
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self._all), address.name, address.port, ssl=tls
-                )
-        except OSError as error:
-            raise TransportError(f"cannot connect: {error}", was_sent=False) from error
+        address = self.address
+        async with asyncio.timeout_at(until):
+            try:
+                if address.path:
+                    _, connection = await loop.create_unix_connection(lambda: _Connection(self._all), address.path)
+                else:
+                    tls = ssl.create_default_context() if address.is_tls else None
+                    _, connection = await loop.create_connection(
+                        lambda: _Connection(self._all), address.name, address.port, ssl=tls
+                    )
+            except OSError as error:
+                raise TransportError(f"cannot connect: {error}", was_sent=False) from error
         return connection
 
 
@@ -175,6 +195,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[Reply] | None = None
         self._parser = httptools.HttpResponseParser(self)
+        self._until = 0.0
         self.used_at = 0.0
         self.is_closed = False
         self._begin()
@@ -184,19 +205,27 @@ class _Connection(asyncio.Protocol):
         """Whether another request may follow."""
         return not self.is_closed and self._keeps_alive
 
-    async def exchange(self, message: bytes) -> Reply:
+    def is_waiting(self, now: float) -> bool:
+        """Whether an exchange is under way; one that should have been over by `now` ends with TimeoutError."""
+        if self._waiting is None or self._waiting.done():
+            return False
+        if now >= self._until:
+            self._waiting.set_exception(TimeoutError())
+        return True
+
+    async def exchange(self, message: bytes, until: float) -> Reply:
         """Send `message` and return its reply."""
         if self.is_closed or self._transport is None:
             raise TransportError("the connection was closed", was_sent=False)
         self._begin()
-        loop = asyncio.get_running_loop()
-        self._waiting = loop.create_future()
+        self._until = until
+        self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(message)
         try:
             return await self._waiting
         finally:
             self._waiting = None
-            self.used_at = loop.time()
+            self.used_at = monotonic()
 
     def close(self) -> None:
         """Close at once."""

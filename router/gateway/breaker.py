@@ -6,11 +6,12 @@ Source: events.md, G. A breaker opens at 5 connections in a row that fail, or wh
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from router.errors import ModuleUnavailable
 
 _IN_A_ROW = 5
-_WINDOW_S = 10.0
+_WINDOW_S = 10
 _ENOUGH = 20
 _PROBE_S = 0.5
 _BUDGET = 10.0
@@ -25,8 +26,7 @@ class Breaker:
         self._module = module
         self._clock = clock
         self._failed_in_a_row = 0
-        self._recent: deque[tuple[float, bool]] = deque()
-        self._failed_recently = 0
+        self._recent: deque[_Second] = deque()
         self._opened_at: float | None = None
         self._probe_at = 0.0
         self._budget = _BUDGET
@@ -60,7 +60,8 @@ class Breaker:
         """Note a connection that broke or could not be made, or an answer that did not come in time."""
         self._failed_in_a_row += 1
         self._note(failed=True)
-        half_failed = len(self._recent) >= _ENOUGH and self._failed_recently * 2 >= len(self._recent)
+        asked, failed = sum(one.asked for one in self._recent), sum(one.failed for one in self._recent)
+        half_failed = asked >= _ENOUGH and failed * 2 >= asked
         if self._opened_at is None and (self._failed_in_a_row >= _IN_A_ROW or half_failed):
             self._opened_at = self._clock()
             self._probe_at = self._opened_at + _PROBE_S
@@ -73,14 +74,24 @@ class Breaker:
         return True
 
     def _note(self, *, failed: bool) -> None:
-        now = self._clock()
-        self._recent.append((now, failed))
-        self._failed_recently += failed
-        while now - self._recent[0][0] > _WINDOW_S:
-            self._failed_recently -= self._recent.popleft()[1]
+        second = int(self._clock())
+        if not self._recent or self._recent[-1].at != second:
+            self._recent.append(_Second(second))
+            while second - self._recent[0].at > _WINDOW_S:
+                self._recent.popleft()
+        self._recent[-1].asked += 1
+        self._recent[-1].failed += failed
 
     def _close(self) -> None:
         self._opened_at = None
         self._failed_in_a_row = 0
         self._recent.clear()
-        self._failed_recently = 0
+
+
+@dataclass(slots=True)
+class _Second:
+    """What was asked within one second, `at` on the clock."""
+
+    at: int
+    asked: int = 0
+    failed: int = 0

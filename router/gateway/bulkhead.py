@@ -22,12 +22,15 @@ class Bulkheads:
         self._of: dict[str, _Bulkhead] = {}
 
     @asynccontextmanager
-    async def place(self, module: str, tenant: UUID | None) -> AsyncGenerator[None]:
-        """Hold a place at `module`, queueing where none is free. Raises Overloaded where the queue is full."""
+    async def place(self, module: str, tenant: UUID | None, until: float) -> AsyncGenerator[None]:
+        """Hold a place at `module`, queueing where none is free.
+
+        Raises Overloaded where the queue is full, TimeoutError at the loop's time `until`.
+        """
         bulkhead = self._of.get(module)
         if bulkhead is None:
             bulkhead = self._of[module] = _Bulkhead(module, self._settings)
-        await bulkhead.enter(tenant)
+        await bulkhead.enter(tenant, until)
         try:
             yield
         finally:
@@ -45,7 +48,7 @@ class _Bulkhead:
         self._waiting: OrderedDict[UUID | None, deque[Turn]] = OrderedDict()
         self._queued = 0
 
-    async def enter(self, tenant: UUID | None) -> None:
+    async def enter(self, tenant: UUID | None, until: float) -> None:
         if self._may_hold(tenant) and not self._waiting.get(tenant):
             self._take(tenant)
             return
@@ -55,7 +58,8 @@ class _Bulkhead:
         self._waiting.setdefault(tenant, deque()).append(turn)
         self._queued += 1
         try:
-            await turn
+            async with asyncio.timeout_at(until):
+                await turn
         except BaseException:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.leave(tenant)  # the turn came, and nobody took it

@@ -180,20 +180,19 @@ class Fetcher:
         """Wait until the module is ready and has a place, then send."""
         began: float | None = None
         try:
-            async with asyncio.timeout_at(ends):
-                if destination.module:
-                    await self._modules.ready(destination.module)
-                breaker.admit(self._modules.started_at(request.module))
-                async with self._place(request.module, caller):
-                    began = asyncio.get_running_loop().time()
-                    reply = await self._transport.request(
-                        destination.url,
-                        target=request.target,
-                        method=request.method,
-                        headers=(*request.headers, *self._token(destination, request.body, ends - began, caller)),
-                        body=request.body,
-                        timeout_s=ends - began,
-                    )
+            if destination.module:
+                await self._modules.ready(destination.module, ends)
+            breaker.admit(self._modules.started_at(request.module))
+            async with self._place(request.module, caller, ends):
+                began = asyncio.get_running_loop().time()
+                reply = await self._transport.request(
+                    destination.url,
+                    target=request.target,
+                    method=request.method,
+                    headers=(*request.headers, *self._token(destination, request.body, ends - began, caller)),
+                    body=request.body,
+                    until=ends,
+                )
         except TimeoutError as error:
             if began is not None and ends - began >= _FAIR_S:  # less time than that says nothing of the module
                 breaker.failed()
@@ -206,9 +205,9 @@ class Fetcher:
         breaker.succeeded()
         return reply
 
-    def _place(self, module: str, caller: Caller) -> AbstractAsyncContextManager[None]:
+    def _place(self, module: str, caller: Caller, until: float) -> AbstractAsyncContextManager[None]:
         tenant = caller.principal.tenant if caller.principal else None
-        return self._bulkheads.place(module, tenant) if self._bulkheads else nullcontext()
+        return self._bulkheads.place(module, tenant, until) if self._bulkheads else nullcontext()
 
     def close(self) -> None:
         """Close all connections."""
@@ -248,20 +247,20 @@ class Sender:
         self._caller = caller
         self._behind: set[str] = set()  # modules that an earlier field of this operation waits for
 
-    async def __call__(self, subgraph: str, body: bytes, seconds: float) -> bytes:
+    def __call__(self, subgraph: str, body: bytes, seconds: float) -> Awaitable[bytes]:
         """Return the subgraph's answer, or receipts of what waits for it. Raises Unavailable or BadAnswer."""
-        destination, caller = self._destinations[subgraph], self._caller
+        fetcher, caller, destination = self._fetcher, self._caller, self._destinations[subgraph]
+        queue, module = fetcher.queue, destination.module
+        if queue is None or caller.may_repeat or not module or module in fetcher.local:
+            return fetcher.graphql(destination, body, subgraph=subgraph, seconds=seconds, caller=caller)
         ends = asyncio.get_running_loop().time() + seconds
 
-        async def direct(may_repeat: bool) -> bytes:
+        def direct(may_repeat: bool) -> Awaitable[bytes]:
             left = ends - asyncio.get_running_loop().time()
-            told = caller if may_repeat == caller.may_repeat else msgspec.structs.replace(caller, may_repeat=may_repeat)
-            return await self._fetcher.graphql(destination, body, subgraph=subgraph, seconds=left, caller=told)
+            told = msgspec.structs.replace(caller, may_repeat=may_repeat)
+            return fetcher.graphql(destination, body, subgraph=subgraph, seconds=left, caller=told)
 
-        queue = self._fetcher.queue
-        if queue is None or caller.may_repeat or not destination.module or destination.module in self._fetcher.local:
-            return await direct(caller.may_repeat)
-        return await queue.send(destination.module, body, caller, self._behind, direct)
+        return queue.send(module, body, caller, self._behind, direct)
 
 
 def _retry_after_ms(reply: Reply) -> int | None:

@@ -46,6 +46,7 @@ def serve_plain(
 
 def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> None:
     gc.freeze()  # the supergraph stays: the collector need not walk it again and again
+    gc.set_threshold(50_000, 20, 50)  # answers are many objects, and none is in a cycle: looking for those is in vain
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
     config = uvicorn.Config(

@@ -58,8 +58,8 @@ class Streamer:
         self, destination: Destination, body: bytes, module: str, caller: Caller
     ) -> AsyncGenerator[bytes]:
         if destination.module:
-            async with asyncio.timeout(self._settings.module_timeout_s):
-                await self._modules.ready(destination.module)
+            until = asyncio.get_running_loop().time() + self._settings.module_timeout_s
+            await self._modules.ready(destination.module, until)
         headers = (("traceparent", caller.trace.traceparent), *self._token(destination, body, caller))
         if destination.url not in self._by_socket and not destination.url.startswith("ws"):
             try:

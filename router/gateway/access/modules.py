@@ -1,5 +1,6 @@
 """Which modules may be sent to: the router's view of the states that the supervisor pushes (contracts.md)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Protocol
@@ -36,8 +37,8 @@ class Modules(Protocol):
         """Whether the states are known yet."""
         ...
 
-    async def ready(self, module: str) -> None:
-        """Return when `module` may be sent to; the caller sets the deadline. Raises ModuleUnavailable."""
+    async def ready(self, module: str, until: float) -> None:
+        """Return when `module` may be sent to. Raises ModuleUnavailable, or TimeoutError at the loop's time `until`."""
         ...
 
     def started_at(self, module: str) -> float:
@@ -50,7 +51,7 @@ class AlwaysReady:
 
     is_known = True
 
-    async def ready(self, module: str) -> None:
+    async def ready(self, module: str, until: float) -> None:
         """Return at once."""
 
     def started_at(self, module: str) -> float:
@@ -79,11 +80,16 @@ class SupervisedModules:
         """Whether the supervisor has told the states at least once."""
         return self._is_known
 
-    async def ready(self, module: str) -> None:
-        """Return when `module` may be sent to, waking it if it sleeps; the caller sets the deadline.
+    async def ready(self, module: str, until: float) -> None:
+        """Return when `module` may be sent to, waking it if it sleeps.
 
-        Raises ModuleUnavailable at once where no start is under way.
+        Raises ModuleUnavailable at once where no start is under way, TimeoutError at the loop's time `until`.
         """
+        if self._state(module) is not ModuleState.READY:
+            async with asyncio.timeout_at(until):
+                await self._until_ready(module)
+
+    async def _until_ready(self, module: str) -> None:
         while (state := self._state(module)) is not ModuleState.READY:
             changed = self._changed
             if state is ModuleState.ASLEEP:

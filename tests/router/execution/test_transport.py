@@ -14,6 +14,10 @@ pytestmark = pytest.mark.anyio
 Serve = Callable[[SocketStream, int], Awaitable[None]]
 
 
+def within(seconds: float) -> float:
+    return anyio.current_time() + seconds
+
+
 @asynccontextmanager
 async def server(path: Path, serve: Serve) -> AsyncIterator[str]:
     """Serve each connection by `serve(stream, ordinal)`; yield the URL."""
@@ -40,8 +44,8 @@ async def test_a_connection_is_kept_between_requests(tmp_path: Path) -> None:
 
     async with server(tmp_path / "s", serve) as url:
         transport = Transport()
-        first = await transport.request(url, body=b"12345", timeout_s=1)
-        second = await transport.request(url, body=b"123", timeout_s=1)
+        first = await transport.request(url, body=b"12345", until=within(1))
+        second = await transport.request(url, body=b"123", until=within(1))
         transport.close()
 
     assert (first.status, first.headers[b"x-a"], first.body) == (200, b"b", b"1 5")
@@ -61,7 +65,7 @@ async def test_chunks_and_replies_without_a_length_are_read_whole(tmp_path: Path
 
     async with server(tmp_path / "s", serve) as url:
         transport = Transport()
-        bodies = [(await transport.request(url, timeout_s=1)).body for _ in replies]
+        bodies = [(await transport.request(url, until=within(1))).body for _ in replies]
 
     assert bodies == [b"abcde", b"abcde", b""]
 
@@ -74,9 +78,9 @@ async def test_a_request_that_broke_is_sent_again_only_when_it_may_be(tmp_path: 
 
     async with server(tmp_path / "s", serve) as url:
         transport = Transport()
-        query = await transport.request(url, timeout_s=1, may_repeat=True)
+        query = await transport.request(url, until=within(1), may_repeat=True)
         with pytest.raises(TransportError) as broken:
-            await transport.request(url, timeout_s=1)
+            await transport.request(url, until=within(1))
 
     assert query.body == b"ok"
     assert broken.value.was_sent
@@ -88,10 +92,10 @@ async def test_nobody_there_is_told_from_no_answer(tmp_path: Path) -> None:
 
     transport = Transport()
     with pytest.raises(TransportError) as absent:
-        await transport.request(f"unix:{tmp_path}/none", timeout_s=1)
+        await transport.request(f"unix:{tmp_path}/none", until=within(1))
     async with server(tmp_path / "s", serve) as url:
         with pytest.raises(TimeoutError):
-            await transport.request(url, timeout_s=0.05)
+            await transport.request(url, until=within(0.05))
 
     assert not absent.value.was_sent
 
@@ -104,4 +108,4 @@ async def test_what_is_not_http_or_ends_halfway_is_an_error(tmp_path: Path, repl
 
     async with server(tmp_path / "s", serve) as url:
         with pytest.raises(TransportError):
-            await Transport().request(url, timeout_s=1)
+            await Transport().request(url, until=within(1))

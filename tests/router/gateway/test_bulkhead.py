@@ -21,6 +21,7 @@ class Crowd:
         self.served: list[UUID] = []
         self.refused: list[UUID] = []
         self._group = group
+        self._until = anyio.current_time() + 20
         self._leave: list[anyio.Event] = []
 
     async def comes(self, tenant: UUID, times: int = 1) -> None:
@@ -34,7 +35,7 @@ class Crowd:
 
     async def _one(self, tenant: UUID) -> None:
         try:
-            async with self.bulkheads.place("crm", tenant):
+            async with self.bulkheads.place("crm", tenant, self._until):
                 self.served.append(tenant)
                 leave = anyio.Event()
                 self._leave.append(leave)
@@ -85,8 +86,8 @@ async def test_who_stops_waiting_takes_no_place() -> None:
     async with anyio.create_task_group() as group:
         crowd = Crowd(group, module_concurrency=1, tenant_concurrency=1, module_queue=3)
         await crowd.comes(LOUD)
-        with anyio.move_on_after(0.01):
-            async with crowd.bulkheads.place("crm", QUIET):
+        with pytest.raises(TimeoutError):
+            async with crowd.bulkheads.place("crm", QUIET, anyio.current_time() + 0.01):
                 pytest.fail("there was no place")
 
         await crowd.one_leaves()

@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
+import anyio
 import orjson
 import pytest
 
@@ -121,7 +122,7 @@ async def test_other_methods_are_405(tmp_path: Path, method: str) -> None:
     async with world(tmp_path) as made:
         await made.start()
 
-        reply = await made.client.request(made.url, target="/graphql", method=method, timeout_s=5)
+        reply = await made.client.request(made.url, target="/graphql", method=method, until=anyio.current_time() + 5)
 
         assert (reply.status, reply.headers[b"allow"], _code(reply)) == (405, b"GET, POST", "METHOD_NOT_ALLOWED")
 

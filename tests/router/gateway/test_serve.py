@@ -102,7 +102,7 @@ async def test_a_plain_router_needs_no_token_and_sends_none(tmp_path: Path) -> N
             url,
             headers=(("content-type", "application/json"),),
             body=orjson.dumps({"query": '{ __typename deal(id: "1") { name } }'}),
-            timeout_s=5,
+            until=anyio.current_time() + 5,
         )
 
         assert (made.crm.refused, made.crm.tokens) == (1, [])

@@ -315,12 +315,21 @@ class World:
         token = self.token() if token == "" else token
         sent = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
         return await self.client.request(
-            self.url, target=path, headers=tuple({**sent, **(headers or {})}.items()), body=body, timeout_s=15
+            self.url,
+            target=path,
+            headers=tuple({**sent, **(headers or {})}.items()),
+            body=body,
+            until=anyio.current_time() + 15,
         )
 
     async def get(self, path: str, **headers: str) -> Reply:
         return await self.client.request(
-            self.url, target=path, method="GET", headers=tuple(headers.items()), timeout_s=15, may_repeat=True
+            self.url,
+            target=path,
+            method="GET",
+            headers=tuple(headers.items()),
+            until=anyio.current_time() + 15,
+            may_repeat=True,
         )
 
     async def serve(self, name: str, app: Gateway | Module, **options: Any) -> uvicorn.Server:
