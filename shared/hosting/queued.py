@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from graphql import GraphQLError
-from sqlalchemy import text
 
 from shared.clock import Clock, new_id
+from shared.commands.command import TenantSuspended
 from shared.commands.queue import Postponed
 from shared.database.faults import is_transient
 from shared.database.transaction import Database
@@ -24,7 +24,6 @@ from shared.wire.token import verify_internal
 
 log = structlog.get_logger()
 _TIME_S = 10.0
-_STATE = text("select state from kit.tenant")
 
 
 class QueuedCommands:
@@ -67,10 +66,6 @@ class QueuedCommands:
         trace = command.traceparent
         cause = Cause(correlation_id=correlation_of(trace) or new_id(self._clock.now()), traceparent=trace)
         async with self._database.transaction(principal, cause, timeout_s=_TIME_S) as tx:
-            state = (await tx.session.execute(_STATE)).scalar()
-            if state not in (None, "ACTIVE"):
-                message = f"This company is {str(state).lower()}: the command was not executed."
-                return Status.REJECTED, [Reason(code="TENANT_SUSPENDED", message=message)]
             context = RequestContext(command.module, self._database, tx, cause, time.time() + _TIME_S)
             context.receipt = command.receipt
             result = await self._documents.run(command.operation, command.variables, None, context)
@@ -85,6 +80,8 @@ def _outcome(payload: Mapping[str, Any]) -> tuple[Status, Sequence[Reason]]:
         Reason(code=one["code"], message=one["message"], field=tuple(one["field"]) if one["field"] else None)
         for one in payload["userErrors"]
     ]
+    if any(reason.code == TenantSuspended.code for reason in reasons):
+        return Status.REJECTED, reasons
     return Status(payload["receipt"]["status"]), reasons
 
 

@@ -1,5 +1,6 @@
 """Whether a command that waited may be executed now, and with which rights: modules ask, the gateway decides."""
 
+import asyncio
 from uuid import UUID
 
 import anyio
@@ -64,11 +65,13 @@ class Permits:
             log.exception("permit_failed", module=module)
 
     async def _decide(self, module: str, wanted: PermitWanted) -> Permit:
-        body = await self._store.waiting(module, wanted.tenant, wanted.receipt)
+        body, result = await asyncio.gather(
+            self._store.waiting(module, wanted.tenant, wanted.receipt),
+            self._store.result(wanted.tenant, wanted.receipt),
+        )
         if body is None:
             return Permit()
         command = msgspec.json.decode(body, type=QueuedCommand)
-        result = await self._store.result(wanted.tenant, wanted.receipt)
         if result is not None and result.status in _SETTLED:
             return Permit(status=result.status)
         if result is None and self._clock.now() >= command.expires_at:
