@@ -171,9 +171,9 @@ class Search:
             if needers and (requires or not self._arrived >> one & 1) and state.leads(("in", one), needers):
                 continue
             together.append(one)
-            found += self._with(state, want, (one,), requires)
+            found += self._with(state, number, (one,), requires)
         if not found and want.child is not None and not self._reach.is_abstract(want.child.type):
-            found += self._joined(state, want, together)
+            found += self._joined(state, number, together)
         return sorted(found, key=lambda one: (one.rank, one.subgraphs))
 
     def able(self, want: Want) -> int:
@@ -189,7 +189,7 @@ class Search:
         source = self._reach.source(self._name, name, subgraph)
         return bool(source.requires or source.context_arguments)
 
-    def _joined(self, state: _State, want: Want, able: list[int]) -> Iterator[_Option]:
+    def _joined(self, state: _State, number: int, able: list[int]) -> Iterator[_Option]:
         """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do.
 
         Not of an interface or a union: their subgraphs might not mean the same object.
@@ -198,7 +198,7 @@ class Search:
             found = [
                 option
                 for group in combinations(able, size)
-                for option in self._with(state, want, group, False)
+                for option in self._with(state, number, group, False)
             ]  # fmt: skip
             if found:
                 yield from found
@@ -209,7 +209,8 @@ class Search:
         sources = self._reach.sources(self._name, name)
         return any(self._is_told(name, one) for one in sources if self._arrived >> one & 1)
 
-    def _with(self, state: _State, want: Want, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
+    def _with(self, state: _State, number: int, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
+        want, needers = state.wants[number], state.needers[number]
         below = self.arrive(want, group)
         child = self._below(want, below)
         if child[0] < 0:
@@ -219,11 +220,11 @@ class Search:
         if not new or self._is_root:
             yield _Option(group, below, tuple((one, None) for one in new), len(new), child, requires)
             return
-        ways = [self._ways(state, one) for one in new]
+        ways = [self._ways(state, one, needers) for one in new]
         if all(ways):
             for first in ways[0]:
                 doors = ((new[0], first), *((one, way[0]) for one, way in zip(new[1:], ways[1:], strict=True)))
-                extra = sum(self._hops(state, entry) for _, entry in doors)
+                extra = sum(self._hops(state, entry, needers) for _, entry in doors)
                 yield _Option(group, below, doors, len(new) + extra, child, requires)
 
     def _is_provided(self, want: Want, subgraph: int) -> bool:
@@ -249,28 +250,31 @@ class Search:
         site = self._chooser.site(want.child, below)
         return site.cost if site is not None else (-1, 0)
 
-    def _ways(self, state: _State, subgraph: int) -> list[Entry]:
-        """Return the keys by which a subgraph can be entered, cheapest first; only the first of equal effect."""
+    def _ways(self, state: _State, subgraph: int, needers: tuple[object, ...]) -> list[Entry]:
+        """Return the keys by which a subgraph can be entered, cheapest first; only the first if its fields are here already."""
         found: list[Entry] = []
         is_back = self._arrived >> subgraph & 1
+        others = self._closure & ~(1 << subgraph) | self._arrived  # a subgraph does not give its own key
         entries = self._reach.reentries if is_back else self._reach.entries_into
         for entry in entries(self._name, subgraph):
             if entry.typename == self._name and not self._is_typed and ("in", subgraph) in state.edges:
                 continue
-            if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):
+            if self._has(entry, self._arrived) or self._has(entry, others):
                 found.append(entry)
-        found.sort(key=lambda entry: (self._hops(state, entry), entry.typename != self._name, len(entry.key)))
+        found.sort(key=lambda entry: (self._hops(state, entry, needers), entry.typename != self._name, len(entry.key)))
         if not self._is_typed:
             found.sort(key=lambda entry: entry.typename == self._name)
-        return found[:1] if found and not self._hops(state, found[0]) else found[:3]
+        return found[:1] if found and self._has(found[0], self._arrived) else found
 
-    def _hops(self, state: _State, entry: Entry | None) -> int:
-        if entry is None:
+    def _hops(self, state: _State, entry: Entry | None, needers: tuple[object, ...]) -> int:
+        """Return 1 where a key's fields come from none of the subgraphs entered so far that wait for no needer."""
+        if entry is None or self._has(entry, self._arrived):
             return 0
-        have = self._arrived
-        for one in state.doors:
-            have |= 1 << one
-        return int(not self._reach.obtains(self._name, entry.key, have, self._arrival.views))
+        doors = (one for one in state.doors if not needers or not state.leads(("in", one), needers))
+        return int(not self._has(entry, self._arrived | sum(1 << one for one in doors)))
+
+    def _has(self, entry: Entry, mask: int) -> bool:
+        return self._reach.obtains(self._name, entry.key, mask, self._arrival.views)
 
     def _typenames(self, state: _State, needers: tuple[object, ...]) -> list[_Option]:
         if self._is_typed:
@@ -291,9 +295,12 @@ class Search:
     def _apply(self, state: _State, number: int, option: _Option) -> None:
         want = state.wants[number]
         state.taken[number] = (option.subgraphs, option.below)
+        state.doors.update(option.doors)
         me = state.edges.setdefault(number, set())
+        for subgraph in option.subgraphs:  # before the keys: no field opens the door that it comes through
+            if subgraph in state.doors and (option.requires or not self._is_here(want, subgraph)):
+                me.add(("in", subgraph))
         for subgraph, entry in option.doors:
-            state.doors[subgraph] = entry
             token = state.edges.setdefault(("in", subgraph), set())
             if entry is None:
                 continue
@@ -307,8 +314,6 @@ class Search:
                 requires = self._reach.source(self._name, want.name, subgraph).requires
                 for need in field_set_wants(self._reach, self._name, requires):
                     me.add(self._add(state, need, (number,)))
-            if subgraph in state.doors and (option.requires or not self._is_here(want, subgraph)):
-                me.add(("in", subgraph))
 
     def _is_here(self, want: Want, subgraph: int) -> bool:
         return bool(self._arrived >> subgraph & 1) or self._is_provided(want, subgraph)

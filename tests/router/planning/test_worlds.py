@@ -265,6 +265,30 @@ case(
 )
 
 
+# compound keys that only a third subgraph completes
+part = {
+    "__typename": "Part",
+    "id": "1",
+    "sku": "s",
+    "code": "c",
+    "upc": "u",
+    "weight": 2,
+    "size": lambda s, a: s["weight"] * 10,
+}
+case(
+    "no-subgraph-gives-its-own-key",
+    {
+        "sizes": 'type Query { unused: Int } type Part @key(fields:"id sku") @key(fields:"code upc") { id: ID! @shareable sku: ID! @shareable code: ID! @shareable upc: ID! @shareable weight: Int @external size: Int @requires(fields:"weight") }',
+        "codes": 'type Part @key(fields:"sku upc") @key(fields:"code") { sku: ID! @shareable upc: ID! @shareable code: ID! @shareable }',
+        "stock": 'type Query { parts: [Part] } type Part @key(fields:"sku upc") { sku: ID! @shareable upc: ID! @shareable weight: Int @shareable }',
+    },
+    {"Part": [part]},
+    {"parts": [part]},
+    ("{ parts { id sku } }", 3),
+    ("{ parts { weight id size } }", 3),
+)
+
+
 @pytest.mark.parametrize(
     ("name", "world", "query", "fetches"), CASES, ids=[f"{one[0]}-{n}" for n, one in enumerate(CASES)]
 )
