@@ -115,7 +115,7 @@ class Demo:
         return outcome.result
 
     async def _was_called(self, command: Any, label: str) -> bool:
-        """Tell by the idempotency key, which is kept for as long as nobody cleans it up."""
+        """Tell by the idempotency key, which stays: the relay forgets those of others after a week."""
         statement = text("select 1 from kit.idempotency where command = :command and key = :key")
         async with self._database.transaction(self._principal) as tx:
             key = {"command": command.__name__, "key": f"demo:{label}"}

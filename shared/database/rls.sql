@@ -20,7 +20,7 @@ begin
     execute format('grant select, delete on kit.outbox to %I', relay);
     execute format('grant select, insert, update, delete on kit.outbox_sent to %I', relay);
     execute format('grant select on kit.schedule to %I', relay);
-    execute format('grant delete on kit.idempotency to %I', relay);
+    execute format('grant select (created_at, key), delete on kit.idempotency to %I', relay);
 
     for entry in
         select c.oid as id, c.oid::regclass as name, n.nspname as schema

@@ -24,13 +24,17 @@ _SENT = """
     select id, tenant_id, event_id, type, envelope, created_at, number
     from gone join unnest($1::bigint[], $2::bigint[]) as sent (id, number) using (id)
 """
-# As long as the stream keeps them, and a day more; only the oldest rows are looked at.
-_FORGET = """
+# Copies: as long as the stream keeps them, and a day more; only the oldest rows are looked at. Answers to idempotency
+# keys, which hold rows as they were: as long as they are recalled; those of demo data say that it was made.
+FORGET = (
+    """
     delete from kit.outbox_sent where id in (
         select id from (select id, sent_at from kit.outbox_sent order by id limit 5000) as oldest
         where sent_at < clock_timestamp() - interval '31 days'
     )
-"""
+    """,
+    "delete from kit.idempotency where created_at < clock_timestamp() - interval '7 days' and key not like 'demo:%'",
+)
 
 
 class Relay:
@@ -82,10 +86,11 @@ class Relay:
                         await asyncio.sleep(0.1)
 
     async def _forget(self, lease: Lease) -> None:
-        """Delete copies that the stream doesn't keep either, now and then."""
+        """Delete what is kept for a time only, now and then."""
         if time.monotonic() - self._forgot_at > _FORGET_S:
             self._forgot_at = time.monotonic()
-            await lease.execute(_FORGET)
+            for statement in FORGET:
+                await lease.execute(statement)
 
     async def _pass(self, lease: Lease) -> int:
         rows = await lease.fetch(_READ, MAX_BATCH)

@@ -87,6 +87,8 @@ class Endpoint:
                 raise DeadlinePassed("The time for this request is over: repeat it with more time.")
             answer = await self._answer(scope, headers, body, token)
         except MewayzError as error:
+            if isinstance(error, Denied):  # nobody but the gateway comes this far: it tells the audit log of its own
+                log.warning("request_refused", module=self._module.slug, code=error.code, path=scope["path"])
             answer = HttpAnswer(_status(error), {"errors": [shown(error, self._module.slug)]})
         payload = (
             answer.body if isinstance(answer.body, bytes) else b"" if answer.body is None else orjson.dumps(answer.body)

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+import asyncpg
 import msgspec
 import pytest
 
 from shared.commands.idempotency import Answer
+from shared.events.relay import FORGET
 from shared.wire.principal import Principal
 from subgraphs.crm.models import Customer
 from tests.modules import RunningModule
@@ -181,3 +183,25 @@ def test_a_kept_answer_is_the_first_thing_a_new_process_can_give() -> None:
     )
 
     assert done.stdout.decode().strip() == "Acme", done.stderr.decode()[-2000:]
+
+
+async def test_what_a_key_answered_is_forgotten_after_a_week_and_demo_keys_stay(crm: RunningModule) -> None:
+    """ADR 0022: an answer holds rows as they were, also of people who were erased since; the relay sees no answers"""
+    ada = await crm.new_tenant()
+    write = "insert into idempotency values ($1, 'a', 'c', $2, '', '{}', clock_timestamp() - make_interval(days => $3))"
+    for key, days in (("old", 8), ("young", 6), ("demo:old", 8)):
+        await crm.rows(ada.tenant, write, ada.tenant, key, days)
+
+    connection = await asyncpg.connect(crm.urls.relay_url)
+    try:
+        for statement in FORGET:
+            await connection.execute(statement)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("select answer from kit.idempotency")
+    finally:
+        await connection.close()
+
+    assert [row["key"] for row in await crm.rows(ada.tenant, "select key from idempotency order by key")] == [
+        "demo:old",
+        "young",
+    ]

@@ -26,7 +26,8 @@ from shared.wire.jetstream import Message, PublishFailed, publish
 from shared.wire.occasion import BEGUN, PLATFORM, REFUSED
 from shared.wire.principal import Principal
 
-_STATUSES = (401, 403, 413, 421, 429)
+# Who asked, from where, how much, or in a way that a foreign page could use.
+_STATUSES = (401, 403, 405, 408, 413, 415, 421, 429)
 _DENIED = ("FORBIDDEN", "NOT_ENTITLED", "UNAUTHENTICATED")
 _BEGINS = ("/auth/login", "/auth/mfa", "/auth/switch", "/auth/invitation")
 _LOOK_S = 1.0
@@ -72,9 +73,15 @@ class AuditTrail:
         self._counts: dict[Occasion, _Count] = {}
 
     def refused(self, error: RouterError, request: Request) -> None:
-        """Note that a request was refused, if it was for who asked, or how much: a typing error is nobody's business."""
-        if status_of(error) in _STATUSES or isinstance(error, LimitExceeded | BatchRefused):
+        """Note that a request was refused, if it was for who asked, how, or how much: a typing error is nobody's business."""
+        if _is_noted(error):
             self._note(_occasion(REFUSED, error.code, request, request.principal))
+
+    def refused_on(self, target: str, error: RouterError, principal: Principal | None) -> None:
+        """Note the same of an operation on a connection that stays."""
+        if _is_noted(error) and principal is not None:
+            tenant = principal.tenant or PLATFORM
+            self._note(Occasion(REFUSED, error.code, target, tenant, principal.user, principal.address))
 
     def denied(
         self, errors: Iterable[Mapping[str, Any]], principal: Principal | None, target: str = "/graphql"
@@ -160,6 +167,10 @@ class AuditTrail:
         )
         message = Message(envelope.nats_subject, str(number), msgspec.json.encode(envelope))
         await publish(self._connection.client, message)
+
+
+def _is_noted(error: RouterError) -> bool:
+    return status_of(error) in _STATUSES or isinstance(error, LimitExceeded | BatchRefused)
 
 
 def _occasion(kind: str, code: str, request: Request, principal: Principal | None) -> Occasion:

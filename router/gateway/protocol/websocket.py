@@ -70,7 +70,7 @@ class WebSockets:
         peer: str = scope["client"][0] if scope.get("client") else ""
         shown = Credentials(None, peer, dict(scope["headers"]).get(b"origin"))
         sign_in = partial(self._signing_in, host=dict(scope["headers"]).get(b"host")) if self._sign_in else None
-        connection = _Connection(self._answers, sign_in, dict(scope["headers"]), shown, receive, send)
+        connection = _Connection(self._answers, sign_in, dict(scope["headers"]), shown, receive, send, self._audit)
         try:
             await connection.serve()
         except* _Closed as group:
@@ -99,7 +99,9 @@ class _Connection:
         shown: Credentials,
         receive: Receive,
         send: SendMessage,
+        audit: AuditTrail,
     ) -> None:
+        self._audit = audit
         self._answers = answers
         self._sign_in = sign_in
         self._headers = headers
@@ -176,6 +178,7 @@ class _Connection:
                     await self._tell("next", number, msgspec.Raw(answer))
             await self._tell("complete", number)
         except RouterError as error:
+            self._audit.refused_on(_TARGET, error, self._principal)
             errors = error.errors if isinstance(error, DocumentError) else [error.formatted()]
             await self._tell("error", number, errors)
         except OSError:  # the client went while it was told something

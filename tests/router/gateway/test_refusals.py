@@ -1,0 +1,224 @@
+"""Every refusal: the right status, one stable code, nothing executed, one fact for the audit log (issue 5, "Bad input")."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import orjson
+import pytest
+from nats.aio.msg import Msg
+
+from mewayz.servers.nats import GATEWAY, gateway_user
+from mewayz.servers.streams import connect as connect_admin
+from shared.wire.occasion import PLATFORM, REFUSED
+from shared.wire.pages import TenantPages
+from shared.wire.token import SigningKey
+from tests.router.gateway.test_pages import until_told
+from tests.router.gateway.test_subscriptions import INIT, Raw
+from tests.router.gateway.world import OTHER_TENANT, TENANT, World, until, world
+from tests.services import NatsServer
+
+pytestmark = pytest.mark.anyio
+RENAME = 'mutation { rename(name: "executed") }'
+BODY = orjson.dumps({"query": RENAME})
+ANONYMOUS = str(PLATFORM)
+KNOWN = str(TENANT)
+JSON_TYPE = "application/json"
+FOREIGN = "https://shop.other.example"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that is refused: how it is sent, what answers, and in whose chain it is noted."""
+
+    code: str
+    status: int
+    tenant: str
+    send: Callable[[World, dict[str, str]], Awaitable[Any]]
+
+
+def post(body: bytes = BODY, path: str = "/graphql", *, token: str | None = "", **headers: str) -> Any:
+    """Return what posts a body; the user agent tells cases apart."""
+
+    async def sent(made: World, agent: dict[str, str]) -> Any:
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await made.post(body, path, token=token, headers={**agent, **more})
+
+    return sent
+
+
+def with_token(**claims: Any) -> Any:
+    """Return what posts a good body with another token."""
+
+    async def sent(made: World, agent: dict[str, str]) -> Any:
+        return await made.post(BODY, token=made.token(**claims), headers=agent)
+
+    return sent
+
+
+async def get(made: World, agent: dict[str, str]) -> Any:
+    token = {"authorization": f"Bearer {made.token()}"}
+    return await made.get(f"/graphql?query={quote(RENAME)}", **token, **agent)
+
+
+async def method(made: World, agent: dict[str, str]) -> Any:
+    return await made.client.request(
+        made.url, target="/graphql", method="DELETE", headers=tuple(agent.items()), timeout_s=5
+    )
+
+
+async def get_login(made: World, agent: dict[str, str]) -> Any:
+    return await made.get("/auth/login", **agent)
+
+
+def query(text: str) -> bytes:
+    return orjson.dumps({"query": text})
+
+
+CASES = {
+    "no token": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token=None)),
+    "no bearer": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token=None, authorization="Basic eDp5")),
+    "garbage": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token="garbage")),
+    "foreign key": Case("UNAUTHENTICATED", 401, ANONYMOUS, with_token(key=SigningKey.generate())),
+    "no tenant": Case("UNAUTHENTICATED", 401, ANONYMOUS, with_token(tenant=None)),
+    "wrong program": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token="mwz_00000000_x")),
+    "foreign page": Case("ORIGIN_NOT_ALLOWED", 403, KNOWN, post(origin=FOREIGN)),
+    "foreign host": Case("UNKNOWN_HOST", 421, ANONYMOUS, post(host="rebound.example")),
+    "mutation by GET": Case("METHOD_NOT_ALLOWED", 405, KNOWN, get),
+    "method": Case("METHOD_NOT_ALLOWED", 405, ANONYMOUS, method),
+    "login by GET": Case("METHOD_NOT_ALLOWED", 405, ANONYMOUS, get_login),
+    "a form": Case("UNSUPPORTED_MEDIA_TYPE", 415, KNOWN, post(content_type="application/x-www-form-urlencoded")),
+    "login by a form": Case("UNSUPPORTED_MEDIA_TYPE", 415, ANONYMOUS, post(path="/auth/login", content_type="text/plain")),
+    "a batch": Case("BATCH_REFUSED", 400, KNOWN, post(b"[" + BODY + b"]")),
+    "a long body": Case("PAYLOAD_TOO_LARGE", 413, KNOWN, post(BODY + b" " * 300_000)),
+    "long variables": Case(
+        "VARIABLES_BYTES_LIMIT", 400, KNOWN, post(orjson.dumps({"query": RENAME, "variables": {"a": "x" * 70_000}}))
+    ),
+    "aliases": Case(
+        "ALIASES_LIMIT", 400, KNOWN, post(query("{" + " ".join(f"a{n}: tenant" for n in range(101)) + "}"))
+    ),
+    "tokens": Case("TOKENS_LIMIT", 400, KNOWN, post(query("{" + "tenant " * 2100 + "}"))),
+    "directives": Case("DIRECTIVES_LIMIT", 400, KNOWN, post(query("{ tenant " + "@skip(if: false) " * 50 + "}"))),
+    "cost": Case(
+        "COST_LIMIT", 400, KNOWN, post(query("{" + " ".join(f'a{n}: deal(id: "1") {{ invoices }}' for n in range(15)) + "}"))
+    ),
+    "by events": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token=None, accept="text/event-stream")),
+}  # fmt: skip
+
+
+@asynccontextmanager
+async def facts(nats_server: NatsServer) -> AsyncIterator[dict[str, dict[str, Any]]]:
+    """Yield what the gateway tells the audit log from now on, by id."""
+    seen: dict[str, dict[str, Any]] = {}
+
+    async def heard(message: Msg) -> None:
+        told = orjson.loads(message.data)
+        seen[told["id"]] = told
+
+    admin = await connect_admin(nats_server.admin_url)
+    await admin.subscribe(f"evt.*.{REFUSED}", cb=heard)
+    try:
+        yield seen
+    finally:
+        await admin.close()
+
+
+async def started(made: World, nats_server: NatsServer) -> None:
+    await nats_server.nats.allow(gateway_user())
+    user, secret = nats_server.nats.credentials(GATEWAY)
+    told = msgspec.structs.replace(made.bootstrap(), nats_url=nats_server.url, nats_user=user, nats_password=secret)
+    made.bootstrap = lambda: told  # pyright: ignore[reportAttributeAccessIssue]
+    made.pages = [TenantPages(tenant_id=OTHER_TENANT, origins=(FOREIGN,))]
+    made.identity.routes["/auth/key"] = lambda _: (401, [], b"{}")
+    await made.start()
+    await until_told(made, FOREIGN)
+
+
+@pytest.mark.timeout(40)
+async def test_each_has_its_status_and_code_executes_nothing_and_is_told_once(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    refused: dict[str, tuple[int, Any]] = {}
+    hosts = ("api.example.com",)
+    async with world(tmp_path, hosts=hosts, cost=10) as made, facts(nats_server) as seen:
+        await started(made, nats_server)
+        for name, case in CASES.items():
+            reply = await case.send(made, {"user-agent": name})
+            body = reply.body if reply.status >= 400 or b"text/event" not in reply.headers[b"content-type"] else b"{}"
+            refused[name] = (reply.status, orjson.loads(body))
+        agents = lambda: [one["data"]["userAgent"] for one in seen.values()]  # noqa: E731
+        await until(lambda: set(CASES) <= set(agents()), 20)
+        await asyncio.sleep(1.2)  # a second fact of the same would come with the next look
+
+        assert made.crm.done == []
+        assert made.crm.tokens == made.invoicing.tokens == []
+
+    for name, case in CASES.items():
+        status, body = refused[name]
+        assert (name, status) == (name, case.status)
+        assert [set(error) for error in body["errors"]] == [{"message", "extensions"}], name
+        assert [error["extensions"]["code"] for error in body["errors"]] == [case.code], name
+        assert set(body) == {"errors"}, name
+        told = [(one["data"]["code"], one["data"]["count"], one["tenantid"]) for one in seen.values() if one["data"]["userAgent"] == name]  # fmt: skip
+        assert told == [(case.code, 1, case.tenant)], name
+    assert len({str(refused[name]) for name, case in CASES.items() if case.code == "UNAUTHENTICATED"}) == 1
+
+
+@pytest.mark.timeout(40)
+async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
+    too_many = "{" + " ".join(f"a{n}: tenant" for n in range(101)) + "}"
+    async with world(tmp_path) as made, facts(nats_server) as seen:
+        await started(made, nats_server)
+        address = made.url.removeprefix("http://")
+        signed = await Raw.open(address)
+        signed.wire.receive_data(await signed.reader.read(65536))
+        signed.say({**INIT, "payload": {"authorization": f"Bearer {made.token()}"}})
+        assert await signed.hear() == {"type": "connection_ack"}
+        signed.say({"id": "1", "type": "subscribe", "payload": {"query": too_many}})
+        answer = await signed.hear()
+        signed.writer.close()
+        unknown = await Raw.open(address)
+        unknown.wire.receive_data(await unknown.reader.read(65536))
+        unknown.say(INIT)
+        closed = await unknown.hear()
+        foreign = await Raw.open(address, origin="https://evil.example")
+        assert await foreign.hear() == 403
+        foreign.writer.close()
+        await until(lambda: len(seen) >= 3, 20)
+        await asyncio.sleep(1.2)
+
+    assert (answer["type"], answer["payload"][0]["extensions"]["code"]) == ("error", "ALIASES_LIMIT")
+    assert closed == 4403
+    assert made.crm.tokens == []
+    assert sorted((one["data"]["code"], one["data"]["count"], one["tenantid"]) for one in seen.values()) == [
+        ("ALIASES_LIMIT", 1, KNOWN),
+        ("ORIGIN_NOT_ALLOWED", 1, ANONYMOUS),
+        ("UNAUTHENTICATED", 1, ANONYMOUS),
+    ]
+
+
+@pytest.mark.timeout(40)
+async def test_what_is_refused_for_too_much_or_by_a_module_is_told_once(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    """Rates, a key that is not for a module, and a permission: within the tenant, in the chain of who asked"""
+    async with world(tmp_path, user_requests_per_minute=2) as made, facts(nats_server) as seen:
+        await started(made, nats_server)
+        forbidden = await made.graphql("{ refused }")
+        allowed = await made.graphql("{ tenant }")
+        limited = await made.graphql(RENAME)
+        await until(lambda: len(seen) >= 2, 20)
+        await asyncio.sleep(1.2)
+
+    assert [one[0] for one in (forbidden, allowed, limited)] == [200, 200, 429]
+    assert forbidden[1]["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert made.crm.done == []
+    assert sorted((one["data"]["code"], one["data"]["count"], one["tenantid"]) for one in seen.values()) == [
+        ("FORBIDDEN", 1, KNOWN),
+        ("RATE_LIMITED", 1, KNOWN),
+    ]
