@@ -191,6 +191,12 @@ class Transaction:
         """Let facts go out when this transaction commits, in this order."""
         self.events.extend(events)
 
+    async def rest(self) -> None:
+        """End what was begun, and hold no connection until the next statement: for a transaction that only reads."""
+        if self.session.in_transaction():
+            await self.session.commit()
+            self._connection = None
+
     async def write(self) -> None:
         """Send what is still to be written to the database: changed rows, then the events, for the cause that holds now."""
         if _is_pending(self.session.sync_session):

@@ -58,6 +58,14 @@ class RequestContext:
             self._tx.reach = reach
             return await work(self._tx)
 
+    async def rest(self) -> None:
+        """Give the read transaction's connection back until the next read, for a command takes one of its own.
+
+        Who waits for one while holding another may wait for ever: all others do the same.
+        """
+        async with self._turn:
+            await self._tx.rest()
+
     def loader(
         self,
         key: Hashable,

@@ -72,6 +72,7 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
             context.left_s,
             context.receipt,
         )
+        await context.rest()
         return _payload(await run_command(context.database, function, mark, model, call))
 
     run.__annotations__["input"] = input_type
