@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import jwt
 import msgspec
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+import shared.database.engine as engines
 import shared.database.transaction as transactions
 import shared.hosting.endpoint as endpoints
 import shared.module.schema as schemas
@@ -61,6 +63,7 @@ def all_planted(walk: Probe) -> list[Planted]:
         Planted("the session filters nothing", _unheard("do_orm_execute", "_only_own_rows"), walls.session_filter),
         Planted("the session writes anywhere", _unheard("before_flush", "_only_own_writes"), walls.session_filter),
         Planted("a connection keeps its tenant", _patched(transactions, "tenant_scope", _lasting_scope), walls.pool),
+        Planted("a connection given up serves on", _serving_on, walls.given_up),
         Planted("row scopes are ignored", _patched(Principal, "scope", _any_scope), walls.row_scopes),
         Planted("permissions are not asked", _patched(RequestContext, "require", _no_question), walls.permissions),
         Planted("a module checks no signature", _patched(endpoints, "verify_internal", _unverified), walls.tokens),
@@ -128,15 +131,33 @@ def _set(owner: Any, name: str, value: Any) -> Generator[None]:
         setattr(owner, name, before)
 
 
+@asynccontextmanager
+async def _serving_on(_world: World) -> AsyncGenerator[None]:
+    """The pool lends whatever connection it has, also one whose BEGIN or COMMIT was given up."""
+
+    async def execute(
+        connection: Any,
+        query: str,
+        *args: Any,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> str:
+        settings = engines._SETTINGS.get() if query.startswith("BEGIN") else ""  # pyright: ignore[reportPrivateUsage]
+        return await asyncpg.Connection.execute(connection, query + settings, *args, timeout=timeout)
+
+    with (
+        _set(engines._TenantConnection, "execute", execute),  # pyright: ignore[reportPrivateUsage]
+        _set(engines, "_must_be_usable", lambda *_: None),
+    ):
+        yield
+
+
 @contextmanager
 def _lasting_scope(tenant: UUID, *, timeout_s: float = 5.0) -> Generator[None]:
-    from shared.database import engine
-
-    before = engine._SETTINGS.set(f"set app.tenant_id = '{tenant}';")  # pyright: ignore[reportPrivateUsage]
+    before = engines._SETTINGS.set(f"set app.tenant_id = '{tenant}';")  # pyright: ignore[reportPrivateUsage]
     try:
         yield
     finally:
-        engine._SETTINGS.reset(before)  # pyright: ignore[reportPrivateUsage]
+        engines._SETTINGS.reset(before)  # pyright: ignore[reportPrivateUsage]
 
 
 def _any_scope(_principal: Principal, _permission: str) -> RowScope:

@@ -1,6 +1,8 @@
 """Each wall by itself: what holds where the others are not asked."""
 
+import asyncio
 import base64
+import contextlib
 import json
 from datetime import timedelta
 
@@ -10,6 +12,7 @@ from sqlalchemy import func, select, text
 from mewayz.proof.ids import A, B
 from mewayz.proof.report import Report, data_of
 from mewayz.proof.world import ProvenModule, World, call
+from shared.database.engine import connect_app
 from shared.database.entity import Entity, models_of
 from shared.database.transaction import Database
 from shared.database.visibility import read_permission
@@ -17,6 +20,8 @@ from shared.errors import Defect
 from shared.graph.names import camel, plural
 from shared.wire.token import SigningKey
 
+_PARTS, _PART_S = 40, 0.0001  # a transaction of one statement takes less
+_TENANT = "select current_setting('app.tenant_id')"
 _BARE_TABLES = """
     select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and c.relkind in ('r', 'p')
@@ -105,6 +110,22 @@ async def pool(world: World, report: Report) -> None:
         async with proven.database.engine.begin() as connection:
             left = (await connection.execute(text("select current_setting('app.tenant_id', true)"))).scalar_one()
             report.expect(not left, proven.slug, f"a connection still stands in tenant {left}")
+
+
+async def given_up(world: World, report: Report) -> None:
+    """A transaction that is given up, at whichever of its parts, leaves nothing to the connection's next user (threat 4)."""
+    for proven in world.modules.values():
+        database = Database(
+            connect_app(proven.urls.app_url, proven.slug, pool_size=1, overflow=0), proven.slug, world.clock
+        )
+        for step in range(_PARTS):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(step * _PART_S), database.transaction(world.principal(B)) as tx:
+                    await tx.fetch(_TENANT)
+            async with database.transaction(world.principal(A)) as tx:
+                ((found,),) = await tx.fetch(_TENANT)
+                report.expect(found == str(tx.tenant_id), proven.slug, f"after one given up, A works in tenant {found}")
+        await database.close()
 
 
 async def tokens(world: World, report: Report) -> None:
@@ -227,4 +248,4 @@ async def row_scopes(world: World, report: Report) -> None:
             report.expect(count == own, where, f"counts {count} rows, {own} are the caller's")
 
 
-WALLS = (catalog, row_level_security, session_filter, pool, tokens, edge, permissions, row_scopes)
+WALLS = (catalog, row_level_security, session_filter, pool, given_up, tokens, edge, permissions, row_scopes)
