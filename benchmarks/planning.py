@@ -8,7 +8,6 @@ that no cache knows, on a router that has planned before; parsing and validation
 """
 
 import argparse
-import gc
 import http.client
 import json
 import statistics
@@ -25,6 +24,7 @@ from graphql import OperationDefinitionNode, parse
 from benchmarks.composition import catalogue
 from router.composition import compose
 from router.execution.prepared import Graph
+from router.gateway.serving import rest_collector
 from router.planning.planner import Operation, plan_operation
 from router.supergraph.model import Kind, Supergraph, named
 from router.supergraph.reach import Reach
@@ -41,7 +41,7 @@ def main() -> None:
     assert made.sdl is not None, made.errors
     graph = Graph.from_sdl(made.sdl)
     query = dashboard(graph)
-    gc.freeze()  # as the router does
+    rest_collector()
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / "supergraph.graphql"
         file.write_text(made.sdl)

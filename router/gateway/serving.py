@@ -44,9 +44,17 @@ def serve_plain(
     _run(make_plain_app(supergraph, data=data), host, port)
 
 
+def rest_collector() -> None:
+    """Let the collector look for cycles seldom: plans and answers are many objects, and none of them is in a cycle.
+
+    What is there by now, the supergraph, it need not walk again and again.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> None:
-    gc.freeze()  # the supergraph stays: the collector need not walk it again and again
-    gc.set_threshold(50_000, 20, 50)  # answers are many objects, and none is in a cycle: looking for those is in vain
+    rest_collector()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
     config = uvicorn.Config(

@@ -144,7 +144,7 @@ class Normalizer:
         """Yield the client's wants; `below` are the contexts that hold for the objects of the fields."""
         for response, found in fields.items():
             node = found[0][0]
-            when = _when([asked for _, asked in found])
+            when = found[0][1] if len(found) == 1 else _when([asked for _, asked in found])
             name = node.name.value
             if name.startswith("__"):
                 if name != "__typename":
@@ -160,7 +160,8 @@ class Normalizer:
             )
             child = self._select(named(type_text), sets, below) if sets else None
             told = given(self._reach, type_name, name, scopes)
-            yield Want(name, arguments, type_text, child, response, when, told, self._streamed(node))
+            streamed = self._streamed(node) if node.directives else None
+            yield Want(name, arguments, type_text, child, response, when, told, streamed)
 
     def _collect(self, type_name: str, sets: tuple[_Set, ...]) -> _Fields:
         found: _Fields = {}

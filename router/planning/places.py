@@ -34,18 +34,18 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A field at a place for one concrete type. `key` is its key in the fetched data."""
+    """A field at a place for one concrete type. `key` is its key in the fetched data.
+
+    `inline` is the mask of subgraphs by which it comes with its parent's fetch.
+    """
 
     place: Place
     type: str
     pick: Pick
+    want: Want
     key: str
+    inline: int = 0
     child: Place | None = None
-
-    @property
-    def want(self) -> Want:
-        """The field that is wanted."""
-        return self.pick.want
 
 
 @dataclass(slots=True, eq=False)

@@ -1,17 +1,17 @@
 """The search for one concrete type at one place: unit propagation, then branch and bound.
 
-A key's fields, and those of @requires, are wants like the client's own; what needs what is a graph that stays acyclic.
+A key's fields, and those of @requires, are wants like the client's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Protocol
 
 from router.planning.choices import Arrival, Choice, Door, Pick, SiteChoice
 from router.planning.normalize import Selection, Want, field_set_wants, merged
+from router.planning.state import Option, State
 from router.supergraph.model import bits
 from router.supergraph.reach import Entry, Reach
 
@@ -26,51 +26,6 @@ class Below(Protocol):
     def step(self) -> bool:
         """Count a step; False when there are none left."""
         ...
-
-
-@dataclass(slots=True)
-class _State:
-    todo: list[int]
-    wants: list[Want]
-    needers: list[tuple[object, ...]]
-    taken: dict[int, tuple[tuple[int, ...], Arrival | None]] = field(default_factory=dict)
-    doors: dict[int, Entry | None] = field(default_factory=dict)
-    edges: dict[object, set[object]] = field(default_factory=dict)
-    index: dict[object, int] = field(default_factory=dict)
-
-    def copy(self) -> _State:
-        edges = {token: set(more) for token, more in self.edges.items()}
-        return _State(
-            list(self.todo), list(self.wants), list(self.needers), dict(self.taken), dict(self.doors), edges,
-            dict(self.index),
-        )  # fmt: skip
-
-    def leads(self, start: object, goals: tuple[object, ...]) -> bool:
-        """Whether something at `start` depends on any of `goals`."""
-        seen: set[object] = set()
-        stack = [start]
-        while stack:
-            token = stack.pop()
-            if token in goals:
-                return True
-            if token not in seen:
-                seen.add(token)
-                stack.extend(self.edges.get(token, ()))
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Option:
-    subgraphs: tuple[int, ...]
-    below: Arrival | None
-    doors: tuple[tuple[int, Entry | None], ...]
-    extra: int  # entries that are new for sure
-    child: tuple[int, int]
-    requires: bool
-
-    @property
-    def rank(self) -> tuple[int, int, int, int]:
-        return self.extra + self.child[0], self.child[1], self.extra, self.requires
 
 
 class Search:
@@ -91,13 +46,13 @@ class Search:
 
     def run(self, wants: tuple[Want, ...]) -> Choice | None:
         """Return the cheapest choice for the wants of one type; None if one of them cannot be had."""
-        state = _State([], [], [])
+        state = State([], [], [])
         for want in wants:
             self._add(state, want, ())
         self._search(state)
         return self._best
 
-    def _add(self, state: _State, want: Want, needers: tuple[object, ...]) -> int:
+    def _add(self, state: State, want: Want, needers: tuple[object, ...]) -> int:
         """Put a want on the list, or on an equal one that is not decided yet; return its position."""
         if want.response is None:
             same = state.index.get(want.identity)
@@ -114,19 +69,17 @@ class Search:
         state.index.setdefault(want.identity, number)
         return number
 
-    def _search(self, state: _State) -> None:
+    def _search(self, state: State) -> None:
         while state.todo:
-            ranked: list[tuple[int, list[_Option]]] = []
+            ranked: list[tuple[int, list[Option]]] = []
             moved = False
             for number in list(state.todo):
                 options = self._options(state, number)
                 if not options:
                     return
-                first = options[0]
-                free = not first.extra and not first.requires and first.child <= min(one.child for one in options)
-                if len(options) == 1 or free:
+                if len(options) == 1 or _is_free(options):
                     state.todo.remove(number)
-                    self._apply(state, number, first)
+                    self._apply(state, number, options[0])
                     moved = True
                     continue
                 ranked.append((number, options))
@@ -138,7 +91,7 @@ class Search:
             return
         self._finish(state)
 
-    def _branch(self, state: _State, ranked: list[tuple[int, list[_Option]]]) -> None:
+    def _branch(self, state: State, ranked: list[tuple[int, list[Option]]]) -> None:
         number, options = min(ranked, key=lambda one: (len(one[1]), one[0]))
         for option in options:
             if not self._chooser.step() and self._best is not None:
@@ -150,21 +103,21 @@ class Search:
             if self._best is not None and self._bound(state, ranked) >= self._best.fetches:
                 return
 
-    def _bound(self, state: _State, ranked: list[tuple[int, list[_Option]]]) -> int:
+    def _bound(self, state: State, ranked: list[tuple[int, list[Option]]]) -> int:
         sure = len(state.doors)
         for want, (_, below) in ((state.wants[n], taken) for n, taken in state.taken.items()):
             sure += self._below(want, below)[0]
         sure += sum(min(one.child[0] for one in options) for _, options in ranked)
         return sure + any(all(one.extra for one in options) for _, options in ranked)
 
-    def _options(self, state: _State, number: int) -> list[_Option]:
+    def _options(self, state: State, number: int) -> list[Option]:
         want, needers = state.wants[number], state.needers[number]
         if want.name == "__typename":
             return self._typenames(state, needers)
         able = self.able(want)
         if want.child is None and able & self._arrived and not self._declared(want.name):
-            return [_Option((bits(able & self._arrived)[0],), None, (), 0, (0, 0), False)]
-        found: list[_Option] = []
+            return [Option((bits(able & self._arrived)[0],), None, (), 0, (0, 0), False)]
+        found: list[Option] = []
         together: list[int] = []
         for one in bits(able):
             requires = self._is_told(want.name, one)
@@ -174,7 +127,7 @@ class Search:
             found += self._with(state, number, (one,), requires)
         if not found and want.child is not None and not self._reach.is_abstract(want.child.type):
             found += self._joined(state, number, together)
-        return sorted(found, key=lambda one: (one.rank, one.subgraphs))
+        return _sorted(found)
 
     def able(self, want: Want) -> int:
         """Return the mask of subgraphs that can resolve a want."""
@@ -189,7 +142,7 @@ class Search:
         source = self._reach.source(self._name, name, subgraph)
         return bool(source.requires or source.context_arguments)
 
-    def _joined(self, state: _State, number: int, able: list[int]) -> Iterator[_Option]:
+    def _joined(self, state: State, number: int, able: list[int]) -> Iterator[Option]:
         """An object whose parts lie in several subgraphs and that has no key: fetch it from each, as few as will do.
 
         Not of an interface or a union: their subgraphs might not mean the same object.
@@ -206,10 +159,9 @@ class Search:
 
     def _declared(self, name: str) -> bool:
         """Whether an arrived subgraph must be entered anew for a field."""
-        sources = self._reach.sources(self._name, name)
-        return any(self._is_told(name, one) for one in sources if self._arrived >> one & 1)
+        return any([self._is_told(name, one) for one in bits(self._arrived)])
 
-    def _with(self, state: _State, number: int, group: tuple[int, ...], requires: bool) -> Iterator[_Option]:
+    def _with(self, state: State, number: int, group: tuple[int, ...], requires: bool) -> Iterator[Option]:
         want, needers = state.wants[number], state.needers[number]
         below = self.arrive(want, group)
         child = self._below(want, below)
@@ -218,14 +170,14 @@ class Search:
         new = [one for one in group if one not in state.doors and (requires or not self._arrived >> one & 1)]
         new = [one for one in new if requires or not self._is_provided(want, one)]
         if not new or self._is_root:
-            yield _Option(group, below, tuple((one, None) for one in new), len(new), child, requires)
+            yield Option(group, below, tuple((one, None) for one in new), len(new), child, requires)
             return
         ways = [self._ways(state, one, needers) for one in new]
         if all(ways):
             for first in ways[0]:
                 doors = ((new[0], first), *((one, way[0]) for one, way in zip(new[1:], ways[1:], strict=True)))
                 extra = sum(self._hops(state, entry, needers) for _, entry in doors)
-                yield _Option(group, below, doors, len(new) + extra, child, requires)
+                yield Option(group, below, doors, len(new) + extra, child, requires)
 
     def _is_provided(self, want: Want, subgraph: int) -> bool:
         return bool(self._reach.provided(self._name, want.name, self._arrival.views) >> subgraph & 1)
@@ -250,7 +202,7 @@ class Search:
         site = self._chooser.site(want.child, below)
         return site.cost if site is not None else (-1, 0)
 
-    def _ways(self, state: _State, subgraph: int, needers: tuple[object, ...]) -> list[Entry]:
+    def _ways(self, state: State, subgraph: int, needers: tuple[object, ...]) -> list[Entry]:
         """Return the keys by which a subgraph can be entered, cheapest first; only the first if its fields are here already."""
         found: list[Entry] = []
         is_back = self._arrived >> subgraph & 1
@@ -266,7 +218,7 @@ class Search:
             found.sort(key=lambda entry: entry.typename == self._name)
         return found[:1] if found and self._has(found[0], self._arrived) else found
 
-    def _hops(self, state: _State, entry: Entry | None, needers: tuple[object, ...]) -> int:
+    def _hops(self, state: State, entry: Entry | None, needers: tuple[object, ...]) -> int:
         """Return 1 where a key's fields come from none of the subgraphs entered so far that wait for no needer."""
         if entry is None or self._has(entry, self._arrived):
             return 0
@@ -276,10 +228,10 @@ class Search:
     def _has(self, entry: Entry, mask: int) -> bool:
         return self._reach.obtains(self._name, entry.key, mask, self._arrival.views)
 
-    def _typenames(self, state: _State, needers: tuple[object, ...]) -> list[_Option]:
+    def _typenames(self, state: State, needers: tuple[object, ...]) -> list[Option]:
         if self._is_typed:
-            return [_Option((), None, (), 0, (0, 0), False)]
-        found: list[_Option] = []
+            return [Option((), None, (), 0, (0, 0), False)]
+        found: list[Option] = []
         known = self._reach.knows(self._name)
         for entry in self._reach.entries(self._name):
             if entry.typename == self._name or not known >> entry.subgraph & 1:
@@ -289,10 +241,10 @@ class Search:
             if self._reach.obtains(self._name, entry.key, self._closure, self._arrival.views):
                 new = entry.subgraph not in state.doors
                 doors = ((entry.subgraph, entry),) if new else ()
-                found.append(_Option((entry.subgraph,), None, doors, int(new), (0, 0), False))
-        return sorted(found, key=lambda one: (one.rank, one.subgraphs))
+                found.append(Option((entry.subgraph,), None, doors, int(new), (0, 0), False))
+        return _sorted(found)
 
-    def _apply(self, state: _State, number: int, option: _Option) -> None:
+    def _apply(self, state: State, number: int, option: Option) -> None:
         want = state.wants[number]
         state.taken[number] = (option.subgraphs, option.below)
         state.doors.update(option.doors)
@@ -318,7 +270,7 @@ class Search:
     def _is_here(self, want: Want, subgraph: int) -> bool:
         return bool(self._arrived >> subgraph & 1) or self._is_provided(want, subgraph)
 
-    def _finish(self, state: _State) -> None:
+    def _finish(self, state: State) -> None:
         levels: dict[object, int] = {}
         chains: dict[tuple[object, int], int] = {}
         visits: set[tuple[int, int]] = set()
@@ -327,38 +279,36 @@ class Search:
         depth = 0
         for number, want in enumerate(state.wants):
             subgraphs, arrival = state.taken[number]
-            depth_here = self._level(state, number, levels)
-            needs = tuple(sorted(one for one in state.edges.get(number, ()) if isinstance(one, int)))
-            picks.append(Pick(want, subgraphs, arrival, needs))
-            for subgraph in subgraphs:
-                if ("in", subgraph) in state.edges.get(number, ()):
-                    visits.add((subgraph, self._chain(state, number, subgraph, chains)))
+            edges = state.edges.get(number)
+            picks.append(Pick(want, subgraphs, arrival, _numbers(edges) if edges else ()))
+            depth_here = 0
+            if edges:
+                depth_here = state.level(number, levels)
+                for subgraph in subgraphs:
+                    if ("in", subgraph) in edges:
+                        visits.add((subgraph, state.chain(number, subgraph, chains)))
             if want.child is not None and arrival is not None:
                 site = self._chooser.site(want.child, arrival)
                 if site is not None:
                     below[(want.response or want.identity, want.child, arrival)] = site
                     depth_here += site.depth
             depth = max(depth, depth_here)
-        doors = {
-            subgraph: Door(entry, tuple(sorted(n for n in state.edges[("in", subgraph)] if isinstance(n, int))))
-            for subgraph, entry in state.doors.items()
-        }
+        doors = {number: Door(entry, _numbers(state.edges["in", number])) for number, entry in state.doors.items()}
         choice = Choice(tuple(picks), doors, frozenset(visits), below, depth)
         best = self._best
         if best is None or (choice.fetches, choice.depth) < (best.fetches, best.depth):
             self._best = choice
 
-    def _level(self, state: _State, token: object, levels: dict[object, int]) -> int:
-        if token not in levels:
-            deepest = max((self._level(state, one, levels) for one in state.edges.get(token, ())), default=0)
-            levels[token] = deepest if isinstance(token, int) else deepest + 1
-        return levels[token]
 
-    def _chain(self, state: _State, token: object, subgraph: int, chains: dict[tuple[object, int], int]) -> int:
-        """Return how many visits to a subgraph must come one after the other to have `token`."""
-        if (token, subgraph) not in chains:
-            edges = state.edges.get(token, ())
-            before = max((self._chain(state, one, subgraph, chains) for one in edges), default=0)
-            mine = isinstance(token, int) and ("in", subgraph) in edges and subgraph in state.taken[token][0]
-            chains[token, subgraph] = before + mine
-        return chains[token, subgraph]
+def _is_free(options: list[Option]) -> bool:
+    """Whether the first option costs nothing that another would not."""
+    first = options[0]
+    return not first.extra and not first.requires and first.child <= min([one.child for one in options])
+
+
+def _numbers(edges: set[object]) -> tuple[int, ...]:
+    return tuple(sorted([one for one in edges if isinstance(one, int)]))
+
+
+def _sorted(options: list[Option]) -> list[Option]:
+    return options if len(options) < 2 else sorted(options, key=lambda one: (one.rank, one.subgraphs))

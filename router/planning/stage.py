@@ -22,7 +22,7 @@ class Stager:
         self._taken: dict[tuple[str, ...], set[str]] = {}
         self._levels: dict[tuple[Node, int], int] = {}
         self._below_shared: dict[object, Place] = {}
-        self._inline: dict[tuple[Node, int], bool] = {}
+        self._reads: dict[tuple[Node, int], tuple[Node, ...]] = {}
         self._raised: dict[object, int] = {}
         self._groups: dict[object, Group] = {}
         self._of: dict[tuple[Node, int], Group] = {}
@@ -41,7 +41,8 @@ class Stager:
         return place
 
     def _node(self, place: Place, name: str, choice: Choice, pick: Pick) -> Node:
-        node = Node(place, name, pick, self._key(place, name, pick.want))
+        node = Node(place, name, pick, pick.want, self._key(place, name, pick.want))
+        node.inline = sum([1 << one for one in pick.subgraphs if self._is_inline(node, one)])
         if pick.subgraphs:
             self._all.append(node)
         if pick.want.child is not None and pick.below is not None:
@@ -76,9 +77,9 @@ class Stager:
 
     def _signature(self, type_name: str, want: Want) -> object:
         """Return what must be equal for two types' fields to share a key: the wrappers, and the name of a leaf."""
-        texts = {want.type, *(one.type for one in self._reach.sources(type_name, want.name).values() if one.type)}
+        texts = self._reach.types_of(type_name, want.name)
         if want.child is None:
-            return frozenset(texts)
+            return texts
         return frozenset("".join(letter for letter in text if letter in "[]!") for text in texts)
 
     def stage(self) -> None:
@@ -103,23 +104,21 @@ class Stager:
                     self.group(node, subgraph).slot = None
 
     def is_inline(self, node: Node, subgraph: int) -> bool:
-        """Whether a field comes with its parent's fetch."""
-        found = self._inline.get((node, subgraph))
-        if found is None:
-            found = self._inline[node, subgraph] = self._is_inline(node, subgraph)
-        return found
+        """Whether a field comes with its parent's fetch, from a subgraph that was picked for it."""
+        return bool(node.inline >> subgraph & 1)
 
     def _is_inline(self, node: Node, subgraph: int) -> bool:
         place = node.place
-        if place.parent is None or node.type in self._reach.supergraph.roots.values():
+        has_come = place.parent is not None and place.arrival.mask >> subgraph & 1
+        if not has_come or node.type in self._reach.supergraph.roots.values():
             return False
-        is_told = self._requires(node, subgraph) or any(one.subgraph == subgraph for one in node.want.given)
-        return bool(place.arrival.mask >> subgraph & 1) and not is_told
+        return not self._requires(node, subgraph) and all(one.subgraph != subgraph for one in node.want.given)
 
     def _requires(self, node: Node, subgraph: int) -> FieldSet:
-        if self._reach.provided(node.type, node.want.name, node.place.arrival.views) >> subgraph & 1:
+        requires = self._reach.source(node.type, node.want.name, subgraph).requires
+        if requires and self._reach.provided(node.type, node.want.name, node.place.arrival.views) >> subgraph & 1:
             return ()
-        return self._reach.source(node.type, node.want.name, subgraph).requires
+        return requires
 
     def door(self, node: Node, subgraph: int) -> Door | None:
         """Return how the subgraph is entered at the node's place."""
@@ -145,8 +144,14 @@ class Stager:
             deepest = max(deepest, *(self.level(need, one) for one in need.pick.subgraphs))
         return deepest + 1
 
-    def reads(self, node: Node, subgraph: int) -> Iterator[Node]:
-        """Yield every node whose value is sent along with a field: the key's, those of @requires and of contexts."""
+    def reads(self, node: Node, subgraph: int) -> tuple[Node, ...]:
+        """Return every node whose value is sent along with a field: the key's, those of @requires and of contexts."""
+        found = self._reads.get((node, subgraph))
+        if found is None:
+            found = self._reads[node, subgraph] = tuple(self._read(node, subgraph))
+        return found
+
+    def _read(self, node: Node, subgraph: int) -> Iterator[Node]:
         yield from self._door_reads(node, subgraph)
         for one in node.want.given:
             if one.subgraph == subgraph:

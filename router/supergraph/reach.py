@@ -39,6 +39,8 @@ class Reach:
         self._contexts: dict[str, tuple[str, ...]] = {}
         self.has_contexts = any("/context/" in one.url for one in supergraph.links)
         self._closures: dict[tuple[str, int, Views], int] = {}
+        self._able: dict[tuple[str, str, int, Views], int] = {}
+        self._types_of: dict[tuple[str, str], frozenset[str]] = {}
         self._obtained: dict[tuple[str, FieldSet, int, Views], bool] = {}
         self._active: set[object] = set()
         self._cut = False
@@ -114,6 +116,14 @@ class Reach:
     def source(self, type_name: str, name: str, subgraph: int) -> Source:
         """Return how one subgraph declares a field."""
         return self.sources(type_name, name).get(subgraph, PLAIN)
+
+    def types_of(self, type_name: str, name: str) -> frozenset[str]:
+        """Return the type of a field, and how subgraphs say it where they say it otherwise."""
+        found = self._types_of.get((type_name, name))
+        if found is None:
+            told = [one.type for one in self.sources(type_name, name).values() if one.type]
+            found = self._types_of[type_name, name] = frozenset((self.field(type_name, name).type, *told))
+        return found
 
     def resolvers(self, type_name: str, name: str) -> int:
         """Return the mask of subgraphs that resolve a field: not external, not taken over by another."""
@@ -247,12 +257,18 @@ class Reach:
 
     def able(self, type_name: str, name: str, mask: int, views: Views = ()) -> int:
         """Return who of `mask` can resolve a field of an object that can be had in all of `mask`."""
-        able = self.resolvers(type_name, name) & mask
-        for number in bits(able):
-            requires = self.source(type_name, name, number).requires
-            if requires and not self.obtains(type_name, requires, mask, views):
-                able &= ~(1 << number)
-        return able | self.provided(type_name, name, views)
+        asked = (type_name, name, mask, views)
+        able = self._able.get(asked)
+        if able is None:
+            able = self.resolvers(type_name, name) & mask
+            for number in bits(able):
+                requires = self.source(type_name, name, number).requires
+                if requires and not self.obtains(type_name, requires, mask, views):
+                    able &= ~(1 << number)
+            able |= self.provided(type_name, name, views)
+            if not self._active:  # what was found inside a cycle may not be all
+                self._able[asked] = able
+        return able
 
     def provided(self, type_name: str, name: str, views: Views) -> int:
         """Return the mask of subgraphs whose arrival brings a field by @provides."""
