@@ -53,6 +53,15 @@ def refusal_in(refusal: Refusal, locale: str, slug: str) -> str:
     return sentence(refusal.template, refusal.facts, locale, slug)
 
 
+def wished_locale(accept_language: str) -> str:
+    """Return the language that a client likes best of those that we speak, by its header (RFC 9110, 12.5.4): zh or en."""
+    wished = [part.partition(";") for part in accept_language.lower().replace(" ", "").split(",")]
+    known = [(tag[:2], weight.removeprefix("q=")) for tag, _, weight in wished if tag[:2] in ("en", "zh")]
+    return max(
+        known, key=lambda one: float(one[1]) if one[1].replace(".", "", 1).isdigit() else 1.0, default=("en", "")
+    )[0]
+
+
 @lru_cache
 def read_catalogue(path: Path) -> Mapping[str, str]:
     """Return a catalogue's translations by their English template; none where there is no such file."""

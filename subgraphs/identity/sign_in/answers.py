@@ -2,11 +2,12 @@
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from shared.errors import InvalidInput
+from shared.language import Phrase, sentence, wished_locale
 from shared.module.http import HttpAnswer, HttpRequest
 from shared.wire.token import ACCESS_TOKEN_LIFE, sign_access
 from subgraphs.identity.sign_in.admission import Admission, Device, admit
@@ -15,10 +16,8 @@ from subgraphs.identity.sign_in.store import Person, Place, Store, open_store
 
 T = TypeVar("T")
 NO_STORE = {"cache-control": "no-store"}
-_REFUSED = {
-    "message": "Sign-in was refused: check what you entered, or sign in again.",
-    "extensions": {"code": "UNAUTHENTICATED"},
-}
+_REFUSED = Phrase("Sign-in was refused: check what you entered, or sign in again.")
+_TOO_MANY = Phrase("Too many attempts: wait, then try again.")
 
 
 async def begin(request: HttpRequest, person: Person, wanted: str | None, *, vouched: bool = False) -> HttpAnswer:
@@ -37,7 +36,7 @@ async def begin(request: HttpRequest, person: Person, wanted: str | None, *, vou
             if admission:
                 return answer(request, ring, admission, token, place, [place] if vouched else places)
             await store.end_family(family.id)
-    return refused()
+    return refused(request)
 
 
 async def challenge(request: HttpRequest, person: Person, wanted: str | None) -> HttpAnswer:
@@ -49,7 +48,7 @@ async def challenge(request: HttpRequest, person: Person, wanted: str | None) ->
             wished = next((place.id for place in places if wanted is not None and place.is_named(wanted)), None)
             if places and (wanted is None or wished):
                 return HttpAnswer(200, {"mfaToken": await store.offer_code(person.user_id, wished)}, NO_STORE)
-            return refused()
+            return refused(request)
     return await begin(request, person, wanted)
 
 
@@ -95,15 +94,14 @@ def _shown(place: Place) -> dict[str, str]:
     return {"id": str(place.id), "slug": place.slug, "name": place.name}
 
 
-def refused() -> HttpAnswer:
+def refused(request: HttpRequest) -> HttpAnswer:
     """Return the one refusal: it tells no cause."""
-    return HttpAnswer(401, {"errors": [_REFUSED]}, NO_STORE)
+    return HttpAnswer(401, _error(request, _REFUSED, "UNAUTHENTICATED"), NO_STORE)
 
 
-def too_many(wait_s: int) -> HttpAnswer:
+def too_many(request: HttpRequest, wait_s: int) -> HttpAnswer:
     """Return the refusal of somebody who must wait, in seconds."""
-    error = {"message": "Too many attempts: wait, then try again.", "extensions": {"code": "TOO_MANY_ATTEMPTS"}}
-    return HttpAnswer(429, {"errors": [error]}, {"retry-after": str(wait_s), **NO_STORE})
+    return HttpAnswer(429, _error(request, _TOO_MANY, "TOO_MANY_ATTEMPTS"), {"retry-after": str(wait_s), **NO_STORE})
 
 
 def nothing() -> HttpAnswer:
@@ -132,3 +130,11 @@ def peer_of(request: HttpRequest) -> str:
 def device_of(request: HttpRequest) -> Device:
     """Return where a sign-in comes from."""
     return Device(request.headers.get("user-agent", "")[:200] or None, peer_of(request)[:64] or None)
+
+
+def _error(request: HttpRequest, words: Phrase, code: str) -> dict[str, Any]:
+    """Return an error in the language that the client asks for: nobody has signed in whose language were known."""
+    message = sentence(
+        words.template, words.facts, wished_locale(request.headers.get("accept-language", "")), "identity"
+    )
+    return {"errors": [{"message": message, "extensions": {"code": code}}]}

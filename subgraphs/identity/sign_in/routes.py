@@ -95,12 +95,12 @@ async def login(request: HttpRequest) -> HttpAnswer:
     sent = read(request, Login)
     account, peer = folded(sent.email), peer_of(request)
     if wait_s := guesses().locked_for_s(account, peer):
-        return too_many(wait_s)
+        return too_many(request, wait_s)
     async with store_of(request) as store:
         person = await store.person(email=account)
     if not await passwords.is_right(sent.password, person.password_hash if person else None) or person is None:
         guesses().failed(account, peer)
-        return refused()
+        return refused(request)
     guesses().succeeded(account)
     if passwords.is_outdated(person.password_hash or ""):
         new_hash = await passwords.hashed(sent.password)
@@ -118,12 +118,12 @@ async def second_step(request: HttpRequest) -> HttpAnswer:
             used = await store.use_once(sent.mfa_token, "mfa")
             person = await store.person(user_id=used[0]) if used else None
             if used is None or person is None:
-                return refused()
+                return refused(request)
             wait_s = guesses().code_locked_for_s(person.user_id)
             if wait_s or not await store.second_factor(person.user_id).spend(sent.code):
                 raise Refused
     except Refused:
-        return too_many(wait_s) if wait_s else refused()
+        return too_many(request, wait_s) if wait_s else refused(request)
     guesses().code_was_right(person.user_id)
     return await begin(request, person, str(used[1]) if used[1] else None)
 
@@ -166,7 +166,7 @@ async def switch(request: HttpRequest) -> HttpAnswer:
                     await leave(request.database, family)
                 return answer(request, ring, admission, await store.next_token(family), there, places)
     except Refused:
-        return refused()
+        return refused(request)
     return await _end(request, sent.refresh_token)
 
 
@@ -185,8 +185,8 @@ async def invitation(request: HttpRequest) -> HttpAnswer:
         async with store_of(request) as store:
             joined = await accept(store, request.database, sent.token, sent.password, peer_of(request))
     except Refused:
-        return refused()
-    return await challenge(request, joined.person, str(joined.tenant_id)) if joined else refused()
+        return refused(request)
+    return await challenge(request, joined.person, str(joined.tenant_id)) if joined else refused(request)
 
 
 @route("POST", "/auth/reset")
@@ -211,7 +211,7 @@ async def reset_confirm(request: HttpRequest) -> HttpAnswer:
         ended = await confirm_reset(store, sent.token, sent.password)
     for family in ended or ():
         await revoke_session(request.database, family)
-    return HttpAnswer(204) if ended is not None else refused()
+    return HttpAnswer(204) if ended is not None else refused(request)
 
 
 @route("GET", "/.well-known/jwks.json")
@@ -237,14 +237,14 @@ async def supervisor_session(request: HttpRequest) -> HttpAnswer:
         places = await store.places(person.user_id) if person else []
     here = next((place for place in places if place.is_named(sent.tenant)), None)
     if person is None or here is None:
-        return refused()
+        return refused(request)
     now = request.clock.now()
     session = Family(new_id(now), person.user_id, here.id, now + ACCESS_TOKEN_LIFE, vouched=True)
     admission = await admit(request.database, session, device=Device("mewayz token", None), has_factor=None)
     if admission:
         async with request.database.transaction(system(here.id)) as tx:
             tx.publish(SessionIssued(session_id=session.id, user_id=person.user_id, issued_to="mewayz token"))
-    return answer(request, ring, admission, None, here, places) if admission else refused()
+    return answer(request, ring, admission, None, here, places) if admission else refused(request)
 
 
 @route("POST", "/auth/key")
@@ -252,7 +252,7 @@ async def program(request: HttpRequest) -> HttpAnswer:
     """Give the gateway an access token for a program's key (IDN-6); the gateway forwards no client to this path."""
     found, ring = await admit_program(request.database, read(request, ProgramKey).key), await key_ring_of(request)
     if found is None:
-        return refused()
+        return refused(request)
     token = access_token(request, ring, found.admission, until=found.credential.expires_at)
     facts = {"addresses": found.credential.allowed_addresses, "origins": found.credential.allowed_origins}
     return HttpAnswer(200, {"accessToken": token, **facts}, NO_STORE)
@@ -272,4 +272,4 @@ async def _end(request: HttpRequest, token: str) -> HttpAnswer:
         ended = await store.end_family_of(token)
     if ended:
         await revoke_session(request.database, ended)
-    return refused()
+    return refused(request)

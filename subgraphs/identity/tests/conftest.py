@@ -98,13 +98,19 @@ class Desk:
         via: str = "router",
         peer: str = "203.0.113.7",
         cookie: str = "",
+        language: str = "",
     ) -> HttpAnswer:
         """Send a request to a route as the gateway does, without a tenant."""
         request = HttpRequest(
             token=InternalToken(principal=Principal(tenant=None), via=via, deadline=time.time() + 10),
             path=path.partition("?")[0],
             query=path.partition("?")[2],
-            headers={"x-forwarded-for": peer, "user-agent": "test", "cookie": cookie},
+            headers={
+                "x-forwarded-for": peer,
+                "user-agent": "test",
+                "cookie": cookie,
+                **({"accept-language": language} if language else {}),
+            },
             body=b"" if body is None else orjson.dumps(body),
             database=self.running.database,
             clock=self.running.database.clock,

@@ -63,6 +63,23 @@ async def test_every_refused_login_reads_the_same(desk: Desk, company: Company, 
     assert answer.body == {"errors": [{"message": message, "extensions": {"code": "UNAUTHENTICATED"}}]}
 
 
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "登录被拒绝：请检查输入的内容，或重新登录。"),
+        ("en-GB, zh;q=0.5", "Sign-in was refused: check what you entered, or sign in again."),
+        ("de, zh;q=0.2, en;q=0.1", "登录被拒绝：请检查输入的内容，或重新登录。"),
+        ("tlh;q=x,,;q=", "Sign-in was refused: check what you entered, or sign in again."),
+    ],
+)
+async def test_a_refusal_is_in_the_language_the_browser_asks_for(desk: Desk, language: str, told: str) -> None:
+    sent = {"email": "nobody@nowhere.example", "password": "wrong and long enough"}
+
+    answer = await desk.send("POST", "/auth/login", sent, language=language, peer=f"198.51.100.{len(language)}")
+
+    assert answer.body["errors"][0]["message"] == told
+
+
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(desk: Desk, company: Company) -> None:
     """IDN-4"""
 

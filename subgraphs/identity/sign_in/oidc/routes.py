@@ -33,21 +33,21 @@ async def oidc(request: HttpRequest) -> HttpAnswer:
     """Send a browser to the provider, or take it back; every refusal is the one of sign-in."""
     found = _PATH.fullmatch(request.path)
     if found is None:
-        return refused()
+        return refused(request)
     try:
         return await (_start if request.path.endswith("/start") else _callback)(request, found[1])
     except MewayzError as error:
         log.info("provider_refused", tenant=found[1], code=error.code, facts=error.facts, error=error.message)
-        return refused()
+        return refused(request)
 
 
 async def _start(request: HttpRequest, tenant: str) -> HttpAnswer:
     if wait_s := guesses().flow_locked_for_s(peer_of(request)):
-        return too_many(wait_s)
+        return too_many(request, wait_s)
     asked = _query(request)
     back = asked.get("return")
     if back is not None and not _RETURN.fullmatch(back):
-        return refused()
+        return refused(request)
     async with store_of(request) as store:
         tenant_id = await store.tenant_named(tenant)
     provider = await _provider(request, tenant_id)
@@ -64,12 +64,12 @@ async def _start(request: HttpRequest, tenant: str) -> HttpAnswer:
 async def _callback(request: HttpRequest, tenant: str) -> HttpAnswer:
     asked = _query(request)
     if not asked.get("code") or not asked.get("state"):
-        return refused()
+        return refused(request)
     async with store_of(request) as store:
         flow = await store.take_flow(asked["state"])
     # Only the browser that began may end it: nobody is signed in to a stranger's account by a link.
     if flow is None or not hmac.compare_digest(_hash(_browser(request)), flow.browser_hash):
-        return refused()
+        return refused(request)
     provider = await _provider(request, flow.tenant_id)
     client = _client(request, provider, tenant)
     if asked.get("iss", client.issuer) != client.issuer:  # RFC 9207: another provider's answer
