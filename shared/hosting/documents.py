@@ -4,13 +4,14 @@ import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import graphql
-from graphql import DocumentNode, ExecutionResult, GraphQLError, parse, validate
+from graphql import DocumentNode, ExecutionResult, GraphQLError, StringValueNode, Visitor, parse, validate, visit
 from sqlalchemy.orm import configure_mappers
 from strawberry.execution import optimized_is_awaitable
 
+from shared.errors import Invalid
 from shared.graph.context import RequestContext
 from shared.hosting.errors import shown_in_answer
 from shared.module import Module
@@ -53,11 +54,13 @@ class Documents:
         self, query: str, variables: Mapping[str, Any] | None, operation: str | None, context: RequestContext
     ) -> ExecutionResult:
         """Return the result of one operation, with its errors as they were raised."""
+        if _holds_nul(variables):
+            return ExecutionResult(None, [_no_text()])
         document = self._kept.get(query)
         if document is None:
             try:
                 document = parse(query)
-                errors = validate(self.schema, document)
+                errors = validate(self.schema, document) or _nul_in_literals(document)
             except GraphQLError as error:
                 errors = [error]
             if errors:
@@ -77,3 +80,29 @@ class Documents:
             is_awaitable=optimized_is_awaitable,
         )
         return await result if inspect.isawaitable(result) else result
+
+
+def _no_text() -> GraphQLError:
+    """Return what is said of the one character that no text in PostgreSQL can hold."""
+    refusal = Invalid("No text can hold the character NUL (U+0000).")
+    return GraphQLError(refusal.message, original_error=refusal)
+
+
+def _nul_in_literals(document: DocumentNode) -> list[GraphQLError]:
+    found: list[GraphQLError] = []
+
+    class Literals(Visitor):
+        def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+            if "\0" in node.value:
+                found.append(_no_text())
+
+    visit(document, Literals())
+    return found[:1]
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(map(_holds_nul, cast("Mapping[str, object]", value).values()))
+    return isinstance(value, list) and any(map(_holds_nul, cast("list[object]", value)))

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / ".venv-attack" / "bin"
 # They end the caller's own access, and with it the run.
 _ENDING = r"Mutation\.(setMfaPolicy|enableMfa|confirmMfa|disableMfa|endSession|revoke.*|deactivateUser|closeTenant|suspendTenant)"
+_LONGEST_S = 540
 _WORDS = ("customers", "deals", "invoices", "employees", "id", "name", "email", "amount", "users", "tenants")
 
 
@@ -21,6 +22,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="how long schemathesis goes on")
     seconds = parser.parse_args().seconds
+    if seconds > _LONGEST_S:
+        parser.error(f"an access token lives ten minutes: at most {_LONGEST_S} seconds")
     with tempfile.TemporaryDirectory(prefix="mewayz-attack-") as folder:
         data = Path(folder) / "data"
         with Platform(data, "--demo-scale", "0", demo=True) as platform:

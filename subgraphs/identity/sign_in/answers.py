@@ -14,7 +14,7 @@ from subgraphs.identity.sign_in.admission import Admission, Device, admit
 from subgraphs.identity.sign_in.keys import KeyRing, key_ring
 from subgraphs.identity.sign_in.store import Person, Place, Store, open_store
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 NO_STORE = {"cache-control": "no-store"}
 _REFUSED = Phrase("Sign-in was refused: check what you entered, or sign in again.")
 _TOO_MANY = Phrase("Too many attempts: wait, then try again.")
@@ -112,9 +112,12 @@ def nothing() -> HttpAnswer:
 def read(request: HttpRequest, kind: type[T]) -> T:
     """Return the JSON body. Raises InvalidInput."""
     try:
-        return msgspec.json.decode(request.body, type=kind)
+        found = msgspec.json.decode(request.body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The request body is not what {request.path} takes: {error}.") from error
+    if any("\0" in value for value in msgspec.structs.astuple(found) if isinstance(value, str)):
+        raise InvalidInput("No text can hold the character NUL (U+0000).")
+    return found
 
 
 def store_of(request: HttpRequest) -> AbstractAsyncContextManager[Store]:

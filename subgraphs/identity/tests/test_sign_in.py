@@ -5,6 +5,7 @@ import time
 import pytest
 from sqlalchemy import text
 
+from shared.errors import InvalidInput
 from subgraphs.identity.tests.conftest import ISSUER, PASSWORD, Company, Desk
 
 pytestmark = pytest.mark.anyio
@@ -261,3 +262,9 @@ async def test_a_malformed_body_is_told_as_such(desk: Desk) -> None:
 async def role_id(desk: Desk, company: Company, name: str) -> str:
     (row,) = await desk.running.rows(company.id, "select id from access_role where name = $1", name)
     return str(row["id"])
+
+
+async def test_an_address_or_password_with_a_nul_is_no_defect(desk: Desk) -> None:
+    for sent in ({"email": "a\0@x.example", "password": "x"}, {"email": "a@x.example", "password": "\0"}):
+        with pytest.raises(InvalidInput, match="NUL"):
+            await desk.post("/auth/login", **sent)
