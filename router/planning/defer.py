@@ -13,23 +13,22 @@ from router.planning.plan import Deferral
 
 def deferrals(groups: Sequence[Group]) -> tuple[frozenset[int], dict[Defer, Deferral]]:
     """Return the fetches that come at once, and for each @defer what it waits for; several may share one."""
+    every = frozenset(group.id for group in groups)
     if all(node.want.asked.defer is None for group in groups for node in group.nodes):
-        return frozenset(group.id for group in groups), {}
+        return every, {}
     needed: dict[Defer | None, set[int]] = {None: set()}
     order: dict[Defer, None] = {}
     for group in groups:
         for node in group.nodes:
             if node.want.response is not None:
                 defer = node.want.asked.defer
-                needed.setdefault(defer, set()).update(_all_needs(group))
+                needed.setdefault(defer, set()).update(one.id for one in group.all_needs())
                 _note(order, defer)
     first = frozenset(needed[None])
     told: dict[Defer, Deferral] = {}
     places = {defer: number for number, defer in enumerate(order)}
     if any(places.get(one, 0) > places[defer] for defer in order for one in defer.after):
-        return frozenset(
-            group.id for group in groups
-        ), {}  # two fragments share fields in both directions: neither can come first
+        return every, {}  # two fragments share fields in both directions: neither can come first
     for defer in order:
         before = [told[one] for one in defer.after if one in told]
         fetches = frozenset(needed.get(defer, ())) | {n for one in before for n in one.fetches}
@@ -54,14 +53,3 @@ def _note(order: dict[Defer, None], defer: Defer | None) -> None:
 
     if defer is not None:
         visit(defer)
-
-
-def _all_needs(group: Group) -> set[int]:
-    found: dict[Group, None] = {}
-    stack = [group]
-    while stack:
-        one = stack.pop()
-        if one not in found:
-            found[one] = None
-            stack.extend(one.needs)
-    return {one.id for one in found}

@@ -23,7 +23,7 @@ from graphql import (
 )
 
 from router.planning.contexts import NO_SCOPES, Given, Scopes, Setter, entered, given
-from router.supergraph.field_set import FieldSet, Narrowed, Picked
+from router.supergraph.field_set import FieldSet, Picked
 from router.supergraph.model import Kind, named
 from router.supergraph.reach import Reach
 
@@ -59,6 +59,8 @@ class _Set(NamedTuple):
 
 
 _Fields: TypeAlias = "dict[str, list[tuple[FieldNode, Asked]]]"
+Identity: TypeAlias = "tuple[str, tuple[tuple[str, str], ...]]"
+"""A field's name and arguments: what has the same on one object is the same value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +80,8 @@ class Want:
     streamed: Streamed | None = None
 
     @property
-    def identity(self) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """Two wants of the same identity on one object are the same value."""
+    def identity(self) -> Identity:
+        """The field's name and arguments."""
         return self.name, self.arguments
 
 
@@ -180,7 +182,7 @@ class Normalizer:
                 if all(one is not node or asked != fields.asked for one, asked in nodes):
                     nodes.append((node, fields.asked))
             elif isinstance(node, InlineFragmentNode):
-                if node.type_condition is None or self._applies(type_name, node.type_condition.name.value):
+                if node.type_condition is None or applies(self._reach, type_name, node.type_condition.name.value):
                     inner = _Set(node.selection_set, self._asked(node, fields.asked))
                     self._collect_into(found, type_name, inner, seen)
             elif isinstance(node, FragmentSpreadNode):
@@ -189,36 +191,38 @@ class Normalizer:
                     continue
                 seen.add((node.name.value, asked))
                 fragment = self._fragments[node.name.value]
-                if self._applies(type_name, fragment.type_condition.name.value):
+                if applies(self._reach, type_name, fragment.type_condition.name.value):
                     self._collect_into(found, type_name, _Set(fragment.selection_set, asked), seen)
 
     def _asked(self, node: InlineFragmentNode | FragmentSpreadNode, around: Asked) -> Asked:
         """Return when the fields of a fragment are to come."""
-        use = next((one for one in node.directives or () if one.name.value == "defer"), None)
-        given = {one.name.value: one.value for one in use.arguments or ()} if use is not None else {}
-        if use is None or not self._is_on(given.get("if")):
+        arguments = self._use(node, "defer")
+        if arguments is None:
             return around
         found = self._defers.get((id(node), around.defer))
         if found is None:
-            label = given.get("label")
-            text = label.value if isinstance(label, StringValueNode) else None
-            found = Defer(text, {around.defer} if around.defer else set())
+            found = Defer(_label(arguments), {around.defer} if around.defer else set())
             self._defers[id(node), around.defer] = found
         return Asked(found)
 
     def _streamed(self, node: FieldNode) -> Streamed | None:
-        use = next((one for one in node.directives or () if one.name.value == "stream"), None)
+        arguments = self._use(node, "stream")
+        if arguments is None:
+            return None
+        count = arguments.get("initialCount")
+        if isinstance(count, VariableNode):
+            return Streamed(_label(arguments), count.name.value)
+        return Streamed(_label(arguments), int(count.value) if isinstance(count, IntValueNode) else 0)
+
+    def _use(
+        self, node: FieldNode | InlineFragmentNode | FragmentSpreadNode, directive: str
+    ) -> dict[str, ValueNode] | None:
+        """Return the arguments of @defer or @stream on a node; None where it isn't there, or its `if` turns it off."""
+        use = next((one for one in node.directives or () if one.name.value == directive), None)
         if use is None:
             return None
         arguments = {one.name.value: one.value for one in use.arguments or ()}
-        if not self._is_on(arguments.get("if")):
-            return None
-        label, count = arguments.get("label"), arguments.get("initialCount")
-        number = count.name.value if isinstance(count, VariableNode) else 0
-        return Streamed(
-            label.value if isinstance(label, StringValueNode) else None,
-            int(count.value) if isinstance(count, IntValueNode) else number,
-        )
+        return arguments if self._is_on(arguments.get("if")) else None
 
     def _is_on(self, value: ValueNode | None) -> bool:
         if isinstance(value, VariableNode):
@@ -237,8 +241,10 @@ class Normalizer:
                     return False
         return True
 
-    def _applies(self, type_name: str, condition: str) -> bool:
-        return applies(self._reach, type_name, condition)
+
+def _label(arguments: Mapping[str, ValueNode]) -> str | None:
+    label = arguments.get("label")
+    return label.value if isinstance(label, StringValueNode) else None
 
 
 def applies(reach: Reach, type_name: str, condition: str) -> bool:
@@ -252,15 +258,11 @@ def applies(reach: Reach, type_name: str, condition: str) -> bool:
 
 def field_set_wants(reach: Reach, type_name: str, fields: FieldSet) -> list[Want]:
     """Return a field set on a concrete type as wants of the planner."""
-    merged: dict[tuple[str, tuple[tuple[str, str], ...]], list[Picked | Narrowed]] = {}
-    for one in _flat(reach, type_name, fields):
-        merged.setdefault((one.name, one.arguments), []).extend(one.inner)
     found: list[Want] = []
-    for (name, arguments), inner in merged.items():
-        if name != "__typename":
-            type_text = reach.field(type_name, name).type
-            child = field_set_selection(reach, named(type_text), tuple(inner)) if inner else None
-            found.append(Want(name, arguments, type_text, child, None))
+    for (name, arguments), inner in grouped(reach, type_name, fields).items():
+        type_text = reach.field(type_name, name).type
+        child = field_set_selection(reach, named(type_text), inner) if inner else None
+        found.append(Want(name, arguments, type_text, child, None))
     return found
 
 
@@ -271,12 +273,23 @@ def field_set_selection(reach: Reach, type_name: str, fields: FieldSet) -> Selec
     return Selection(type_name, wants, common, all(isinstance(one, Picked) for one in fields))
 
 
-def _flat(reach: Reach, type_name: str, fields: FieldSet) -> Iterator[Picked]:
+def grouped(reach: Reach, type_name: str, fields: FieldSet) -> dict[Identity, FieldSet]:
+    """Return the fields of a field set that count for a type, with all that is wanted below each."""
+    found: dict[Identity, FieldSet] = {}
+    for one in flat(reach, type_name, fields):
+        asked = (one.name, one.arguments)
+        found[asked] = (*found.get(asked, ()), *one.inner)
+    return found
+
+
+def flat(reach: Reach, type_name: str, fields: FieldSet) -> Iterator[Picked]:
+    """Yield the fields of a field set that count for a type, be it an object or an interface; no __typename."""
     for one in fields:
         if isinstance(one, Picked):
-            yield one
+            if one.name != "__typename":
+                yield one
         elif one.on is None or applies(reach, type_name, one.on):
-            yield from _flat(reach, type_name, one.inner)
+            yield from flat(reach, type_name, one.inner)
 
 
 def merged(one: Want, other: Want) -> Want:

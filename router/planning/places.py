@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from router.planning.choices import Arrival, Pick, SiteChoice
-from router.planning.normalize import Selection, Want, applies
+from router.planning.normalize import Identity, Selection, Want
 from router.planning.plan import Step
-from router.supergraph.field_set import FieldSet, Picked
-from router.supergraph.reach import Reach
 
 
 @dataclass(slots=True, eq=False)
@@ -23,13 +21,6 @@ class Place:
     arrival: Arrival
     turn: int = 0
     nodes: dict[str, list[Node]] = field(default_factory=dict[str, "list[Node]"])
-
-    def node(self, type_name: str, one: Picked) -> Node | None:
-        """Return the node of a field, by name and arguments."""
-        for node in self.nodes.get(type_name, ()):
-            if node.want.name == one.name and node.want.arguments == one.arguments:
-                return node
-        return None
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +64,17 @@ class Group:
         """From the root of the data to the objects this fetch brought."""
         return self.steps if self.slot is None else (*self.steps, Step(self.slot, 0, True))
 
+    def all_needs(self) -> set[Group]:
+        """Return this group and all that it waits for, at any distance."""
+        found: set[Group] = set()
+        todo: list[Group] = [self]
+        while todo:
+            one = todo.pop()
+            if one not in found:
+                found.add(one)
+                todo.extend(one.needs)
+        return found
+
 
 def above(place: Place, up: int) -> Place:
     """Return the place `up` keys above another."""
@@ -82,21 +84,11 @@ def above(place: Place, up: int) -> Place:
     return place
 
 
-def find(place: Place, type_name: str, one: Picked, positions: tuple[int, ...] | None) -> Node | None:
+def find(place: Place, type_name: str, identity: Identity, positions: tuple[int, ...] = ()) -> Node | None:
     """Return the node of a field at a place, among the picks at `positions` first."""
+    name, arguments = identity
     nodes = place.nodes.get(type_name, [])
-    for position in positions or ():
-        want = nodes[position].want
-        if want.name == one.name and want.arguments == one.arguments:
-            return nodes[position]
-    return place.node(type_name, one)
-
-
-def flat(reach: Reach, type_name: str, fields: FieldSet) -> Iterator[Picked]:
-    """Yield the fields of a field set that count for a type at a place, be it an object or an interface."""
-    for one in fields:
-        if isinstance(one, Picked):
-            if one.name != "__typename":
-                yield one
-        elif one.on is None or applies(reach, type_name, one.on):
-            yield from flat(reach, type_name, one.inner)
+    for node in chain((nodes[position] for position in positions), nodes):
+        if node.want.name == name and node.want.arguments == arguments:
+            return node
+    return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from router.planning.places import Group, Node, Place, above, find, flat
+from router.planning.normalize import flat, grouped
+from router.planning.places import Group, Node, Place, above, find
 from router.planning.plan import ContextRead, ContextVariable, Read, Representation, Step, Steps, Template
 from router.planning.stage import Stager
-from router.supergraph.field_set import FieldSet, Picked
+from router.supergraph.field_set import FieldSet
 from router.supergraph.reach import Entry, Reach
 
 
@@ -54,15 +55,11 @@ class Readings:
 
     def _reads(self, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...]) -> list[Read]:
         found: list[Read] = []
-        merged: dict[tuple[str, tuple[tuple[str, str], ...]], FieldSet] = {}
-        for one in flat(self._reach, type_name, fields):
-            asked = (one.name, one.arguments)
-            merged[asked] = (*merged.get(asked, ()), *one.inner)
-        for (name, arguments), inner in merged.items():
-            node = find(place, type_name, Picked(name, arguments, inner), positions)
+        for identity, inner in grouped(self._reach, type_name, fields).items():
+            node = find(place, type_name, identity, positions)
             if node is not None:
                 template = self._template(node.child, inner) if node.child is not None else None
-                found.append(Read(name, self.steps(node), template))
+                found.append(Read(node.want.name, self.steps(node), template))
         return found
 
     def _template(self, place: Place, fields: FieldSet) -> Template:

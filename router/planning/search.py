@@ -115,12 +115,12 @@ class Search:
         if want.name == "__typename":
             return self._typenames(state, needers)
         able = self.able(want)
-        if want.child is None and able & self._arrived and not self._declared(want.name):
+        if want.child is None and able & self._arrived and not self._some_enter_anew(want.name):
             return [Option((bits(able & self._arrived)[0],), None, (), 0, (0, 0), False)]
         found: list[Option] = []
         together: list[int] = []
         for one in bits(able):
-            requires = self._is_told(want.name, one)
+            requires = self._enters_anew(want.name, one)
             if needers and (requires or not self._arrived >> one & 1) and state.leads(("in", one), needers):
                 continue
             together.append(one)
@@ -137,7 +137,7 @@ class Search:
         contextual = self._reach.contextual(self._name, want.name)
         return able & ~contextual | able & sum({1 << one.subgraph for one in want.given}) if contextual else able
 
-    def _is_told(self, name: str, subgraph: int) -> bool:
+    def _enters_anew(self, name: str, subgraph: int) -> bool:
         """Whether a subgraph must be entered anew for a field: with what @requires names, or with a context."""
         source = self._reach.source(self._name, name, subgraph)
         return bool(source.requires or source.context_arguments)
@@ -157,9 +157,9 @@ class Search:
                 yield from found
                 return
 
-    def _declared(self, name: str) -> bool:
-        """Whether an arrived subgraph must be entered anew for a field."""
-        return any([self._is_told(name, one) for one in bits(self._arrived)])
+    def _some_enter_anew(self, name: str) -> bool:
+        """Whether there are arrived subgraphs that must be entered anew for a field."""
+        return any([self._enters_anew(name, one) for one in bits(self._arrived)])
 
     def _with(self, state: State, number: int, group: tuple[int, ...], requires: bool) -> Iterator[Option]:
         want, needers = state.wants[number], state.needers[number]

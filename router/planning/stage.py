@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.planning.choices import Arrival, Choice, Door, Pick, SiteChoice
-from router.planning.normalize import Selection, Want
-from router.planning.places import Group, Node, Place, above, find, flat
+from router.planning.normalize import Selection, Want, flat
+from router.planning.places import Group, Node, Place, above, find
 from router.planning.plan import Step
 from router.supergraph.field_set import FieldSet
 from router.supergraph.reach import Reach
@@ -167,11 +167,9 @@ class Stager:
                 if need.want.name == "__typename" and need.pick.subgraphs:
                     yield need  # whose fetch tells the concrete type
 
-    def _deep(
-        self, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...] | None = None
-    ) -> Iterator[Node]:
+    def _deep(self, place: Place, type_name: str, fields: FieldSet, positions: tuple[int, ...] = ()) -> Iterator[Node]:
         for one in flat(self._reach, type_name, fields):
-            node = find(place, type_name, one, positions)
+            node = find(place, type_name, (one.name, one.arguments), positions)
             if node is not None:
                 yield node
                 if node.child is not None:
@@ -194,7 +192,7 @@ class Stager:
     def _entered(self, node: Node, subgraph: int) -> Group:
         origin, keys = self.origin(node.place)
         level = self.level(node, subgraph)
-        wanted = {(one.name): one.arguments for one in flat(self._reach, node.type, self._requires(node, subgraph))}
+        wanted = {one.name: one.arguments for one in flat(self._reach, node.type, self._requires(node, subgraph))}
         variant = 0
         while True:
             asked = (origin, keys, subgraph, level, node.place.turn, variant)
@@ -249,7 +247,7 @@ class Stager:
         for early in groups:
             for late in groups:
                 same = (early.origin, early.keys, early.subgraph) == (late.origin, late.keys, late.subgraph)
-                if same and early.level < late.level and early.turn == late.turn and not _needs(late, early):
+                if same and early.level < late.level and early.turn == late.turn and early not in late.all_needs():
                     for node in early.nodes:
                         self._raised[id(node.place), early.subgraph, early.level] = late.level
                     return True
@@ -272,16 +270,3 @@ class Stager:
 
 def _step(node: Node) -> Step:
     return Step(node.key, node.want.type.count("["))
-
-
-def _needs(late: Group, early: Group) -> bool:
-    seen: set[Group] = set()
-    stack = [late]
-    while stack:
-        group = stack.pop()
-        if group is early:
-            return True
-        if group not in seen:
-            seen.add(group)
-            stack.extend(group.needs)
-    return False

@@ -12,7 +12,10 @@ from router.supergraph.reach import Entry
 
 @dataclass(slots=True)
 class State:
-    """What a search has decided so far. What needs what, in `edges`, stays acyclic."""
+    """What a search has decided so far: who serves each want, by which key each subgraph is entered.
+
+    A *token* is a want's position, or ("in", subgraph) for entering it; `edges` has what each needs, and stays acyclic.
+    """
 
     todo: list[int]
     wants: list[Want]
@@ -61,7 +64,7 @@ class State:
 
 
 class Option(NamedTuple):
-    """A way to serve a want."""
+    """A way to serve a want: by which subgraphs, entering which of them anew, at what cost below (fetches, levels)."""
 
     subgraphs: tuple[int, ...]
     below: Arrival | None
