@@ -1,14 +1,17 @@
 """Modules sleep until they are needed (architecture.md, "One command"): woken by requests, events and due work."""
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.services import Platform
+from tests.stories.world import World
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.xdist_group("activation")]
 
@@ -29,6 +32,20 @@ from shared.events.schedule import every
 async def work(tx: Transaction) -> None:
     pass
 """,
+    "hearing": """
+from shared.database.transaction import Transaction
+from shared.events.handler import on
+from shared.wire.envelope import Event
+
+
+class Heard(Event, type="deal.close.won"):
+    pass
+
+
+@on("deal.close.won")
+async def hear(tx: Transaction, event: Heard) -> None:
+    pass
+""",
     "deadly": """
 import os
 import setproctitle
@@ -43,7 +60,7 @@ if "zygote" in setproctitle.getproctitle():
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A lazy platform whose modules sleep after a second.
 
-    One does nothing, one has scheduled work, one would end the zygote that loads it.
+    One does nothing, one has scheduled work, one hears an event, one would end the zygote that loads it.
     """
     folder = tmp_path_factory.mktemp("modules")
     for slug, part in _PARTS.items():
@@ -70,6 +87,47 @@ def test_a_request_wakes_a_sleeping_module_and_is_answered(platform: Platform) -
     answer = _answer(platform, "plain")
 
     assert answer.startswith(b"HTTP/1.1 401")  # it has no token
+
+
+def test_an_event_wakes_the_module_that_hears_it_and_no_other(platform: Platform) -> None:
+    """contracts.md, "Processes": JetStream is asked who has a backlog"""
+    _wait_until(lambda: _states(platform) == {"asleep"})
+    pid_before = platform.module("hearing")["pid"]
+
+    _publish(platform)
+
+    _wait_until(lambda: platform.module("hearing")["state"] != "asleep")
+    assert pid_before is None
+    assert platform.module("plain")["state"] == "asleep"
+    _wait_until(lambda: not _backlog(platform))
+
+
+def test_events_that_came_while_the_platform_was_down_wake_their_module_at_its_start(platform: Platform) -> None:
+    """Issue 4: at start every module with a backlog is woken"""
+    _wait_until(lambda: _states(platform) == {"asleep"})
+    platform.run("stop", "hearing")
+    _publish(platform)
+    assert _backlog(platform) == 1
+    assert platform.stop() == 0
+
+    platform.start(until="step=modules")
+
+    _wait_until(lambda: not _backlog(platform))
+    assert platform.module("plain")["state"] == "asleep"
+
+
+def test_scheduled_work_wakes_its_module_when_it_is_due(platform: Platform) -> None:
+    _wait_until(lambda: _states(platform) == {"asleep"})
+    platform.stop()
+    path = platform.data / "modules" / "clocked.json"
+    record = json.loads(path.read_text())
+    record["rest"]["due_at"] = "2020-01-01T00:00:00Z"
+    path.write_text(json.dumps(record))
+
+    platform.start(until="step=modules")
+
+    _wait_until(lambda: json.loads(path.read_text())["rest"] not in (None, record["rest"]))
+    assert platform.module("plain")["state"] == "asleep"
 
 
 def test_a_woken_module_sleeps_again_once_it_is_idle(platform: Platform) -> None:
@@ -114,6 +172,16 @@ def test_a_module_that_was_killed_is_woken_at_the_next_start(platform: Platform)
 def test_a_module_that_ends_the_zygote_is_served_all_the_same(platform: Platform) -> None:
     assert _answer(platform, "deadly").startswith(b"HTTP/1.1 401")
     assert _answer(platform, "clocked").startswith(b"HTTP/1.1 401")
+
+
+def _publish(platform: Platform) -> None:
+    """Put something on the stream that `hearing` hears; it can't be an event, and goes to the dead letters."""
+    World(platform).publish(f"evt.{UUID(int=1)}.deal.close.won", {})
+
+
+def _backlog(platform: Platform) -> int:
+    consumer = World(platform).consumer("hearing")
+    return consumer["num_pending"] + consumer["num_ack_pending"]
 
 
 def _states(platform: Platform) -> set[Any]:
