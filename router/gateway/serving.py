@@ -28,6 +28,7 @@ def serve(bootstrap: RouterBootstrap) -> None:
 
     Raises OSError where the port is taken, and what `make_app` raises.
     """
+    gc.disable()  # until `rest_collector`: what is made at the start stays
     configure_log(bootstrap.log_level)
     tls = (bootstrap.certificate, bootstrap.certificate_key) if bootstrap.certificate else None
     _run(make_app(bootstrap), bootstrap.host, bootstrap.port, tls)
@@ -40,6 +41,7 @@ def serve_plain(
 
     Raises OSError where the port is taken, InvalidSupergraph.
     """
+    gc.disable()
     configure_log(log_level)
     _run(make_plain_app(supergraph, data=data), host, port)
 
@@ -51,6 +53,7 @@ def rest_collector() -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> None:
