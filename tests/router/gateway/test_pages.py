@@ -27,7 +27,7 @@ async def asked(made: World, origin: str, target: str = "/graphql") -> Reply:
     """Ask as a browser does before it sends anything."""
     headers = {"origin": origin, "access-control-request-method": "POST"}
     return await made.client.request(
-        made.url, target=target, method="OPTIONS", headers=tuple(headers.items()), timeout_s=5
+        made.url, target=target, method="OPTIONS", headers=tuple(headers.items()), until=anyio.current_time() + 5
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import msgspec
 import orjson
 import pytest
@@ -68,7 +69,7 @@ async def get(made: World, agent: dict[str, str]) -> Any:
 
 async def method(made: World, agent: dict[str, str]) -> Any:
     return await made.client.request(
-        made.url, target="/graphql", method="DELETE", headers=tuple(agent.items()), timeout_s=5
+        made.url, target="/graphql", method="DELETE", headers=tuple(agent.items()), until=anyio.current_time() + 5
     )
 
 
