@@ -136,6 +136,8 @@ class Renderer:
         )
         if not is_abstract:
             lines = dict.fromkeys(line for lines in texts.values() for line in lines)
+            if only is None and one.kind is Kind.OBJECT and reach.is_abstract(place.selection.type):
+                lines = {"__typename": None, **lines}  # this subgraph alone says one object type: others read the type
             return " ".join(lines) or "__typename"
         here = reach.possible_in(position, group.subgraph)
         whole = dict.fromkeys(texts.pop(position, []))

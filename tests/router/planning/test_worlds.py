@@ -289,6 +289,22 @@ case(
 )
 
 
+# a shared field that returns a union or an interface here, and one of its types there
+leaf: Row = {"__typename": "Leaf", "x": 1}
+case(
+    "shared-field-of-covariant-types",
+    {
+        "a": "type Query { u: U @shareable i: I @shareable n: Int } union U = Leaf interface I { x: Int } type Leaf implements I @shareable { x: Int }",
+        "b": "type Query { u: Leaf @shareable i: Leaf @shareable m: Int } type Leaf @shareable { x: Int }",
+    },
+    {"Leaf": [leaf]},
+    {"u": leaf, "i": leaf, "n": 1, "m": 2},
+    ("{ u { ... on Leaf { x } } m }", 1),
+    ("{ u { __typename } i { x } m }", 1),
+    ("{ u { ... on Leaf { x } } i { __typename x } n }", 1),
+)
+
+
 @pytest.mark.parametrize(
     ("name", "world", "query", "fetches"), CASES, ids=[f"{one[0]}-{n}" for n, one in enumerate(CASES)]
 )
