@@ -41,9 +41,8 @@ class Origins:
         """Return the answer to a browser's question whether it may ask, None for every other request."""
         if request.method != "OPTIONS" or b"access-control-request-method" not in request.headers:
             return None
-        granted = self.headers(request)
-        is_allowed = any(name == b"access-control-allow-origin" for name, _ in granted)
-        return Response(status=204, headers=(*granted, *(_ALLOWED if is_allowed else ())))
+        is_allowed = self._is_listed(request.headers.get(b"origin", b""))
+        return Response(status=204, headers=_ALLOWED if is_allowed else ())  # who may, `headers` says on every answer
 
     def may_connect(self, scope: Scope) -> bool:
         """Whether a WebSocket may be opened: by a program, by our own pages, by those of the list.

@@ -1,5 +1,6 @@
 """Pages that a tenant lets call the API from a browser: its own, heard within a second, nobody else's (threats 18 and 19)."""
 
+import asyncio
 from pathlib import Path
 from time import monotonic
 
@@ -141,3 +142,18 @@ async def test_a_socket_of_a_page_that_nobody_named_is_not_opened(tmp_path: Path
         assert await ours.hear() == {"type": "connection_ack"}
         foreign.writer.close()
         ours.writer.close()
+
+
+async def test_a_preflight_names_the_page_once(tmp_path: Path) -> None:
+    """A browser refuses a header that is there twice"""
+    async with world(tmp_path, origins=(OURS,)) as made:
+        await made.start()
+        reader, writer = await asyncio.open_connection(*made.url.removeprefix("http://").split(":"))
+        asking = f"origin: {OURS}\r\naccess-control-request-method: POST\r\nconnection: close"
+        writer.write(f"OPTIONS /graphql HTTP/1.1\r\nhost: x\r\n{asking}\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+
+    names = [line.partition(b":")[0].lower() for line in answer.split(b"\r\n")[1:] if line]
+    assert ALLOWED in names
+    assert len(names) == len(set(names))
