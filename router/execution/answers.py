@@ -22,6 +22,7 @@ class Answers:
         self.errors: list[Error] = []
         self.blamed: dict[int, int] = {}  # id of an error -> id of the fetch that it came from
         self.tainted: Tainted = set()  # what is missing because of an error
+        self.conflicts: dict[str, int] = {}  # by subgraph: scalars that another had given otherwise before
         self._plan = plan
         self._failures = Failures()
         self._forget_origins()
@@ -67,7 +68,7 @@ class Answers:
     def _place_root(self, one: Asked, data: dict[str, Json], given: list[Json]) -> None:
         for compiled, targets in one.members:
             if compiled.fetch.slot is None:
-                merge(self.data, data)
+                self._merge(self.data, data, compiled.fetch)
                 self._forget_origins()
                 continue
             for target in targets[0]:
@@ -98,11 +99,15 @@ class Answers:
                     continue
                 for target in items:
                     if slot is None:
-                        merge(target, cast("dict[str, Json]", entity))
+                        self._merge(target, cast("dict[str, Json]", entity), compiled.fetch)
                     else:
                         target[slot] = entity
                     if is_copied:
                         entity = copied(entity)
+
+    def _merge(self, into: dict[str, Json], more: dict[str, Json], fetch: Fetch) -> None:
+        if found := merge(into, more):
+            self.conflicts[fetch.subgraph] = self.conflicts.get(fetch.subgraph, 0) + found
 
     def _report(self, one: Asked, data: dict[str, Json], given: list[Json]) -> None:
         if not given:

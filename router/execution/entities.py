@@ -228,23 +228,34 @@ def copied(value: Json) -> Json:
     return orjson.loads(orjson.dumps(value))
 
 
-def merge(into: dict[str, Json], more: dict[str, Json]) -> None:
-    """Merge what two subgraphs gave of one object; where both give a scalar, the first stays."""
+def merge(into: dict[str, Json], more: dict[str, Json]) -> int:
+    """Merge what two subgraphs gave of one object; where both give a scalar, the first stays.
+
+    Returns how many scalars were not the same.
+    """
+    conflicts = 0
     for key, value in more.items():
         known = into.get(key)
         if known is None:
             into[key] = value
-        elif isinstance(known, dict) and isinstance(value, dict):
-            merge(known, value)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(known, list) and isinstance(value, list):
-            _merge_lists(known, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            conflicts += _merge_values(known, value)
+    return conflicts
 
 
-def _merge_lists(into: list[Json], more: list[Json]) -> None:
+def _merge_lists(into: list[Json], more: list[Json]) -> int:
+    conflicts = 0
     for number, (known, value) in enumerate(zip(into, more, strict=False)):
         if known is None:
             into[number] = value
-        elif isinstance(known, dict) and isinstance(value, dict):
-            merge(known, value)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(known, list) and isinstance(value, list):
-            _merge_lists(known, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            conflicts += _merge_values(known, value)
+    return conflicts
+
+
+def _merge_values(known: Json, value: Json) -> int:
+    if isinstance(known, dict) and isinstance(value, dict):
+        return merge(known, value)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(known, list) and isinstance(value, list):
+        return _merge_lists(known, value)  # pyright: ignore[reportUnknownArgumentType]
+    return int(value is not None and known != value)

@@ -25,18 +25,25 @@ error at the fetch's place too. Cancelled when the request is.
 """
 
 log = structlog.get_logger()
+_NONE: Mapping[str, int] = {}
 
 
 class Answer:
-    """What goes back to the client. `fetches` counts the requests that were sent to subgraphs."""
+    """What goes back to the client. `fetches` counts the requests that were sent to subgraphs.
 
-    __slots__ = ("data", "errors", "extensions", "fetches")
+    `conflicts` counts by subgraph the scalars that another subgraph had given otherwise before: its own were passed over.
+    """
 
-    def __init__(self, data: dict[str, Any] | None, errors: list[Error], fetches: int) -> None:
+    __slots__ = ("conflicts", "data", "errors", "extensions", "fetches")
+
+    def __init__(
+        self, data: dict[str, Any] | None, errors: list[Error], fetches: int, conflicts: Mapping[str, int] = _NONE
+    ) -> None:
         """Take the data in the client's shape, and the errors with their paths."""
         self.data = data
         self.errors = errors
         self.fetches = fetches
+        self.conflicts = conflicts
         self.extensions: dict[str, Any] | None = None
 
     def body(self) -> bytes:
@@ -79,7 +86,7 @@ async def _answered(
     data = _projected(prepared.compiled, run.answers)
     if data is not None and prepared.compiled.plan.introspection is not None:
         data |= prepared.introspected(given)
-    return Answer(data, run.answers.errors, run.sent)
+    return Answer(data, run.answers.errors, run.sent, run.answers.conflicts)
 
 
 def _projected(compiled: CompiledPlan, answers: Answers) -> dict[str, Json] | None:

@@ -112,6 +112,7 @@ class Pipeline:
         work = execute(prepared, operation.variables, sender, self._settings.request_deadline_s)
         # A mutation may have been sent: it runs to its end, whether or not somebody still waits for the answer.
         found = await (work if prepared.operation == "mutation" else request.unless_gone(work))
+        self._metrics.merge_conflicts(found.conflicts)
         if found.errors:
             self._audit.denied(found.errors, principal)
         if self._settings.mask_errors and found.errors:

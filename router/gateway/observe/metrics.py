@@ -1,7 +1,7 @@
 """What the gateway counts, in the text format of Prometheus (version 0.0.4). No label names a tenant or a user."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -16,12 +16,13 @@ _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counts requests by outcome, and fetches by module and outcome, with how long they took."""
+    """Counts requests by outcome, fetches by module and outcome, with how long they took, and data that disagrees."""
 
     def __init__(self) -> None:
         """Begin at nought."""
         self._requests: dict[str, _Histogram] = {}
         self._fetches: dict[tuple[str, str], _Histogram] = {}
+        self._conflicts: dict[str, int] = {}
 
     def request(self, code: str, seconds: float) -> None:
         """Count an answered request; `code` is OK, PARTIAL or the code of its refusal."""
@@ -30,6 +31,11 @@ class Metrics:
     def fetch(self, module: str, code: str, seconds: float) -> None:
         """Count a request to a module; `code` is OK or an error's code."""
         _of(self._fetches, (module, code)).observe(seconds)
+
+    def merge_conflicts(self, found: Mapping[str, int]) -> None:
+        """Count by module the scalars that another module had given otherwise in the same answer: data that disagrees."""
+        for module, count in found.items():
+            self._conflicts[module] = self._conflicts.get(module, 0) + count
 
     async def respond(self, request: Request) -> Response:
         """Answer whoever asks from this machine itself; for everybody else there is nothing here. Raises NoSuchPath."""
@@ -46,6 +52,9 @@ class Metrics:
         yield "# TYPE mewayz_fetch_seconds histogram\n"
         for (module, code), histogram in sorted(self._fetches.items()):
             yield from histogram.lines("mewayz_fetch_seconds", f'module="{module}",code="{code}"')
+        yield "# TYPE mewayz_merge_conflict_total counter\n"
+        for module, count in sorted(self._conflicts.items()):
+            yield f'mewayz_merge_conflict_total{{module="{module}"}} {count}\n'
 
 
 class _Histogram:

@@ -227,3 +227,20 @@ async def test_more_than_a_thousand_entities_go_in_chunks() -> None:
 
     assert [name for name, _ in world.sent] == ["users", "reviews", "reviews", "reviews"]
     assert answer.data["users"][2400] == {"reviews": [{"text": "n2400"}]}
+
+
+async def test_a_scalar_that_another_module_gave_otherwise_is_passed_over_and_counted() -> None:
+    """router.md, E3: data that disagrees; two equal ones, and one that is null, do not"""
+
+    world = shop()
+    told = {"me": {"name": "Bob"}, "products": [{"title": "Table"}, {"title": "Chair"}]}
+    answer = await ask(
+        world, "{ me { name } products { title } }", {"users": {"data": told}, "products": {"data": told}}
+    )
+    assert answer.conflicts == {}
+
+    first = {"me": {"name": "Bob"}, "products": [{"title": "Desk"}, {"title": None}]}
+    answer = await ask(
+        world, "{ me { name } products { title } }", {"users": {"data": first}, "products": {"data": told}}
+    )
+    assert sum(answer.conflicts.values()) == 1

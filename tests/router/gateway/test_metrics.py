@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from router.gateway.observe.metrics import Metrics
+from router.gateway.protocol.asgi import Message, Request
 from shared.wire.control import ModuleState
 from tests.router.gateway.world import TENANT, USER, world
 
@@ -29,6 +31,23 @@ async def test_requests_and_fetches_are_counted_by_outcome_without_naming_a_tena
         assert 'mewayz_fetch_seconds_count{module="invoicing",code="MODULE_UNAVAILABLE"} 1' in lines
         assert str(TENANT) not in reply.body.decode()
         assert str(USER) not in reply.body.decode()
+
+
+async def test_data_that_disagrees_is_counted_by_module() -> None:
+    """router.md, E3"""
+
+    async def nothing() -> Message:
+        return {}
+
+    metrics = Metrics()
+    metrics.merge_conflicts({"crm": 2})
+    metrics.merge_conflicts({"crm": 1, "hr": 1})
+    scope = {"method": "GET", "path": "/metrics", "query_string": b"", "headers": [], "client": ("127.0.0.1", 1)}
+
+    lines = (await metrics.respond(Request(scope, nothing))).body.decode().splitlines()
+
+    assert 'mewayz_merge_conflict_total{module="crm"} 3' in lines
+    assert 'mewayz_merge_conflict_total{module="hr"} 1' in lines
 
 
 async def test_what_a_proxy_brings_from_elsewhere_finds_nothing(tmp_path: Path) -> None:
