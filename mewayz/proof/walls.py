@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import asyncpg
@@ -105,27 +106,37 @@ async def _write(database: Database, model: type[Entity], world: World, report: 
 async def pool(world: World, report: Report) -> None:
     """A connection forgets its tenant with each transaction (threat 4)."""
     for proven in world.modules.values():
-        async with Database(proven.database.engine, proven.slug, world.clock).transaction(world.principal(B)) as tx:
-            await tx.session.execute(text("select 1"))
-        async with proven.database.engine.begin() as connection:
-            left = (await connection.execute(text("select current_setting('app.tenant_id', true)"))).scalar_one()
-            report.expect(not left, proven.slug, f"a connection still stands in tenant {left}")
+        async with _one_connection(proven, world) as database:
+            async with database.transaction(world.principal(B)) as tx:
+                await tx.session.execute(text("select 1"))
+            async with database.engine.begin() as connection:
+                left = (await connection.execute(text("select current_setting('app.tenant_id', true)"))).scalar_one()
+                report.expect(not left, proven.slug, f"a connection still stands in tenant {left}")
 
 
 async def given_up(world: World, report: Report) -> None:
     """A transaction that is given up, at whichever of its parts, leaves nothing to the connection's next user (threat 4)."""
     for proven in world.modules.values():
-        database = Database(
-            connect_app(proven.urls.app_url, proven.slug, pool_size=1, overflow=0), proven.slug, world.clock
-        )
-        for step in range(_PARTS):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(step * _PART_S), database.transaction(world.principal(B)) as tx:
-                    await tx.fetch(_TENANT)
-            async with database.transaction(world.principal(A)) as tx:
-                ((found,),) = await tx.fetch(_TENANT)
-                report.expect(found == str(tx.tenant_id), proven.slug, f"after one given up, A works in tenant {found}")
-        await database.close()
+        async with _one_connection(proven, world) as database:
+            for step in range(_PARTS):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(step * _PART_S), database.transaction(world.principal(B)) as tx:
+                        await tx.fetch(_TENANT)
+                async with database.transaction(world.principal(A)) as tx:
+                    ((found,),) = await tx.fetch(_TENANT)
+                    report.expect(
+                        found == str(tx.tenant_id), proven.slug, f"after one given up, A works in tenant {found}"
+                    )
+
+
+@contextlib.asynccontextmanager
+async def _one_connection(proven: ProvenModule, world: World) -> AsyncGenerator[Database]:
+    """A pool of one, so that each transaction has the connection of the one before."""
+    database = Database(
+        connect_app(proven.urls.app_url, proven.slug, pool_size=1, overflow=0), proven.slug, world.clock
+    )
+    yield database
+    await database.close()
 
 
 async def tokens(world: World, report: Report) -> None:
