@@ -81,7 +81,7 @@ migration *args:
 
 # Run the tests
 test *args:
-    @.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
+    @.venv/bin/python -m pytest -n 2 --dist loadgroup --durations=30 --durations-min=3 "$@"
 
 # Check every record and seal of the audit log: `audit verify`
 audit *args:
@@ -101,6 +101,7 @@ attack *args:
     @.venv/bin/python -m tests.attack.run "$@"
 
 # Lint, types, import contracts, schema and error page up to date
+[parallel]
 check: lint types contracts schema
 
 # Ruff: faults and format
