@@ -133,7 +133,7 @@ class Terminal:
             self._console.print(f"\n  Sign in    as one of these; {shown}")
             for login in report.logins:
                 password = f"  {login.password}" if report.is_first else ""
-                line = f"    {login.email:<31}{login.tenant:<10}{login.role:<14}{password}"
+                line = f"    {login.email:<31}{login.tenant:<10}{login.role:<16}{password}"
                 self._console.print(line.rstrip(), markup=False)
         self._console.print("\n  Try next, in another terminal")
         for command, what in _NEXT:

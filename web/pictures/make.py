@@ -8,6 +8,7 @@ platform. Needs Chromium with fonts for Chinese (Debian: chromium, fonts-noto-cj
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ QUERY = """query Customers {
     }
   }
 }"""
+_PASSWORD = re.compile(r"(?<=  )[\w-]{16}(?=\s*$)", re.M)
 _DRAW = """(async text => {
     const plain = {htmlLabels: false};
     mermaid.initialize({startOnLoad: false, theme: 'neutral', fontFamily: 'sans-serif', ...plain, flowchart: plain});
@@ -73,10 +75,8 @@ def photograph_platform() -> None:
         process, terminal = _up(Path(folder), port)
         try:
             printed = _until(terminal, "nothing is lost")
-            _export(
-                printed.replace(f":{port} ", ":8000  ").replace(f":{port}", ":8000").replace(folder, "var"),
-                IMAGES / "up.svg",
-            )
+            shown = printed.replace(f":{port} ", ":8000  ").replace(f":{port}", ":8000").replace(folder, "var")
+            _export(_PASSWORD.sub("•" * 16, shown), IMAGES / "up.svg")
             _photograph_graphiql(Path(folder), port)
         finally:
             process.send_signal(signal.SIGINT)
