@@ -31,6 +31,14 @@ async def keys(tx: Transaction, role: AccessRole) -> Sequence[ServiceCredential]
     return await tx.all(select(ServiceCredential).where(*good).with_for_update())
 
 
+async def outdate_all(tx: Transaction, role: AccessRole) -> None:
+    """Let no access token count that was signed for a holder so far."""
+    for member in await members(tx, role):
+        await outdate(tx, member.user_account_id)
+    for key in await keys(tx, role):
+        await outdate(tx, key.id)
+
+
 async def move(tx: Transaction, role: AccessRole, successor: AccessRole | None) -> None:
     """Give all who hold a role its successor in its place. Raises RoleInUse where somebody holds it and there is none."""
     people, programs = await members(tx, role), await keys(tx, role)

@@ -1,6 +1,7 @@
 """Sign-in: `/auth/*` and the key set, forwarded to module identity without a tenant (contracts.md, "Sign-in")."""
 
 import re
+from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +19,7 @@ from shared.wire.pages import AllPages, TenantPages
 from shared.wire.principal import Principal
 from shared.wire.revocation import Revocation, Revocations
 
+T = TypeVar("T", bound=msgspec.Struct)
 JWKS_PATH = "/.well-known/jwks.json"
 _POSTED = frozenset(
     f"/auth/{step}" for step in ("login", "mfa", "refresh", "switch", "invitation", "logout", "reset", "reset/confirm")
@@ -74,17 +76,11 @@ class SignIn:
 
     async def revocations(self) -> list[Revocation]:
         """Return what identity has revoked within the life of an access token. Raises Unavailable or BadAnswer."""
-        reply = await self._ask("POST", "/auth/revocations", body=b"{}", headers=_JSON)
-        if reply.status != 200:
-            raise BadAnswer("identity", f"status {reply.status} for what is revoked")
-        return msgspec.json.decode(reply.body, type=Revocations).revocations
+        return (await self._told("/auth/revocations", Revocations)).revocations
 
     async def pages(self) -> list[TenantPages]:
         """Return which pages each tenant lets in. Raises Unavailable or BadAnswer."""
-        reply = await self._ask("POST", "/auth/origins", body=b"{}", headers=_JSON)
-        if reply.status != 200:
-            raise BadAnswer("identity", f"status {reply.status} for pages")
-        return msgspec.json.decode(reply.body, type=AllPages).tenants
+        return (await self._told("/auth/origins", AllPages)).tenants
 
     async def keys(self) -> bytes:
         """Return identity's JSON Web Key Set as it is now. Raises Unavailable or BadAnswer."""
@@ -92,6 +88,12 @@ class SignIn:
         if reply.status != 200:
             raise BadAnswer("identity", f"status {reply.status} for its keys")
         return reply.body
+
+    async def _told(self, path: str, kind: type[T]) -> T:
+        reply = await self._ask("POST", path, body=b"{}", headers=_JSON)
+        if reply.status != 200:
+            raise BadAnswer("identity", f"status {reply.status} for {path}")
+        return msgspec.json.decode(reply.body, type=kind)
 
     async def _ask(
         self,

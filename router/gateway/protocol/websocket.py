@@ -59,18 +59,19 @@ class WebSockets:
     async def respond(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Serve one connection until it is closed."""
         await receive()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        peer: str = scope["client"][0] if scope.get("client") else ""
         if not self._origins.may_connect(scope):
-            self._audit.turned_away(ForeignPage.code, _TARGET, scope["client"][0] if scope.get("client") else None)
+            self._audit.turned_away(ForeignPage.code, _TARGET, peer or None)
             await send({"type": "websocket.close", "code": 1000})
             return
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        peer: str = scope["client"][0] if scope.get("client") else ""
-        shown = Credentials(None, peer, dict(scope["headers"]).get(b"origin"))
-        sign_in = partial(self._signing_in, host=dict(scope["headers"]).get(b"host")) if self._sign_in else None
-        connection = _Connection(self._answers, sign_in, dict(scope["headers"]), shown, receive, send, self._audit)
+        shown = Credentials(None, peer, headers.get(b"origin"))
+        sign_in = partial(self._signing_in, host=headers.get(b"host")) if self._sign_in else None
+        connection = _Connection(self._answers, sign_in, headers, shown, receive, send, self._audit)
         try:
             await connection.serve()
         except* _Closed as group:

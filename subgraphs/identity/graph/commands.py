@@ -80,8 +80,7 @@ async def end_session(tx: Transaction, session_id: UUID) -> models.Session:
 async def grantable(tx: Transaction, role_id: UUID) -> models.AccessRole:
     """Return a role that is in use and that the caller may give. Raises IllegalState, PrivilegeEscalation."""
     role = await tx.get(models.AccessRole, role_id)
-    if not role.active:
-        raise IllegalState("The role {role_name!r} is no longer in use.", role_name=role.name)
+    role.must_be_in_use()
     await may_grant(tx, role)
     return role
 

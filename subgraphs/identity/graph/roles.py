@@ -9,7 +9,6 @@ from subgraphs.identity import holders, models
 from subgraphs.identity.graph.commands import grantable, may_grant
 from subgraphs.identity.models import AccessRoleScopeRule
 from subgraphs.identity.models.roles import check_patterns
-from subgraphs.identity.revocations import outdate
 from subgraphs.identity.tenancy import own_tenant
 
 
@@ -40,8 +39,7 @@ async def change_role(
     fact = role.change(name=name, permissions=patterns, scope_rule=scope_rule)
     await may_grant(tx, role)
     tx.publish(fact)
-    for holder in (*await holders.members(tx, role), *await holders.keys(tx, role)):
-        await outdate(tx, holder.user_account_id if isinstance(holder, models.TenantMembership) else holder.id)
+    await holders.outdate_all(tx, role)
     return role
 
 

@@ -103,14 +103,16 @@ class AccessRole(Entity):
             raise IllegalState(
                 "The role {role_name!r} comes with the platform: define one of your own.", role_name=self.name
             )
+        self.must_be_in_use()
+
+    def must_be_in_use(self) -> None:
+        """Raise IllegalState for a role that is retired."""
         if not self.active:
             raise IllegalState("The role {role_name!r} is no longer in use.", role_name=self.name)
 
     def defined(self) -> RoleDefined:
         """Return the fact that the role exists."""
-        return RoleDefined(
-            role_id=self.id, role_name=self.name, permissions=self.permissions, scope_rule=self.scope_rule
-        )
+        return RoleDefined.of(self, role_name=self.name)
 
     def change(
         self, *, name: str | None, permissions: str | None, scope_rule: AccessRoleScopeRule | None
@@ -119,9 +121,7 @@ class AccessRole(Entity):
         self.name = self.name if name is None else name
         self.permissions = self.permissions if permissions is None else permissions
         self.scope_rule = self.scope_rule if scope_rule is None else scope_rule
-        return RoleChanged(
-            role_id=self.id, role_name=self.name, permissions=self.permissions, scope_rule=self.scope_rule
-        )
+        return RoleChanged.of(self, role_name=self.name)
 
     def retire(self, successor: "AccessRole | None") -> RoleRetired:
         """Take the role out of use and return the fact."""
