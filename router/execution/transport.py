@@ -166,8 +166,9 @@ class _Pool:
             self._idle.popleft().close()
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed:
+            if connection.is_reusable:
                 return connection
+            connection.close()
         return None
 
     async def _connect(self, until: float) -> "_Connection":
@@ -198,12 +199,13 @@ class _Connection(asyncio.Protocol):
         self._until = 0.0
         self.used_at = 0.0
         self.is_closed = False
+        self._is_asked_only = True  # nothing came that nobody had asked for
         self._begin()
 
     @property
     def is_reusable(self) -> bool:
         """Whether another request may follow."""
-        return not self.is_closed and self._keeps_alive
+        return not self.is_closed and self._keeps_alive and self._is_asked_only
 
     def is_waiting(self, now: float) -> bool:
         """Whether an exchange is under way; one that should have been over by `now` ends with TimeoutError."""
@@ -248,8 +250,6 @@ class _Connection(asyncio.Protocol):
             self._fail(f"not HTTP: {error}")
         if self._size > _ANSWER_BYTES:
             self._fail("the answer is too large")
-        if self._waiting is None:  # bytes that nobody asked for
-            self._keeps_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection is gone. A reply without a length ends here."""
@@ -258,6 +258,11 @@ class _Connection(asyncio.Protocol):
         if self._ends_at_close:
             self.on_message_complete()
         self._fail(f"the connection broke: {exc or 'closed by the other side'}")
+
+    def on_message_begin(self) -> None:
+        """httptools: a reply begins. One that nobody asked for would end as the next request's."""
+        if self._waiting is None or self._waiting.done():
+            self._is_asked_only = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: a header."""

@@ -1,7 +1,7 @@
 """The pooled HTTP client, against real servers on Unix sockets."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -50,6 +50,36 @@ async def test_a_connection_is_kept_between_requests(tmp_path: Path) -> None:
 
     assert (first.status, first.headers[b"x-a"], first.body) == (200, b"b", b"1 5")
     assert second.body == b"1 3"
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05], ids=["with the reply", "later"])
+async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(
+    tmp_path: Path, pause_s: float
+) -> None:
+    """What comes unasked would stand at the beginning of the next request's reply, maybe another tenant's."""
+    reply = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d"
+    unasked = b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\nof somebody else"
+
+    async def serve(stream: SocketStream, ordinal: int) -> None:
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):  # the client closes it
+            while True:
+                await stream.receive()
+                if pause_s:
+                    await stream.send(reply % ordinal)
+                    await anyio.sleep(pause_s)
+                    await stream.send(unasked)
+                else:
+                    await stream.send(reply % ordinal + unasked)
+
+    async with server(tmp_path / "s", serve) as url:
+        transport = Transport()
+        bodies: list[bytes] = []
+        for _ in range(3):
+            bodies.append((await transport.request(url, until=within(1))).body)
+            await anyio.sleep(0.1)
+        transport.close()
+
+    assert bodies == [b"1", b"2", b"3"]
 
 
 async def test_chunks_and_replies_without_a_length_are_read_whole(tmp_path: Path) -> None:
