@@ -57,9 +57,11 @@ class Prepared:
         node: OperationDefinitionNode,
         compiled: CompiledPlan,
         literals: Mapping[str, object],
+        fragments: Mapping[str, FragmentDefinitionNode],
     ) -> None:
-        """Take an operation, its compiled plan, and the values of the variables that replace its literals."""
+        """Take an operation, its compiled plan, the variables that replace its literals, and its document's fragments."""
         self._literals = literals
+        self.fragments = fragments
         self.schema = schema
         self.node = node
         self.compiled = compiled
@@ -164,7 +166,7 @@ class Graph:
         if found is None:
             lifted = lift(self.schema, document, node)
             compiled = self._compiled(Operation(lifted.document, lifted.node, values))
-            found = Prepared(self.schema, node, compiled, lifted.values)
+            found = Prepared(self.schema, node, compiled, lifted.values, _fragments(document))
             self._prepared.put(asked, found, _weight(query))
         return found
 
@@ -206,6 +208,10 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     if len(operations) != 1:
         raise UnknownOperation(name)
     return operations[0]
+
+
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
 
 
 def _condition_names(document: DocumentNode) -> frozenset[str]:

@@ -11,6 +11,7 @@ import structlog
 
 from router.execution.prepared import Graph, Known
 from router.execution.stored import stored_operations
+from router.gateway.access.scopes import Guards, guards_of
 from router.supergraph.model import Supergraph, named
 
 _MODULE = "module:"
@@ -37,11 +38,12 @@ class Queueable(msgspec.Struct, frozen=True):
 
 
 class Serving(msgspec.Struct, frozen=True):
-    """A graph with the addresses of its subgraphs, by subgraph name, and its mutation fields that may wait."""
+    """A graph with the addresses of its subgraphs, by subgraph name, its mutation fields that may wait, and its guards."""
 
     graph: Graph
     destinations: dict[str, Destination]
     queueables: dict[str, Queueable] = {}
+    guards: Guards = Guards()
 
 
 class ServedGraph:
@@ -86,7 +88,7 @@ class ServedGraph:
         graph = Graph.from_sdl(self._path.read_text("utf-8"), folder=self._data)
         graph.warm([*((text, None, ()) for text in self._stored()), *known])
         supergraph = graph.supergraph
-        return Serving(graph, destinations(supergraph, self._module_url), queueables(supergraph))
+        return Serving(graph, destinations(supergraph, self._module_url), queueables(supergraph), guards_of(supergraph))
 
     def _stored(self) -> list[str]:
         folder = self._data / "operations" if self._data else None

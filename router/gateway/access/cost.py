@@ -1,17 +1,15 @@
 """What an operation costs at most, estimated before anything is fetched (security.md F; threat 22).
 
 Each object that may come back counts its field's weight: 1, or what @cost says; a scalar counts nothing unless @cost
-does. A list counts as many times as it may have items: its `first` or `last`, the arguments and sizes that @listSize
-names, else ten. Source: IBM's cost directives.
+does. A list counts as many times as it may have items: its `first` or `last` as sent or by default, the arguments and
+sizes that @listSize names, else ten. Source: IBM's cost directives.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from graphql import (
-    DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -19,69 +17,52 @@ from graphql import (
     GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
-    IntValueNode,
-    OperationDefinitionNode,
     SelectionSetNode,
-    VariableNode,
+    Undefined,
+    ValueNode,
     get_named_type,
     is_composite_type,
-    parse,
+    parse_const_value,
+    value_from_ast_untyped,
 )
 
+from router.execution.prepared import Prepared
 from router.gateway.errors import LimitExceeded
-from router.supergraph.model import Applied, Supergraph
+from router.supergraph.model import Applied, Argument, Field, Supergraph
 
 _SIZES = ("first", "last")
 _PASSED_DOWN = ("edges", "nodes")  # whose size the connection's own `first` tells
 _ASSUMED: Mapping[str, int] = {"edges": 20, "nodes": 20}  # pages that name no size; other lists have ten
 _NONE: Mapping[str, str] = {}
-_KEPT = 1000
-_KEPT_CHARACTERS = 8192
 
 
 class CostCheck:
-    """Estimates operations and refuses the too dear ones; documents that come again are parsed once."""
+    """Estimates operations and refuses the too dear ones."""
 
     def __init__(self, limit: int) -> None:
         """Refuse what costs more than `limit`."""
         self._limit = limit
-        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
 
-    def check(
-        self,
-        query: str,
-        operation: OperationDefinitionNode,
-        *,
-        schema: GraphQLSchema,
-        supergraph: Supergraph,
-        variables: Mapping[str, object],
-    ) -> int:
+    def check(self, prepared: Prepared, supergraph: Supergraph, variables: Mapping[str, object]) -> int:
         """Return the estimate of a valid operation. Raises LimitExceeded (COST_LIMIT)."""
-        fragments = {
-            one.name.value: one for one in self._document(query).definitions if isinstance(one, FragmentDefinitionNode)
+        operation, schema = prepared.node, prepared.schema
+        defaults = {
+            one.variable.name.value: value_from_ast_untyped(one.default_value)
+            for one in operation.variable_definitions or ()
+            if one.default_value is not None
         }
-        root = schema.get_root_type(operation.operation)
-        cost = _Estimate(schema, supergraph, variables, fragments, self._limit).of(operation.selection_set, root, None)
+        estimate = _Estimate(schema, supergraph, {**defaults, **variables}, prepared.fragments, self._limit)
+        cost = estimate.of(operation.selection_set, schema.get_root_type(operation.operation), None)
         if cost > self._limit:
             raise LimitExceeded("cost", self._limit)
         return cost
-
-    def _document(self, query: str) -> DocumentNode:
-        found = self._documents.get(query)
-        if found is None:
-            found = parse(query, no_location=True)
-            if len(query) <= _KEPT_CHARACTERS:
-                self._documents[query] = found
-            if len(self._documents) > _KEPT:
-                self._documents.popitem(last=False)
-        return found
 
 
 @dataclass(slots=True)
 class _Estimate:
     schema: GraphQLSchema
     supergraph: Supergraph
-    variables: Mapping[str, object]
+    variables: dict[str, Any]
     fragments: Mapping[str, FragmentDefinitionNode]
     limit: int
 
@@ -111,8 +92,9 @@ class _Estimate:
         field = fields.get(name)
         if kind is None or field is None:
             return 0  # __typename, __schema: answered here
-        marks = _marks(self.supergraph, kind.name, name)
-        size = self._size(node, marks)
+        known = self.supergraph.types[kind.name].fields[name]
+        marks = {one.name: one for one in known.applied}
+        size = self._size(node, known, marks)
         inner_type = cast("GraphQLNamedType", get_named_type(field.type))
         times = 1
         if str(field.type).startswith("["):
@@ -121,33 +103,30 @@ class _Estimate:
         inner = self.of(node.selection_set, inner_type, size) if is_composite_type(inner_type) else 0
         return times * (weight + inner)
 
-    def _size(self, node: FieldNode, marks: Mapping[str, Applied]) -> "_Sized | None":
+    def _size(self, node: FieldNode, field: Field, marks: Mapping[str, Applied]) -> "_Sized | None":
         """Return how many items a field asks for, and whose size that is."""
         list_size: Mapping[str, str] = marks["listSize"].arguments if "listSize" in marks else _NONE
         slicing = tuple(_texts(list_size.get("slicingArguments"))) or _SIZES
         fields = tuple(_texts(list_size.get("sizedFields"))) or _PASSED_DOWN
-        for argument in node.arguments or ():
-            if argument.name.value in slicing:
-                value = argument.value
-                count: object = int(value.value) if isinstance(value, IntValueNode) else None
-                if isinstance(value, VariableNode):
-                    count = self.variables.get(value.name.value)
-                if isinstance(count, int):
-                    return _Sized(max(0, count), fields)
+        sent = {one.name.value: one.value for one in node.arguments or () if one.name.value in slicing}
+        counts = [self._count(sent.get(name), field.arguments[name]) for name in slicing if name in field.arguments]
+        if any(count is not None for count in counts):
+            return _Sized(max(count or 0 for count in counts), fields)
         assumed = list_size.get("assumedSize")
         return _Sized(int(assumed), fields) if assumed is not None else None
+
+    def _count(self, sent: ValueNode | None, argument: Argument) -> int | None:
+        """Return the number that is sent, or that holds by default; None where the subgraph is free to choose."""
+        value = Undefined if sent is None else value_from_ast_untyped(sent, self.variables)
+        if value is Undefined and argument.default is not None:
+            value = value_from_ast_untyped(parse_const_value(argument.default))
+        return int(value) if isinstance(value, int | float) else None  # JSON may write an Int as 100.0 or 1e2
 
 
 @dataclass(frozen=True, slots=True)
 class _Sized:
     items: int
     fields: tuple[str, ...]
-
-
-def _marks(supergraph: Supergraph, owner: str, name: str) -> dict[str, Applied]:
-    kind = supergraph.types.get(owner)
-    field = kind.fields.get(name) if kind else None
-    return {one.name: one for one in field.applied} if field else {}
 
 
 def _weight(marks: Mapping[str, Applied], *, default: int) -> int:

@@ -35,17 +35,16 @@ class Gate:
     ) -> Prepared:
         """Return the operation, prepared; without a principal, in a plain router, its cost is nobody's concern.
 
-        Raises RateExceeded, LimitExceeded, or what is wrong with the document.
+        Raises RateExceeded, LimitExceeded, Forbidden, or what is wrong with the document.
         """
         if principal is not None:
             self._rates.count(principal)
         self._limits.check(query)
         graph = serving.graph
         prepared = graph.prepare(query, name, variables)
+        serving.guards.check(prepared, principal)
         if principal is None:
             return prepared
-        cost = self._costs.check(
-            query, prepared.node, schema=graph.schema, supergraph=graph.supergraph, variables=variables or {}
-        )
+        cost = self._costs.check(prepared, graph.supergraph, variables or {})
         self._rates.spend(principal, cost)
         return prepared

@@ -82,6 +82,7 @@ def _refuse_above(limits: Limits, size: "_Size", directives: int) -> None:
     counted = (
         ("depth", size.depth, limits.depth),
         ("introspection depth", size.introspection_depth, limits.introspection_depth),
+        ("introspection aliases", size.introspection_aliases, 0),
         ("aliases", size.aliases, limits.aliases),
         ("root fields", size.top_fields, limits.root_fields),
         ("directives", directives, limits.directives),
@@ -98,6 +99,7 @@ class _Size:
 
     depth: int = 0
     introspection_depth: int = 0
+    introspection_aliases: int = 0
     fields: int = 0
     top_fields: int = 0
     aliases: int = 0
@@ -107,6 +109,7 @@ class _Size:
         return _Size(
             max(self.depth, other.depth),
             max(self.introspection_depth, other.introspection_depth),
+            self.introspection_aliases + other.introspection_aliases,
             self.fields + other.fields,
             self.top_fields + other.top_fields,
             self.aliases + other.aliases,
@@ -141,6 +144,7 @@ class _Sizes:
         return _Size(
             depth=0 if is_meta else inner.depth + step,
             introspection_depth=inner.depth + 1 if is_meta else inner.introspection_depth,
+            introspection_aliases=_repeated(node, inner) if is_meta else inner.introspection_aliases,
             fields=inner.fields + 1,
             top_fields=1,
             aliases=inner.aliases + (node.alias is not None),
@@ -153,3 +157,11 @@ class _Sizes:
             fragment = self.fragments.get(name)
             self.known[name] = self.of_selection(fragment.selection_set if fragment else None)
         return self.known[name]
+
+
+def _repeated(node: FieldNode, inner: _Size) -> int:
+    """Return by how many aliases introspection repeats itself: it costs nothing by the fields' weights, and much time.
+
+    Several types may be asked for, each under a name of its own.
+    """
+    return inner.aliases + (node.alias is not None and node.name.value == "__schema")

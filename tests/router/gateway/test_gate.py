@@ -5,7 +5,6 @@ from pathlib import Path
 import anyio
 import orjson
 import pytest
-from graphql import OperationDefinitionNode, parse
 
 from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
@@ -23,6 +22,7 @@ type Query {
   deals(first: Int): DealConnection
   related(first: Int): [Deal]
   searched(limit: Int): [Deal] @listSize(slicingArguments: ["limit"], assumedSize: 3)
+  receipts(first: Int = 50): [Deal]
   report: Deal @cost(weight: 50)
 }
 type DealConnection { nodes: [Deal] totalCount: Int }
@@ -39,8 +39,7 @@ def graph() -> Graph:
 
 
 def _cost(graph: Graph, query: str, limit: int = 1_000_000, **variables: object) -> int:
-    (node,) = [one for one in parse(query).definitions if isinstance(one, OperationDefinitionNode)]
-    return CostCheck(limit).check(query, node, schema=graph.schema, supergraph=graph.supergraph, variables=variables)
+    return CostCheck(limit).check(graph.prepare(query, None, variables), graph.supergraph, variables)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +66,17 @@ def test_sizes_in_variables_count_as_sent(graph: Graph) -> None:
 
     assert _cost(graph, query, n=40) == 40
     assert _cost(graph, query, n=2) == 2
+    assert _cost(graph, query, n=40.0) == 40, "JSON writes an Int so, too"
+
+
+def test_a_size_by_default_counts_as_one_that_is_sent(graph: Graph) -> None:
+    """security.md, threat 22: nothing is cheaper for not being written out"""
+    query = "query($n: Int = 20) { related(first: $n) { related(first: $n) { related(first: $n) { id } } } }"
+
+    assert _cost(graph, query) == 20 + 20 * 20 + 20 * 20 * 20
+    assert _cost(graph, query, n=2) == 2 + 4 + 8
+    assert _cost(graph, "{ receipts { id } }") == 50
+    assert _cost(graph, "query($n: Int) { receipts(first: $n) { id } }") == 50
 
 
 def test_a_hundred_of_a_hundred_of_a_hundred_is_refused(graph: Graph) -> None:

@@ -33,6 +33,10 @@ def _doubling(levels: int) -> str:
         ("{ ... on T " + _nested(21) + "}", "DEPTH_LIMIT"),
         ("query A { a } query B " + _nested(21), "DEPTH_LIMIT"),
         ("{ __schema " + _nested(21) + "}", "INTROSPECTION_DEPTH_LIMIT"),
+        ("{ __schema { a: types { name } b: types { name } } }", "INTROSPECTION_ALIASES_LIMIT"),
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", "INTROSPECTION_ALIASES_LIMIT"),
+        ("{ ...f } fragment f on Query { __schema { ... { a: types { name } } } }", "INTROSPECTION_ALIASES_LIMIT"),
+        ('{ __type(name: "Query") { a: fields { name } } }', "INTROSPECTION_ALIASES_LIMIT"),
         ("{ a {" + " ".join(f"x{n}: b" for n in range(31)) + "} }", "ALIASES_LIMIT"),
         (
             "{ a {...f ...f ...f ...f} } fragment f on T {" + " ".join(f"x{n}: b" for n in range(8)) + "}",
@@ -59,6 +63,7 @@ def test_an_operation_above_a_limit_is_refused(query: str, code: str) -> None:
         _nested(20),
         "{ a { edges { nodes " * 6 + "{ b }" + "} } }" * 6,
         get_introspection_query(descriptions=True, input_value_deprecation=True),
+        '{ a: __type(name: "Deal") { name } b: __type(name: "Query") { name } }',
         "{ a {" + " ".join(f"x{n}: b" for n in range(30)) + "} }",
         "{ ...f } fragment f on Query { a ...f }",  # a cycle: validation refuses it
         "{ a",  # the parser's to refuse
