@@ -62,6 +62,7 @@ def guards_of(supergraph: Supergraph) -> Guards:
     names = _shown_names(supergraph)
     types: dict[str, frozenset[Need]] = {}
     fields: dict[tuple[str, str], frozenset[Need]] = {}
+    none: frozenset[Need] = frozenset()
     for kind in supergraph.types.values():
         _put(types, kind.name, _needs(kind.applied, names))
         for one in kind.fields.values():
@@ -70,7 +71,7 @@ def guards_of(supergraph: Supergraph) -> Guards:
         if kind.kind is Kind.OBJECT:
             for interface in kind.interfaces:
                 for name in supergraph.types[interface].fields:
-                    behind = types.get(kind.name, frozenset()) | fields.get((kind.name, name), frozenset())
+                    behind = types.get(kind.name, none) | fields.get((kind.name, name), none)
                     _put(fields, (interface, name), behind)
     return Guards(types, fields)
 
@@ -107,7 +108,7 @@ def _shown_names(supergraph: Supergraph) -> dict[str, str]:
 
 
 def _renaming(written: str) -> Iterable[tuple[str, str]]:
-    value = _literal(written)
+    value: dict[str, str] | str = _literal(written)
     if isinstance(value, dict):
         yield value["name"], value.get("as", value["name"])
 
