@@ -1,6 +1,6 @@
 """Marks of a module's GraphQL types. They only mark; `Module` collects them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,8 +25,9 @@ class Dashboard:
 class EntityMark:
     """A class that shows a model: its fields, key, connection, filter, sort and loader come from the model.
 
-    `hidden` names columns that stay inside. `filters` and `sort` name the fields that have them. `root` is what the root
-    fields are named after, None for none.
+    `hidden` names columns that stay inside. `filters` and `sort` name the fields that have them; of a hidden column a filter
+    would tell what it holds, so it takes the permission that `guarded` names for it. `root` is what the root fields are named
+    after, None for none.
     """
 
     model: type[Entity]
@@ -34,6 +35,7 @@ class EntityMark:
     sort: tuple[str, ...]
     hidden: tuple[str, ...]
     root: str | None
+    guarded: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def entity(
     filters: Sequence[str] = (),
     sort: Sequence[str] = ("created_at",),
     hidden: Sequence[str] = (),
+    guarded: Mapping[str, str] | None = None,
     roots: bool = True,
     root: str = "",
 ) -> Callable[[C], C]:
@@ -85,7 +88,7 @@ def entity(
     Root fields are named after the model (`deal`, `deals`) unless `root` names them otherwise.
     """
     named = (root or snake(model.__name__)) if roots else None
-    return _marker(EntityMark(model, tuple(filters), tuple(sort), tuple(hidden), named))
+    return _marker(EntityMark(model, tuple(filters), tuple(sort), tuple(hidden), named, dict(guarded or {})))
 
 
 def extend(name: str) -> Callable[[C], C]:

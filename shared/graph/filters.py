@@ -133,6 +133,15 @@ def conditions(model: type[Entity], filter_: Any, depth: int = 0) -> list[Column
     return found
 
 
+def filtered_by(filter_: Any) -> set[str]:
+    """Return the names of the fields that a filter input compares, at whatever depth."""
+    if not filter_:
+        return set()
+    named = {one.name for one in dataclasses.fields(filter_) if getattr(filter_, one.name)}
+    nested = [*(filter_.and_ or ()), *(filter_.or_ or ()), filter_.not_]
+    return named.union(*map(filtered_by, nested))
+
+
 def _of_operators(model: type[Entity], name: str, operators: Any) -> list[ColumnElement[bool]]:
     column = column_of(model, name)
     is_id = field_facts(model, name).type is UUID

@@ -18,7 +18,7 @@ from shared.errors import Defect, Forbidden
 from shared.graph.connection import Page, PageRequest, count_rows, load_page
 from shared.graph.context import Reach, RequestContext
 from shared.graph.entity import DASHBOARD, BatchedMark, Dashboard, EntityMark, FieldMark
-from shared.graph.filters import FilterBuilder, conditions
+from shared.graph.filters import FilterBuilder, conditions, filtered_by
 from shared.graph.names import plural
 from shared.graph.rows import Related, load_related, load_row, parse_id
 from shared.graph.types import OWN, PageInfo, Types, add_field, make_field, make_type
@@ -248,6 +248,8 @@ class SchemaBuilder:
         return make_field(name, kind, with_tx if needs_tx else without, description=inspect.getdoc(function))
 
     def _roots(self, model: type[Entity], mark: EntityMark, root: str) -> None:
+        if told := set(mark.hidden) & ({*mark.filters} - mark.guarded.keys() | {*mark.sort}):
+            raise Defect(f"{model.__name__} hides {sorted(told)}, and lets everybody filter or sort by it.")
         kind = self.types.entities[model]
 
         async def one(info: strawberry.Info[Any, Any], id: strawberry.ID) -> Any:
@@ -271,6 +273,9 @@ class SchemaBuilder:
             sent: list[Any] = [None if one is UNSET else one for one in (first, after, last, before, filter, sort)]
             request = PageRequest(model, *sent)
             conditions(model, filter)  # a filter that is refused is refused before the database is asked
+            for name in mark.guarded.keys() & filtered_by(filter):
+                if info.context.require(mark.guarded[name]) is not RowScope.TENANT:
+                    raise Forbidden(mark.guarded[name])
             return await _context(info).read(lambda tx: load_page(tx, request, scope))
 
         many.__annotations__["filter"] = _maybe(self.filters.filter_of(model, mark.filters))

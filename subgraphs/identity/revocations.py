@@ -20,25 +20,24 @@ async def revoke(tx: Transaction, subject_id: UUID) -> None:
 
 
 async def outdate(tx: Transaction, subject_id: UUID) -> None:
-    """Let no access token count that a person had so far in this tenant (or the tenant's own id: anybody had).
+    """Let no access token count that a person or session had so far in this tenant (or the tenant's own id: anybody had).
 
-    Their sessions go on: a refresh brings what they may now.
+    Sessions go on: a refresh brings what they may now.
     """
     await _revoke(tx, subject_id, is_final=False)
 
 
 async def end_sessions(tx: Transaction, user_id: UUID) -> None:
     """End all of a person's sessions in the tenant: no refresh goes through any more, and no access token counts."""
-    late = tx.now() - KEPT_FOR
-    ended = select(Session).where(
-        Session.user_id == user_id, Session.ended_at.is_(None) | (Session.ended_at > late), Session.expires_at > late
+    alive = select(Session).where(
+        Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > tx.now() - KEPT_FOR
     )
-    for session in await tx.all(ended.limit(1000)):
+    for session in await tx.all(alive.limit(1000)):
         await end_session(tx, session)
 
 
 async def end_session(tx: Transaction, session: Session) -> None:
-    """End one session, also one that went on in another tenant: its last access token here may not be over yet."""
+    """End one session."""
     session.ended_at = session.ended_at or tx.now()
     await revoke(tx, session.id)
 

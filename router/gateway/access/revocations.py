@@ -58,7 +58,7 @@ class Revocations:
         if self._ended and ((tenant, principal.session) in self._ended or (tenant, principal.user) in self._ended):
             return True
         return bool(self._outdated) and issued_at < max(
-            self._outdated.get((tenant, tenant), 0.0), self._outdated.get((tenant, principal.user), 0.0)
+            self._outdated.get((tenant, subject), 0.0) for subject in (tenant, principal.user, principal.session)
         )
 
     async def until_refused(self, principal: Principal, issued_at: float) -> None:

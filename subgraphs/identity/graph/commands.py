@@ -22,8 +22,13 @@ async def invite_user(
 
 @command("identity.user.deactivate")
 async def deactivate_user(tx: Transaction, user_id: UUID) -> models.UserAccount:
-    """End a person's time in this tenant; what they have in other tenants stays (IDN-9)."""
+    """End a person's time in this tenant; what they have in other tenants stays (IDN-9).
+
+    It takes their roles away, so it is for whoever may take those.
+    """
     account = await tx.get(models.UserAccount, user_id)
+    for role in await people.roles_of(tx, await people.membership_of(tx, user_id)):
+        await may_grant(tx, role)
     await people.deactivate(tx, account)
     return account
 

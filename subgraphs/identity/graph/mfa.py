@@ -1,4 +1,8 @@
-"""Commands on one's own second factor (IDN-5)."""
+"""Commands on one's own second factor (IDN-5).
+
+It is the person's in all their tenants, so a session that one tenant's provider vouches for can't touch it: whoever owns
+that provider could lock the person out of the others.
+"""
 
 from uuid import UUID
 
@@ -30,6 +34,16 @@ class TooManyCodes(Refusal):
     def __init__(self, wait_s: int) -> None:
         """Say for how long, in seconds."""
         super().__init__("Too many wrong codes: try again in {wait_s} seconds.", wait_s=wait_s)
+
+
+class VouchedSession(Refusal):
+    """A tenant's own provider signed the person in, or the operator did, and not their password."""
+
+    code = "PASSWORD_NEEDED"
+
+    def __init__(self) -> None:
+        """Say what would do."""
+        super().__init__("Sign in with your password to change your second factor: it is for all your companies.")
 
 
 @command("identity.mfa.manage")
@@ -74,10 +88,13 @@ async def renew_recovery_codes(tx: Transaction, code: str) -> models.UserAccount
 
 
 async def _own_account(tx: Transaction) -> models.UserAccount:
-    user = tx.principal.user
+    """Return the caller's account, which a program has none of. Raises VouchedSession."""
+    user, session = tx.principal.user, tx.principal.session
     if user is None:
         raise NotFound("UserAccount", user)
-    return await tx.get(models.UserAccount, user)  # a program has none
+    if session and await tx.first_where(models.Session, models.Session.id == session, models.Session.vouched):
+        raise VouchedSession
+    return await tx.get(models.UserAccount, user)
 
 
 async def _spend(factor: SecondFactor, user_id: UUID, code: str) -> None:

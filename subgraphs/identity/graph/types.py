@@ -36,6 +36,7 @@ async def _private(tx: Transaction, ids: list[UUID]) -> list[models.UserAccount]
     filters=("display_name", "status"),
     sort=("display_name", "created_at"),
     hidden=("email", "timezone", "status", "mfa_enabled", "last_login_at", "is_home", "password_optional"),
+    guarded={"status": PRIVATE},
 )
 class UserAccount:
     """A person who works in this tenant. Members see each other's name and locale; the rest takes a permission."""

@@ -129,9 +129,13 @@ class AccessRole(Entity):
         return RoleRetired(role_id=self.id, role_name=self.name, successor_id=successor.id if successor else None)
 
     def must_be_granted_by(self, principal: Principal) -> None:
-        """Raise PrivilegeEscalation for the first permission of the role that `principal` lacks (IDN-3)."""
+        """Raise PrivilegeEscalation for the first permission of the role that `principal` lacks (IDN-3).
+
+        A program whose key is for some modules has none of the others', whatever its role says.
+        """
         for pattern in self.patterns:
-            if not any(_covers(held, pattern) for held in principal.permissions):
+            is_held = any(_covers(held, pattern) for held in principal.permissions)
+            if not is_held or not principal.is_entitled(pattern.partition(".")[0]):
                 raise PrivilegeEscalation(pattern)
 
 

@@ -23,7 +23,7 @@ from subgraphs.identity.models import (
     UserAccountStatus,
 )
 from subgraphs.identity.models.roles import EVERYONE
-from subgraphs.identity.revocations import end_session
+from subgraphs.identity.revocations import end_session, outdate
 from subgraphs.identity.sign_in.store import Family
 
 _TEAM_SIZE = 200
@@ -102,10 +102,11 @@ async def is_alive(database: Database, tenant_id: UUID, session_id: UUID, user_i
 
 
 async def leave(database: Database, family: Family) -> None:
-    """Note in a tenant that a session went on in another one."""
+    """Note in a tenant that a session went on in another one: its access token here counts no more."""
     async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
         over = update(Session).where(Session.id == family.id, Session.ended_at.is_(None))
         await tx.session.execute(over.values(ended_at=tx.now()))
+        await outdate(tx, family.id)  # not for good: it may come back
 
 
 async def revoke_session(database: Database, family: Family) -> None:

@@ -33,15 +33,21 @@ async def accept(store: Store, database: Database, token: str, password: str, pe
     if person.password_hash is None:
         passwords.must_be_strong(password, person.email)
         await store.set_password(person.user_id, await passwords.hashed(password))
-    elif guesses().locked_for_s(person.email, peer) or not await passwords.is_right(password, person.password_hash):
-        guesses().failed(person.email, peer)
-        raise Refused
+    else:
+        with guesses().attempt(person.email, peer) as wait_s:
+            if wait_s:
+                raise Refused
+            if not await passwords.is_right(password, person.password_hash):
+                guesses().failed(person.email, peer)
+                raise Refused
     await _activate(database, used[1], person.user_id)
     return Joined(person, used[1])
 
 
 async def confirm_reset(store: Store, token: str, password: str) -> list[Family] | None:
-    """Set a new password by a letter's token and end all sessions; return them, None for a token that is not good.
+    """Set a new password by a letter's token; return the sessions, which all end, None for a token that is not good.
+
+    What the old password began ends with it: other letters, and sign-ins that have yet to show a code.
 
     Raises WeakPassword; the token stays good.
     """
@@ -52,6 +58,7 @@ async def confirm_reset(store: Store, token: str, password: str) -> list[Family]
     passwords.must_be_strong(password, person.email)
     await store.set_password(person.user_id, await passwords.hashed(password))
     guesses().succeeded(person.email)
+    await store.void_tokens(person.user_id)
     return await store.end_families(person.user_id)
 
 

@@ -4,6 +4,9 @@ import functools
 import hashlib
 import math
 import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from uuid import UUID
 
 from limits import RateLimitItemPerMinute
@@ -16,6 +19,7 @@ _LOCK = RateLimitItemPerMinute(1, 15, namespace="lock")
 CODES = RateLimitItemPerMinute(5, 15, namespace="code")
 _FLOWS = RateLimitItemPerMinute(60, namespace="flow")
 _RESETS = RateLimitItemPerMinute(3, 60, namespace="reset")
+_MOMENT_S = 1
 
 
 class Guesses:
@@ -24,13 +28,23 @@ class Guesses:
     def __init__(self) -> None:
         """Start with nothing counted."""
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._under_way = Counter[str]()
 
-    def locked_for_s(self, account: str, peer: str) -> int:
-        """Return for how many seconds no attempt counts, 0 where one may try."""
+    @contextmanager
+    def attempt(self, account: str, peer: str) -> Generator[int]:
+        """Yield for how many seconds no attempt counts, 0 where this one may be made.
+
+        While it is made it counts as if it failed: however many come at once, no more are made than may fail.
+        """
         who = _short(account)
-        if not self._limiter.test(_LOCK, who):
-            return self._left_s(_LOCK, who)
-        return 0 if self._limiter.test(PEER_FAILURES, peer) else self._left_s(PEER_FAILURES, peer)
+        if wait_s := self._locked_for_s(who, peer):
+            yield wait_s
+            return
+        self._under_way.update((who, peer))
+        try:
+            yield 0
+        finally:
+            self._under_way -= Counter((who, peer))
 
     def failed(self, account: str, peer: str) -> None:
         """Count a failure; the tenth locks."""
@@ -63,6 +77,15 @@ class Guesses:
     def may_ask_reset(self, account: str) -> bool:
         """Tell whether another letter may go to an address: three an hour."""
         return self._limiter.hit(_RESETS, _short(account))
+
+    def _locked_for_s(self, who: str, peer: str) -> int:
+        if not self._limiter.test(_LOCK, who):
+            return self._left_s(_LOCK, who)
+        if not self._limiter.test(PEER_FAILURES, peer):
+            return self._left_s(PEER_FAILURES, peer)
+        counted = ((ACCOUNT_FAILURES, who), (PEER_FAILURES, peer))
+        are_full = any(self._limiter.get_window_stats(*one).remaining <= self._under_way[one[1]] for one in counted)
+        return _MOMENT_S if are_full else 0
 
     def _left_s(self, item: RateLimitItemPerMinute, key: str) -> int:
         return max(1, math.ceil(self._limiter.get_window_stats(item, key).reset_time - time.time()))

@@ -94,14 +94,15 @@ async def login(request: HttpRequest) -> HttpAnswer:
     """Sign in by password (IDN-4)."""
     sent = read(request, Login)
     account, peer = folded(sent.email), peer_of(request)
-    if wait_s := guesses().locked_for_s(account, peer):
-        return too_many(request, wait_s)
-    async with store_of(request) as store:
-        person = await store.person(email=account)
-    if not await passwords.is_right(sent.password, person.password_hash if person else None) or person is None:
-        guesses().failed(account, peer)
-        return refused(request)
-    guesses().succeeded(account)
+    with guesses().attempt(account, peer) as wait_s:
+        if wait_s:
+            return too_many(request, wait_s)
+        async with store_of(request) as store:
+            person = await store.person(email=account)
+        if not await passwords.is_right(sent.password, person.password_hash if person else None) or person is None:
+            guesses().failed(account, peer)
+            return refused(request)
+        guesses().succeeded(account)
     if passwords.is_outdated(person.password_hash or ""):
         new_hash = await passwords.hashed(sent.password)
         async with store_of(request) as store:

@@ -69,6 +69,10 @@ _USE_ONCE = text("""
     update sign_in.one_time_token set used_at = :now
     where hash = :hash and purpose = :purpose and used_at is null and expires_at > :now returning user_id, tenant_id
 """)
+_VOID_ONCE = text("""
+    update sign_in.one_time_token set used_at = :now
+    where user_id = :user_id and purpose in ('reset', 'mfa') and used_at is null
+""")
 _NEW_ONCE = text("""
     insert into sign_in.one_time_token (hash, purpose, user_id, tenant_id, expires_at)
     values (:hash, :purpose, :user_id, :tenant_id, :expires_at)
@@ -179,7 +183,8 @@ class Store:
         family = Family(new_id(self._now), user_id, tenant_id, self._now + FAMILY_LIFE, vouched)
         await self._run(_FORGET_OLD, user_id=user_id)
         await self._run(_NEW_FAMILY, **asdict(family))
-        await self.choose(user_id, tenant_id)
+        if not vouched:  # else a tenant could choose where people land who have another one, too
+            await self.choose(user_id, tenant_id)
         return family, await self.next_token(family)
 
     async def next_token(self, family: Family) -> str:
@@ -235,6 +240,10 @@ class Store:
         """Use a one-time token up; return its person and tenant, None for one that is not good any more."""
         row = await self._first(_USE_ONCE, hash=_hash(token), purpose=purpose)
         return (row.user_id, row.tenant_id) if row else None
+
+    async def void_tokens(self, user_id: UUID) -> None:
+        """Let no letter for a new password count any more, and no sign-in that has yet to show its code."""
+        await self._run(_VOID_ONCE, user_id=user_id)
 
     async def offer_reset(self, person: Person) -> None:
         """Leave a letter with a one-time token that lets a person choose a new password."""

@@ -377,6 +377,31 @@ async def test_a_company_s_provider_opens_that_company_and_no_other(
     assert [one["slug"] for one in refreshed.body["tenants"]] == [company.slug]
 
 
+async def test_a_company_s_provider_can_not_touch_what_a_person_has_everywhere(
+    near: Desk, company: Company, issuer: Issuer
+) -> None:
+    """The owner of a provider could set up a second factor as anybody, and lock them out of their other companies."""
+    other = await near.company()
+    boss = await near.principal(other)
+    viewer = await role_id(near, other, "Viewer")
+    await near.running.command(boss, "inviteUser", "userAccount { id }", email=company.email("member"), roleId=viewer)
+    await provide(near, other, issuer.url, allowedDomains=[f"{company.slug}.example"])
+    issuer.claims = known(company)
+    posing = await near.read((await sign_in(near, other, issuer)).body)
+    account = "userAccount { mfaUri }"
+
+    begun = await near.running.command(posing, "enableMfa", account)
+    guessed = [await near.running.command(posing, "confirmMfa", account, code="000000") for _ in range(6)]
+
+    codes = {error["code"] for answer in (begun, *guessed) for error in answer["userErrors"]}
+    assert codes == {"PASSWORD_NEEDED"}
+    assert begun["userAccount"] is None
+    member = await near.principal(company, "member")
+    login = await near.post("/auth/login", email=company.email("member"), password=PASSWORD)
+    assert login.body["tenant"]["slug"] == company.slug, "where they land is theirs to choose"
+    await enrol(near, member)
+
+
 async def test_the_provider_answers_for_the_second_factor(near: Desk, company: Company, issuer: Issuer) -> None:
     """IDN-5"""
     await enrol(near, await near.principal(company, "member"))

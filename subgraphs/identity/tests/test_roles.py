@@ -1,7 +1,10 @@
 """Members and roles: who may give what, the last owner, seats, leaving one tenant of two (IDN-3, IDN-9)."""
 
+import msgspec
 import pytest
 
+from shared.clock import new_id
+from shared.wire.principal import Principal
 from subgraphs.identity.models.roles import AccessRole, AccessRoleScopeRule, UnknownPermission, check_patterns
 from subgraphs.identity.tests.conftest import PASSWORD, Company, Desk
 from subgraphs.identity.tests.test_sign_in import role_id
@@ -64,6 +67,54 @@ async def test_an_administrator_makes_no_owner(desk: Desk) -> None:
     )
 
     assert [error["code"] for error in refused["userErrors"]] == ["PRIVILEGE_ESCALATION"]
+
+
+async def test_who_can_not_take_a_role_can_not_end_the_time_of_who_has_it(desk: Desk) -> None:
+    """IDN-3: else an administrator would unmake owners, and whoever may deactivate people their administrators."""
+    company = await desk.company(("admin", "Admin"), ("second", "Owner"), ("hr", "HR"), ("member", "Member"))
+    admin, hr = await desk.principal(company, "admin"), await desk.principal(company, "hr")
+    ends_people = msgspec.structs.replace(hr, permissions=(*hr.permissions, "identity.user.deactivate"))
+
+    async def codes(who: Principal, label: str) -> list[str]:
+        target = await user_id(desk, company, label)
+        answer = await desk.running.command(who, "deactivateUser", "userAccount { id }", userId=target)
+        return [error["code"] for error in answer["userErrors"]]
+
+    assert await codes(admin, "second") == ["PRIVILEGE_ESCALATION"]
+    assert await codes(ends_people, "admin") == ["PRIVILEGE_ESCALATION"]
+    assert await codes(admin, "member") == []
+    assert await codes(await desk.principal(company), "second") == []
+
+
+async def test_a_program_gives_nothing_of_modules_that_its_key_is_not_for(desk: Desk, company: Company) -> None:
+    """IDN-3, IDN-6: a key with all permissions, but for identity alone, makes none that reaches further."""
+    owner = await desk.principal(company)
+    bound = msgspec.structs.replace(owner, user=new_id(desk.running.database.clock.now()), modules=("identity",))
+    arguments = {"name": "Reader", "permissions": ["identity.user.read"]}
+    made = await desk.running.command(owner, "defineRole", "accessRole { id }", **arguments)
+    within, beyond = made["accessRole"]["id"], await role_id(desk, company, "Viewer")
+
+    async def codes(role: str) -> list[str]:
+        arguments = {"label": "k", "roleId": role, "expiresAt": "2027-01-01T00:00:00Z"}
+        answer = await desk.running.command(bound, "issueApiKey", "serviceCredential { id }", **arguments)
+        return [error["code"] for error in answer["userErrors"]]
+
+    assert await codes(beyond) == ["PRIVILEGE_ESCALATION"]
+    assert await codes(within) == []
+
+
+async def test_members_can_not_ask_by_a_filter_what_they_can_not_see(desk: Desk, company: Company) -> None:
+    """Whether somebody can sign in is private; a filter, and its count, would tell."""
+    member, owner = await desk.principal(company, "member"), await desk.principal(company)
+    query = "query($f: UserAccountFilter) { users(filter: $f) { totalCount } }"
+    asked = {"status": {"eq": "ACTIVE"}}
+
+    for filter_ in (asked, {"not": asked}, {"or": [{"displayName": {"eq": "x"}}, {"and": [asked]}]}):
+        refused = await desk.running.execute(member, query, f=filter_)
+        assert [error["extensions"]["code"] for error in refused.errors] == ["FORBIDDEN"]
+        assert (await desk.running.execute(owner, query, f=filter_)).errors == []
+    answer = await desk.running.execute(member, query, f={"displayName": {"ne": "x"}})
+    assert answer.data["users"]["totalCount"] == 3
 
 
 async def test_the_last_owner_stays(desk: Desk, company: Company) -> None:

@@ -210,6 +210,26 @@ async def test_a_reset_password_does_not_open_what_the_second_factor_holds(desk:
     assert await first_step(desk, company)
 
 
+async def test_a_new_password_ends_what_the_old_one_began(desk: Desk, company: Company) -> None:
+    """Other letters on their way, and a first step whose code is yet to come."""
+    phone, _ = await enrol(desk, await desk.principal(company, "member"))
+    half = await desk.post("/auth/login", email=company.email("member"), password=PASSWORD)
+    letters: list[str] = []
+    for _ in range(2):
+        await desk.post("/auth/reset", email=company.email("member"))
+        letters.append(await desk.letter(company.email("member")))
+    invited = await desk.company()
+    boss, viewer = await desk.principal(invited), await role_id(desk, invited, "Viewer")
+    await desk.running.command(boss, "inviteUser", "userAccount { id }", email=company.email("member"), roleId=viewer)
+    invitation = await desk.letter(company.email("member"))
+
+    assert (await desk.post("/auth/reset/confirm", token=letters[1], password="quite another one")).status == 204
+
+    assert (await desk.post("/auth/reset/confirm", token=letters[0], password="and a third one")).status == 401
+    assert (await desk.post("/auth/mfa", mfaToken=half.body["mfaToken"], code=phone.code())).status == 401
+    assert (await desk.post("/auth/invitation", token=invitation, password="quite another one")).status == 200
+
+
 async def test_a_person_has_one_factor_for_all_their_tenants(desk: Desk, company: Company) -> None:
     phone, _ = await enrol(desk, await desk.principal(company, "member"))
     other = await desk.company()

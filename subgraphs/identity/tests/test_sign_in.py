@@ -2,6 +2,7 @@
 
 import time
 
+import anyio
 import pytest
 from sqlalchemy import text
 
@@ -108,6 +109,23 @@ async def test_ten_failures_lock_the_account_for_fifteen_minutes(desk: Desk, com
 
     assert locked.status == 429
     assert 880 < int(locked.headers["retry-after"]) <= 900
+
+
+async def test_guesses_that_come_all_at_once_are_no_more_than_those_one_after_the_other(
+    desk: Desk, company: Company
+) -> None:
+    """IDN-4, threat 26"""
+    statuses: list[int] = []
+
+    async def guess(number: int) -> None:
+        answer = await desk.post("/auth/login", email=company.email(), password=f"wrong guess {number:04}")
+        statuses.append(answer.status)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(40):
+            tasks.start_soon(guess, number)
+
+    assert sorted(statuses) == [401] * 10 + [429] * 30
 
 
 async def test_an_address_nobody_has_is_locked_like_any_other(desk: Desk, company: Company) -> None:

@@ -103,11 +103,11 @@ async def test_an_ended_session_is_refused_when_its_event_is_there_and_others_go
         assert await refused(made, made.token(session=SESSION)), "whenever it was issued"
 
 
-async def test_what_a_tenant_or_a_person_had_so_far_ends_and_what_they_get_then_counts(
+async def test_what_a_tenant_a_person_or_a_session_had_so_far_ends_and_what_they_get_then_counts(
     tmp_path: Path, nats_server: NatsServer
 ) -> None:
     async with listening(tmp_path, nats_server) as (made, admin):
-        for subject in (TENANT, USER):
+        for subject in (TENANT, USER, SESSION):
             before, elsewhere = made.token(session=SESSION), made.token(OTHER_TENANT, session=SESSION)
             assert not await refused(made, before)
 
