@@ -3,14 +3,16 @@
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mewayz.failures import AlreadyRunning
 from mewayz.folders import Folders, folders_of
 from mewayz.options import Data
 from shared.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 db = typer.Typer(help="Databases: backup and restore", no_args_is_help=True)
 
@@ -23,6 +25,12 @@ class NoSuchTenant(InvalidInput):
     """No tenant has this slug."""
 
     code = "NO_SUCH_TENANT"
+
+
+class StillRunning(InvalidInput):
+    """The platform runs on the data that are to be replaced."""
+
+    code = "STILL_RUNNING"
 
 
 @db.command()
@@ -43,14 +51,27 @@ def backup(file: File, tenant: Tenant = None, data: Data = Path("var"), database
 
 
 @db.command()
-def restore(file: File, tenant: Tenant = None, data: Data = Path("var"), database_url: Url = None) -> None:
-    """Bring the databases back to FILE, checked row by row; the platform must be stopped. See also: events refill"""
-    from mewayz import backup as backups
+def restore(
+    file: File,
+    tenant: Tenant = None,
+    data: Data = Path("var"),
+    database_url: Url = None,
+    nats_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_NATS_URL", help="A real NATS")] = None,
+) -> None:
+    """Bring the databases, and the stream of events, back to FILE, compared row by row; the platform must be stopped"""
+    from mewayz import restore as restores
 
     async def work(url: str, folders: Folders) -> str:
-        bring_back = backups.restore_all if tenant is None else backups.restore_tenant
-        manifest = await bring_back(url, _passwords(folders), file)
-        return f"{len(manifest['modules'])} modules restored. Next: ./justw up, then mewayz events refill"
+        passwords = _passwords(folders)
+        if tenant is None:
+            manifest = await restores.restore_all(url, passwords, file)
+        else:
+            manifest = await restores.restore_tenant(url, passwords, file, await _tenant_id(url, folders, tenant))
+        for record in folders.modules.glob("*.json"):  # what the next start need not look at, of other databases
+            record.unlink()
+        async with _stream(folders, nats_url) as client:
+            events = await restores.fit_events(client, url, passwords, await _slugs(url))
+        return f"{len(manifest['modules'])} modules restored, {events:,} events on the stream. Next: ./justw up"
 
     print(_run(work, data, database_url, alone=True))
 
@@ -74,16 +95,43 @@ async def _server(folders: Folders, url: str | None, *, alone: bool) -> AsyncGen
     from mewayz.servers.postgres import Postgres
 
     lock = Lock(folders)
-    if lock.is_taken() and alone:
-        raise AlreadyRunning(lock.holder())
     server = Postgres(folders, _passwords(folders))
-    if url or lock.is_taken():
+    if lock.is_taken():
+        if alone:
+            raise StillRunning(
+                f"The platform runs on {folders.data}: stop it before, ./justw down --data {folders.data}."
+            )
         yield url or server.admin_url
         return
     folders.create()
+    lock.take("mewayz db")  # nothing starts meanwhile
+    if url:
+        yield url
+        return
     await server.start()
     try:
         yield server.admin_url
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def _stream(folders: Folders, url: str | None) -> "AsyncGenerator[Client]":
+    """Give an administrator's connection to NATS, a real one or one started for as long as this takes, with its streams."""
+    from mewayz.servers.external import ExternalNats
+    from mewayz.servers.nats import Nats
+    from mewayz.servers.streams import connect, make_streams
+
+    server = ExternalNats(url) if url else Nats(folders, _passwords(folders))
+    await server.start()
+    try:
+        client = await connect(server.admin_url)
+        try:
+            if not url:  # a real one's are made by `mewayz provision`, in as many copies as it was told
+                await make_streams(client)
+            yield client
+        finally:
+            await client.close()
     finally:
         await server.stop()
 

@@ -40,6 +40,8 @@ create table if not exists kit.outbox_sent (
     stream_sequence bigint
 );
 alter table kit.outbox_sent add column if not exists stream_sequence bigint;
+-- For a tenant's restore alone: events that were sent get numbers among the others'.
+alter table kit.outbox_sent alter column id set default nextval('kit.outbox_id_seq');
 create index if not exists outbox_sent_event on kit.outbox_sent (event_id);
 
 -- One row an aggregate, not one an event: nothing to clean up, duplicates are known for ever.

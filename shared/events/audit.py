@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 from nats.aio.client import Client
 
-from shared.events.stream import StreamState, deliver_again, ids_on_stream, listeners, state_of_stream
+from shared.events.stream import StreamState, deliver_again, forget_ids, ids_on_stream, listeners, state_of_stream
 from shared.wire.envelope import event_subject
 from shared.wire.jetstream import MAX_BATCH, Message, publish_batch
 
@@ -96,6 +96,8 @@ async def refill(relay_urls: Mapping[str, str], client: Client, found: Audit) ->
     Inboxes drop what they know. Raises PublishFailed; what was published until then stays, and an audit sees it.
     """
     published = 0
+    if found.missing:
+        await forget_ids(client)
     for slug, module in found.modules.items():
         if module.missing:
             published += await _publish(relay_urls[slug], client, module.missing)

@@ -1,5 +1,6 @@
 """The stream EVENTS as an operator reads it: its state, its consumers, which events lie on it (events.md, H)."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from shared.wire.jetstream import EVENTS
 
 _TIMEOUT_S = 10
 _NOT_FOUND = 10037
+_SHORTEST_NS = 100_000_000
 
 
 class StreamRefused(Defect):
@@ -105,11 +107,12 @@ async def message_of(client: Client, sequence: int, event_id: UUID) -> StreamMes
 
 async def ids_on_stream(client: Client) -> set[str]:
     """Return the `Nats-Msg-Id` of every message, read by its headers alone (about 100 bytes of memory each)."""
-    end = (await state_of_stream(client)).last_sequence
+    state = await state_of_stream(client)
+    end = state.last_sequence
     found, at = set[str](), 0
     stream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
     subscription = await stream.subscribe("evt.>", stream=EVENTS, ordered_consumer=True, headers_only=True)
-    pending = 1 if end else 0
+    pending = 1 if state.messages else 0
     try:
         while pending:
             message = await subscription.next_msg(timeout=_TIMEOUT_S)
@@ -129,6 +132,22 @@ async def deliver_again(client: Client, modules: Iterable[str], *, first: int = 
     """Let consumers deliver again from message `first` on; their inboxes drop what they know. Raises StreamRefused."""
     for module in modules:
         await call(client, f"CONSUMER.RESET.{EVENTS}.{module}", {"seq": first})
+
+
+async def forget_events(client: Client) -> None:
+    """Empty the stream; it goes on counting where it was. Raises StreamRefused."""
+    await call(client, f"STREAM.PURGE.{EVENTS}")
+
+
+async def forget_ids(client: Client) -> None:
+    """Let the stream take messages again that it had in the last two minutes, and has lost since. Raises StreamRefused.
+
+    It would call them duplicates, and keep none: it forgets ids by their age alone.
+    """
+    config: dict[str, Any] = (await call(client, f"STREAM.INFO.{EVENTS}"))["config"]
+    await call(client, f"STREAM.UPDATE.{EVENTS}", {**config, "duplicate_window": _SHORTEST_NS})
+    await asyncio.sleep(2 * _SHORTEST_NS / 1e9)
+    await call(client, f"STREAM.UPDATE.{EVENTS}", config)
 
 
 async def call(client: Client, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
