@@ -66,7 +66,12 @@ class RunningModule:
     events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     async def new_tenant(
-        self, *, base_currency: str = "CNY", time_zone: str = "Asia/Shanghai", locale: str = "en"
+        self,
+        *,
+        base_currency: str = "CNY",
+        time_zone: str = "Asia/Shanghai",
+        locale: str = "en",
+        region: str | None = "cn",
     ) -> Principal:
         """Make a tenant known to the module, by identity's event, and return an all-powerful member of it."""
         tenant = new_id(datetime.now(UTC))  # noqa: TID251 outside the platform
@@ -74,7 +79,7 @@ class RunningModule:
             "tenantId": str(tenant),
             "name": "Test",
             "slugName": f"t-{tenant.hex[-12:]}",
-            "region": "cn",
+            "region": region,
             "defaultLocale": locale,
             "timezone": time_zone,
             "baseCurrency": base_currency,

@@ -18,20 +18,22 @@ async def make_database(admin_url: str, slug: str, passwords: Passwords) -> Modu
     names = logins(slug)
     connection = await asyncpg.connect(admin_url, server_settings={"createrole_self_grant": "set"})
     try:
-        await _make_roles(connection, owner, names, passwords)
+        has_new_role = await _make_roles(connection, owner, names, passwords)
         is_new = not await connection.fetchval("select true from pg_database where datname = $1", database)
         if is_new:
             await connection.execute(
                 f"create database {_quoted(database)} owner {_quoted(owner)} template template0 encoding 'UTF8' "
                 "locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
             )
+        if is_new or has_new_role:
             await _grant_connect(connection, database, owner, names)
     finally:
         await connection.close()
     return replace(module_database(admin_url, slug, passwords), is_new=is_new)
 
 
-async def _make_roles(connection: asyncpg.Connection, owner: str, logins: list[str], passwords: Passwords) -> None:
+async def _make_roles(connection: asyncpg.Connection, owner: str, logins: list[str], passwords: Passwords) -> bool:
+    """Make the roles that are missing, and return whether one that logs in was."""
     rows = await connection.fetch("select rolname from pg_roles where starts_with(rolname, 'mewayz_')")
     known = {row["rolname"] for row in rows}
     if owner not in known:
@@ -43,6 +45,7 @@ async def _make_roles(connection: asyncpg.Connection, owner: str, logins: list[s
             await connection.execute(f"create role {_quoted(role)} login password '{password}'")
         elif passwords.is_new(name):  # a server kept, a data folder lost
             await connection.execute(f"alter role {_quoted(role)} login password '{password}'")
+    return any(f"mewayz_{login}" not in known for login in logins)
 
 
 async def _grant_connect(connection: asyncpg.Connection, database: str, owner: str, logins: list[str]) -> None:

@@ -5,7 +5,10 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from mewayz.passwords import Passwords
 
-_EXTRA_ROLES = {"identity": ("identity_login",)}  # contracts.md, "Sign-in": identity alone has tables outside tenancy
+_EXTRA_ROLES = {
+    "audit_log": ("audit_log_purge",),  # AUD-1: who deletes is not who writes
+    "identity": ("identity_login",),  # contracts.md, "Sign-in": identity alone has tables outside tenancy
+}
 
 
 @dataclass(frozen=True, slots=True)

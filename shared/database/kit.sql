@@ -8,8 +8,10 @@ create table if not exists kit.tenant (
     time_zone text not null,
     base_currency text not null,
     locale text not null,
-    state text not null
+    state text not null,
+    region text
 );
+alter table kit.tenant add column if not exists region text;
 
 -- The last sequence of each aggregate: its row lock is what keeps an aggregate's events in order.
 create table if not exists kit.outbox_key (

@@ -49,6 +49,7 @@ class TenantFacts(msgspec.Struct, frozen=True, kw_only=True):
     base_currency: str
     locale: str
     state: str
+    region: str | None = None
 
 
 class UniqueTaken(Refusal):
@@ -94,7 +95,7 @@ class Transaction:
         return self._clock.now()
 
     async def tenant(self) -> TenantFacts:
-        """Return the tenant's facts: name, zone, base currency, locale. Raises NotYet before the tenant is known here."""
+        """Return the tenant's facts: name, zone, base currency, locale, region. Raises NotYet before the tenant is known here."""
         if self._facts is None:
             found = await self.fetch("select * from kit.tenant")
             if not found:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from shared.errors import Defect
 from shared.events.lease import Lease, LeaseLost
 from shared.values import put_mark
 from shared.wire.envelope import Cause
+from shared.wire.occasion import PLATFORM
 from shared.wire.principal import system
 
 log = structlog.get_logger()
@@ -27,11 +28,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_S = 1.0
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_NO_ROLES: Mapping[str, Database] = {}
 
 _TENANTS = """
     select t.tenant_id, t.time_zone, s.done_at
     from kit.tenant t left join kit.schedule s on s.tenant_id = t.tenant_id and s.name = $1
-    where t.state = 'ACTIVE'
+    where t.state = 'ACTIVE' or $2
+    union all
+    select $3, 'UTC', (select done_at from kit.schedule where tenant_id = $3 and name = $1) where $2
 """
 # The fence, and the row that makes two processes take turns: whoever comes second finds the work done.
 _BEGIN = text("""
@@ -48,12 +52,16 @@ class ScheduleMark:
     """A function `(tx) -> None` that runs in each active tenant when it is due.
 
     `interval` runs it that long after its last due time; `cron` at times of the tenant's own zone. After an outage
-    `each_missed` runs it for every due time that passed, in order; otherwise once, for the last of them.
+    `each_missed` runs it for every due time that passed, in order; otherwise once, for the last of them. `everywhere`:
+    also in tenants that are suspended or closed, and where the rows of no tenant lie (PLATFORM). `role` names the further
+    database role that it runs as.
     """
 
     interval: timedelta | None
     cron: str | None
     each_missed: bool
+    everywhere: bool = False
+    role: str | None = None
 
     def due_after(self, done_at: datetime, zone: ZoneInfo) -> datetime:
         """Return the first due time after `done_at`."""
@@ -75,19 +83,24 @@ class ScheduleMark:
         return next(CronSim(self.cron, now.astimezone(zone) + timedelta(minutes=1), reverse=True)).astimezone(UTC)
 
 
-def every(interval: str, *, each_missed: bool = False) -> Callable[[F], F]:
+def every(
+    interval: str, *, each_missed: bool = False, everywhere: bool = False, role: str | None = None
+) -> Callable[[F], F]:
     """Mark a function as scheduled work, such as `@every("30s")` or `@every("1h")`. See ScheduleMark."""
     unit = _UNITS.get(interval[-1:])
     if unit is None or not interval[:-1].isdigit():
         raise Defect(f"{interval!r} is no interval: write 30s, 5m, 1h or 1d.")
-    mark = ScheduleMark(timedelta(**{unit: int(interval[:-1])}), None, each_missed)
+    mark = ScheduleMark(timedelta(**{unit: int(interval[:-1])}), None, each_missed, everywhere, role)
     return lambda function: put_mark(function, mark)
 
 
-def cron(expression: str, *, each_missed: bool = False) -> Callable[[F], F]:
+def cron(
+    expression: str, *, each_missed: bool = False, everywhere: bool = False, role: str | None = None
+) -> Callable[[F], F]:
     """Mark a function as scheduled work at times of the tenant's zone: `@cron("5 0 * * *")` is 00:05 there."""
     CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))  # a wrong expression is found when the module is read
-    return lambda function: put_mark(function, ScheduleMark(None, expression, each_missed))
+    mark = ScheduleMark(None, expression, each_missed, everywhere, role)
+    return lambda function: put_mark(function, mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +115,11 @@ class Job:
 class Scheduler:
     """One module's scheduled work."""
 
-    def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
-        """Run `jobs` on `database`."""
+    def __init__(self, database: Database, jobs: Sequence[Job], roles: Mapping[str, Database] = _NO_ROLES) -> None:
+        """Run `jobs` on `database`; `roles` is the same one as further roles see it, by the names that jobs call them."""
         self._database = database
         self._jobs = jobs
+        self._roles = roles
         self._dues: dict[str, datetime] = {}
 
     @property
@@ -125,7 +139,7 @@ class Scheduler:
         """Run one job in each tenant where it is due; a tenant in which it fails doesn't hold up the others."""
         now = self._database.clock.now()
         next_due = _NEVER
-        for row in await lease.fetch(_TENANTS, job.name):
+        for row in await lease.fetch(_TENANTS, job.name, job.mark.everywhere, PLATFORM):
             done_at = row["done_at"]
             if done_at is None:  # a new tenant, or a new job: it is counted from now on
                 done_at = now - (job.mark.interval or timedelta())
@@ -141,8 +155,9 @@ class Scheduler:
     async def _run(self, lease: Lease, job: Job, row: asyncpg.Record, due: datetime, *, is_due: bool) -> None:
         principal = system(row["tenant_id"])
         cause = Cause(correlation_id=new_id(self._database.clock.now()))
+        database = self._roles[job.mark.role] if job.mark.role else self._database
         try:
-            async with self._database.transaction(principal, cause, timeout_s=60) as tx:
+            async with database.transaction(principal, cause, timeout_s=60) as tx:
                 begun = await tx.session.execute(
                     _BEGIN,
                     {

@@ -18,9 +18,10 @@ log = structlog.get_logger()
 _decode = msgspec.json.Decoder(Envelope).decode
 
 _CREATED = """
-    insert into kit.tenant (tenant_id, slug, name, time_zone, base_currency, locale, state)
-    values ($1, $2, $3, $4, $5, $6, 'ACTIVE')
-    on conflict (tenant_id) do update set slug = $2, name = $3, time_zone = $4, base_currency = $5, locale = $6
+    insert into kit.tenant (tenant_id, slug, name, time_zone, base_currency, locale, region, state)
+    values ($1, $2, $3, $4, $5, $6, $7, 'ACTIVE')
+    on conflict (tenant_id) do update set
+        slug = $2, name = $3, time_zone = $4, base_currency = $5, locale = $6, region = $7
 """
 _STATE = "update kit.tenant set state = $2 where tenant_id = $1"
 _STATES = {"tenant.suspended": "SUSPENDED", "tenant.reactivated": "ACTIVE", "tenant.closed": "CLOSED"}
@@ -34,6 +35,7 @@ class _Created(msgspec.Struct, frozen=True, rename="camel"):
     timezone: str
     base_currency: str
     default_locale: str
+    region: str | None = None
 
 
 class TenantFeed:

@@ -70,7 +70,11 @@ class _Process:
         extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
         endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
         consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
-        scheduler = Scheduler(database, module.jobs) if module.jobs else None
+        roles = {
+            name: Database(extras[name], module.slug, self._clock, relay.wake)
+            for name in {job.mark.role for job in module.jobs if job.mark.role}
+        }
+        scheduler = Scheduler(database, module.jobs, roles) if module.jobs else None
         execute = QueuedCommands(endpoint.documents, database, self._clock, _keys(bootstrap), self._activity)
         delivery = Delivery(
             bootstrap.relay_url,
@@ -85,14 +89,13 @@ class _Process:
         async with asyncio.TaskGroup() as tasks:
             delivering = tasks.create_task(delivery.run())
             beating = tasks.create_task(self._beat(server, scheduler))
-            leaning = tasks.create_task(database.keep_lean())
+            leaning = [tasks.create_task(one.keep_lean()) for one in (database, *roles.values())]
             self._server = server
             server.should_exit = self._is_ending
             await server.serve(sockets=[self._listener])
             await delivery.drain()
-            leaning.cancel()
-            beating.cancel()
-            delivering.cancel()
+            for task in (*leaning, beating, delivering):
+                task.cancel()
         settled = await delivery.finish()
         self._write(Beat(due_at=scheduler.next_due if scheduler else None, settled=settled))
         await client.close()

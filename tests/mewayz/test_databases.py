@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from mewayz.passwords import Passwords
+from mewayz.servers import module_database
 from mewayz.servers.databases import make_database
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +81,18 @@ async def test_identity_alone_has_a_role_for_sign_in(postgres_admin_url: str, tm
 
     assert await _one(identity.extra_urls["identity_login"], "select current_user") == "mewayz_identity_login"
     assert other.extra_urls == {}
+
+
+async def test_a_role_that_a_module_gets_later_may_connect(
+    postgres_admin_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AUD-1: the purge's role comes to databases that were made before it"""
+    await make_database(postgres_admin_url, "iota", Passwords(tmp_path))
+    monkeypatch.setitem(module_database._EXTRA_ROLES, "iota", ("iota_later",))  # pyright: ignore[reportPrivateUsage]
+
+    again = await make_database(postgres_admin_url, "iota", Passwords(tmp_path))
+
+    assert await _one(again.extra_urls["iota_later"], "select current_user") == "mewayz_iota_later"
 
 
 async def _one(url: str, sql: str) -> object:

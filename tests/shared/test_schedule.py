@@ -6,11 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from shared.database.engine import connect_app
 from shared.database.transaction import Database, Transaction
 from shared.errors import Defect
 from shared.events.lease import Lease
 from shared.events.schedule import Job, Scheduler, cron, every
 from shared.values import mark_of
+from shared.wire.occasion import PLATFORM
 from subgraphs.crm.models import Customer
 from tests.modules import RunningModule, until
 
@@ -117,6 +119,37 @@ async def test_a_process_without_the_lease_does_nothing(crm: RunningModule, leas
     lease.epoch -= 1
 
     assert await scheduled.look(lease) == 0
+
+
+async def test_work_for_everywhere_is_done_in_suspended_tenants_and_for_no_tenant_too(
+    crm: RunningModule, lease: Lease
+) -> None:
+    """AUD-2: the chains of closed companies are sealed, and the one of what no company is known of"""
+    usual, everywhere = Scheduled(crm, every("1h")), Scheduled(crm, every("1h", everywhere=True))
+    usual.tenant = everywhere.tenant = (await crm.new_tenant()).tenant
+    await lease.execute("update kit.tenant set state = 'SUSPENDED' where tenant_id = $1", usual.tenant)
+
+    assert (await usual.look(lease), await everywhere.look(lease)) == (0, 1)
+    usual.tenant = everywhere.tenant = PLATFORM
+    assert (await usual.look(lease), await everywhere.look(lease, timedelta(hours=1))) == (0, 2)
+
+
+async def test_work_of_a_role_runs_on_that_roles_connections(crm: RunningModule, lease: Lease) -> None:
+    """AUD-1: only the purge has the purge's rights"""
+    scheduled = Scheduled(crm, every("1h", role="other"))
+    scheduled.tenant = (await crm.new_tenant()).tenant
+    other = connect_app(crm.urls.app_url, "crm", pool_size=1)
+    used: list[Any] = []
+
+    async def work(tx: Transaction) -> None:
+        used.append(tx.session.bind)
+
+    job = Job(scheduled.job.name, work, scheduled.job.mark)
+    await Scheduler(crm.database, [job], {"other": Database(other, "crm", scheduled.clock)}).run_due(lease, job)
+    await other.dispose()
+
+    assert used
+    assert set(map(id, used)) == {id(other)}
 
 
 def test_cron_times_are_the_tenants_own_also_when_clocks_change() -> None:
