@@ -21,11 +21,6 @@ class BrokenChain(InvalidInput):
     code = "BROKEN_CHAIN"
 
 
-@audit.callback()
-def _group() -> None:  # so that `verify` stays a word of the command line
-    pass
-
-
 @audit.command("verify")
 def verify(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant: its slug or id")] = None,
@@ -45,8 +40,32 @@ def verify(
     else:
         for row in rows:
             name = "platform" if row["tenant"] == str(PLATFORM) else row["tenant"]
-            outcome = f"✘ {row['fault']}" if row["fault"] else "whole"
-            typer.echo(f"{name:<36}  {row['records']} records  {row['seals']} seals  {row['head'][:16]}  {outcome}")
+            typer.echo(f"{name:<36}  {_counts(row)}  {row['head'][:16]}  {_outcome(row)}")
     broken = [row for row in rows if row["fault"]]
     if broken:
         raise BrokenChain(f"{len(broken)} of {len(rows)} chains do not hold: compare with a backup of the audit log.")
+
+
+@audit.command("acknowledge")
+def acknowledge(
+    explanation: Annotated[str, typer.Argument(help="What you found out: it is kept")],
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant: its slug or id; else of no tenant")] = None,
+    data: Data = Path("var"),
+) -> None:
+    """Let sealing go on where the log is not what was written, as `acknowledgeAuditTamper` does in a company"""
+    from mewayz.runtime.client import operate
+
+    arguments = {"tenant": tenant or str(PLATFORM), "explanation": explanation}
+    count: int = operate(folders_of(data), control.Operate("acknowledge_log", "audit_log", arguments))
+    typer.echo(f"{count} acknowledged")
+
+
+def _counts(row: Any) -> str:
+    purged = f" ({row['purged']} purged)" if row["purged"] else ""
+    return f"{row['records']} records{purged}  {row['seals']} seals"
+
+
+def _outcome(row: Any) -> str:
+    if row["fault"]:
+        return f"✘ {row['fault']}"
+    return f"whole but for {row['acknowledged']} acknowledged" if row["acknowledged"] else "whole"

@@ -151,6 +151,24 @@ async def _verify_log(task: Task) -> list[dict[str, Any]]:
     return found
 
 
+async def _acknowledge_log(task: Task) -> int:
+    """Acknowledge what waits in a tenant's audit log, and return how much that was."""
+    from sqlalchemy import select
+
+    from subgraphs.audit_log.models import AuditTamper
+    from subgraphs.audit_log.sealing import acknowledge
+
+    slug, database = await _one(task)
+    async with (
+        _module(task, slug, database) as (_, app),
+        app.transaction(system(await _tenant(task, database)), timeout_s=60) as tx,
+    ):
+        waiting = await tx.all(select(AuditTamper).where(AuditTamper.acknowledged_at.is_(None)))
+        for tamper in waiting:
+            await acknowledge(tx, tamper, task.operate.arguments["explanation"])
+        return len(waiting)
+
+
 async def _export_person(task: Task) -> dict[str, Any]:
     """Collect what all modules hold of a person."""
     from mewayz.runtime.exports import export_person
@@ -177,6 +195,7 @@ _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "rebuild": _rebuild,
     "tenant": _tenant_id,
     "verify_log": _verify_log,
+    "acknowledge_log": _acknowledge_log,
     "export_person": _export_person,
 }
 

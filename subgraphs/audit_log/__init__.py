@@ -3,4 +3,10 @@
 from shared.module import Module
 from subgraphs.audit_log import events, graph, handlers, models
 
-module = Module("audit_log", name="Audit Log", area="Platform & Security", parts=(events, models, graph, handlers))
+module = Module(
+    "audit_log",
+    name="Audit Log",
+    area="Platform & Security",
+    parts=(events, models, graph, handlers),
+    extra_roles=("audit_log_purge",),
+)

@@ -1,11 +1,12 @@
 """The chain: each record holds the hash of the one before it, so that none can be changed, taken out or put between (AUD-2)."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -29,20 +30,43 @@ CHAINED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """Where a chain does not hold: the record, and the hash it should have."""
+class Fault:
+    """Where the log is not what was written: a sentence, the row (a record, else a seal), the hash it should have and has."""
 
-    record: Any
+    what: str
+    row_id: UUID
     expected: str
     found: str
+
+    @property
+    def key(self) -> tuple[UUID, str, str]:
+        """What tells it from every other fault: once acknowledged, exactly this is not told again."""
+        return self.row_id, self.expected, self.found
+
+
+@dataclass(slots=True)
+class Place:
+    """A place in a chain: number and hash of the record that the next one follows on."""
+
+    sequence: int = 0
+    hash: str = GENESIS
+
+    def step(self, record: Any) -> Fault | None:
+        """Go on to a record, by whatever hash it has, and return what is wrong where it does not follow on the one before."""
+        expected, found = hash_of(self.hash, record), record.chain_hash
+        is_next = record.sequence == self.sequence + 1 and record.previous_hash == self.hash
+        self.sequence, self.hash = record.sequence, found
+        if is_next and found == expected:
+            return None
+        return Fault(f"record {record.sequence} does not follow", record.id, expected, found)
 
 
 def hash_of(previous: str, record: Any) -> str:
     """Return a record's chain hash: SHA-256 of the previous one and the record's facts as canonical JSON (AUD-2).
 
-    `record` is an AuditRecord, or a mapping with its columns.
+    `record` is an AuditRecord, or a row with its columns.
     """
-    facts = {name: _plain(_column(record, name)) for name in CHAINED}
+    facts = {name: _plain(getattr(record, name)) for name in CHAINED}
     return hashlib.sha256(previous.encode() + orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -61,25 +85,6 @@ def origin_hash(salt: str, address: str | None, user_agent: str | None) -> str:
     still holds (AUD-4).
     """
     return hashlib.sha256(orjson.dumps([salt, address, user_agent])).hexdigest()
-
-
-def first_break(records: Iterable[Any], *, previous: str = GENESIS, sequence: int = 0) -> Break | None:
-    """Return the first record that does not follow on the one before it, None for a chain that is whole.
-
-    `records` come in order; `previous` and `sequence` are of the record before the first of them.
-    """
-    for record in records:
-        sequence += 1
-        expected, found = hash_of(previous, record), _column(record, "chain_hash")
-        is_next = _column(record, "sequence") == sequence and _column(record, "previous_hash") == previous
-        if not is_next or found != expected:
-            return Break(record, expected, found)
-        previous = found
-    return None
-
-
-def _column(record: Any, name: str) -> Any:
-    return record[name] if isinstance(record, Mapping) else getattr(record, name)
 
 
 def _plain(value: Any) -> Any:

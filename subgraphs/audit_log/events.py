@@ -17,9 +17,27 @@ class AuditSealed(Event, type="audit.sealed", aggregate="AuditSeal"):
 
 
 class AuditTamperDetected(Event, type="audit.tamper.detected", aggregate="AuditRecord", key="first_bad_record_id"):
-    """A record is not what it was when it was chained; sealing stops until the chain is whole again."""
+    """A record is not what it was when it was chained; nothing is sealed or purged until somebody acknowledges it."""
 
     first_bad_record_id: UUID
     expected_hash: str
     found_hash: str
     detected_at: datetime
+
+
+class AuditExportReady(Event, type="audit.export.ready", aggregate="AuditExport"):
+    """An export can be read by whoever asked for it."""
+
+    audit_export_id: UUID
+    requested_by_id: UUID | None
+    row_count: int
+    expires_at: datetime
+
+
+class AuditRetentionPurged(Event, type="audit.retention.purged", aggregate="AuditPurge"):
+    """Old records are gone, their seals are kept. `module_slug` is null: a window holds records of all modules."""
+
+    audit_purge_id: UUID
+    module_slug: str | None
+    purged_to: datetime
+    record_count: int

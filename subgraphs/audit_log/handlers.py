@@ -1,14 +1,15 @@
-"""Every event of the platform becomes a record; so do the gateway's refusals and sign-ins."""
+"""Every event of the platform becomes a record; so do the gateway's refusals and sign-ins. And what is done by the clock."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from shared.database.transaction import Transaction
 from shared.events.handler import on
-from shared.events.schedule import every
+from shared.events.schedule import cron, every
 from shared.wire.envelope import Envelope
-from subgraphs.audit_log import models
+from subgraphs.audit_log import exports, retention, sealing, verification
 from subgraphs.audit_log.models import AuditRecord, AuditRecordAction
+from subgraphs.audit_log.writing import append
 
 _OWN = "/audit_log"
 _KINDS = {
@@ -30,13 +31,13 @@ async def record(tx: Transaction, envelope: Envelope) -> None:
     if envelope.source == _OWN:
         return
     action = _ACTIONS.get(envelope.type.rpartition(".")[2], AuditRecordAction.EXECUTE)
-    await models.append(tx, _record(envelope, action, _summary(envelope.data)), envelope.origin)
+    await append(tx, _record(envelope, action, _summary(envelope.data)), envelope.origin)
 
 
 @on("privacy.access.ready")
 async def record_export(tx: Transaction, envelope: Envelope) -> None:
     """Record that a person's data was handed over."""
-    await models.append(tx, _record(envelope, AuditRecordAction.EXPORT, _summary(envelope.data)), envelope.origin)
+    await append(tx, _record(envelope, AuditRecordAction.EXPORT, _summary(envelope.data)), envelope.origin)
 
 
 @on("gateway.request.refused")
@@ -46,7 +47,7 @@ async def record_refusal(tx: Transaction, envelope: Envelope) -> None:
     row = _record(envelope, AuditRecordAction.DENIED, f"{told.get('code')} {told.get('target')}"[:_SUMMARY])
     row.entity_type, row.entity_reference = "Request", str(told.get("code"))
     row.occurrences = max(1, int(told.get("count", 1)))
-    await models.append(tx, row, envelope.origin, told.get("userAgent"))
+    await append(tx, row, envelope.origin, told.get("userAgent"))
 
 
 @on("gateway.session.begun")
@@ -55,7 +56,7 @@ async def record_sign_in(tx: Transaction, envelope: Envelope) -> None:
     told = envelope.data
     row = _record(envelope, AuditRecordAction.LOGIN, str(told.get("target")))
     row.entity_type, row.entity_reference = "UserAccount", str(envelope.actor_id)
-    await models.append(tx, row, envelope.origin, told.get("userAgent"))
+    await append(tx, row, envelope.origin, told.get("userAgent"))
 
 
 @on("session.issued")
@@ -63,13 +64,32 @@ async def record_session(tx: Transaction, envelope: Envelope) -> None:
     """Record that whoever runs the machine took a session in a person's name."""
     row = _record(envelope, AuditRecordAction.LOGIN, str(envelope.data.get("issuedTo")))
     row.entity_type, row.entity_reference = "UserAccount", str(envelope.data.get("userId"))
-    await models.append(tx, row, envelope.origin)
+    await append(tx, row, envelope.origin)
 
 
-@every("1h")
+@every("1h", everywhere=True)
 async def seal_window(tx: Transaction) -> None:
     """Seal the last hour (AUD-2)."""
-    await models.seal(tx)
+    await sealing.seal(tx)
+
+
+@cron("40 3 * * *", everywhere=True)
+async def check_chain(tx: Transaction) -> None:
+    """Check the whole chain each night (AUD-2)."""
+    await verification.check(tx)
+
+
+@every("1h", everywhere=True, role="audit_log_purge")
+async def purge_windows(tx: Transaction) -> None:
+    """Take out what need not be kept any longer, as the role that alone may (AUD-1, AUD-5)."""
+    await retention.purge(tx)
+
+
+@every("1m")
+async def prepare_exports(tx: Transaction) -> None:
+    """Make exports ready, and end those of yesterday (AUD-6)."""
+    await exports.expire(tx)
+    await exports.prepare(tx)
 
 
 def _record(envelope: Envelope, action: AuditRecordAction, summary: str | None) -> AuditRecord:

@@ -1,24 +1,20 @@
-"""Records, where they came from, and the seals over them (tier1.md, 16)."""
+"""Records, where they came from, the seals over them, and what is kept for how long (tier1.md, 16)."""
 
-import secrets
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import select, text
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.database.transaction import Transaction
-from shared.values import Personal, Ref
-from subgraphs.audit_log.chain import GENESIS, first_break, hash_of, origin_hash, root_of
-from subgraphs.audit_log.events import AuditSealed, AuditTamperDetected
+from shared.errors import IllegalState
+from shared.values import Part, Personal, Ref
+from subgraphs.audit_log.chain import GENESIS, origin_hash
+from subgraphs.audit_log.events import AuditExportReady, AuditRetentionPurged, AuditSealed, AuditTamperDetected
 
-_LOCK = text("select pg_advisory_xact_lock(hashtextextended('audit ' || :tenant, 0))")
-MOST_SEALED = 10_000
+EXPORT_LIVES = timedelta(hours=24)  # AUD-6
 
 Short = Annotated[str | None, Field(max_length=200)]
 
@@ -95,81 +91,138 @@ class AuditSeal(Entity):
         return AuditSealed.of(self)
 
 
-async def append(tx: Transaction, record: AuditRecord, address: str | None = None, agent: str | None = None) -> None:
-    """Put a record at the end of the tenant's chain; one whose event is there already is left out (AUD-3).
+class AuditPurge(Entity):
+    """Sealed windows whose records are gone: up to which number, and the hash on which the rest of the chain follows."""
 
-    Records of one tenant are chained one after the other, by a lock that ends with the transaction.
-    """
-    await tx.session.execute(_LOCK, {"tenant": str(tx.tenant_id)})
-    if await tx.first_where(AuditRecord, AuditRecord.event_id == record.event_id):
-        return
-    last = await _last(tx)
-    if address or agent:
-        origin = await _origin(tx, record.actor_user_id, address, agent)
-        record.origin_id, record.origin_hash = origin.id, origin.hash
-    tx.stamp(record)
-    record.sequence = last.sequence + 1 if last else 1
-    record.previous_hash = last.chain_hash if last else GENESIS
-    record.chain_hash = hash_of(record.previous_hash, record)
-    tx.session.add(record)
+    __append_only__ = True
+    __unique__ = (("last_sequence",),)
 
+    purged_to: Mapped[datetime]
+    last_sequence: Mapped[int]
+    last_hash: Mapped[str]
+    record_count: Mapped[int]
+    window_count: Mapped[int]
 
-async def seal(tx: Transaction) -> None:
-    """Seal what was recorded since the last seal, 10,000 records at most, and publish the fact.
+    @property
+    def summary(self) -> str:
+        """What its own record says of it, so that it can't be forged without the chain."""
+        return f"lastSequence={self.last_sequence} lastHash={self.last_hash} recordCount={self.record_count}"
 
-    A record that does not follow on the one before is told instead, and nothing is sealed.
-    """
-    await tx.session.execute(_LOCK, {"tenant": str(tx.tenant_id)})
-    before = await tx.find(select(AuditSeal).order_by(AuditSeal.last_sequence.desc()).limit(1))
-    done = before.last_sequence if before else 0
-    records = await records_after(tx, done, MOST_SEALED)
-    if not records:
-        return
-    if broken := await break_in(tx, records, done):
-        tx.publish(
-            AuditTamperDetected(
-                first_bad_record_id=broken.record.id,
-                expected_hash=broken.expected,
-                found_hash=broken.found,
-                detected_at=tx.now(),
-            )
-        )
-        return
-    row = AuditSeal(
-        sealed_from=records[0].occurred_at,
-        sealed_to=records[-1].occurred_at,
-        record_count=len(records),
-        last_sequence=records[-1].sequence,
-        root_hash=root_of(record.chain_hash for record in records),
-        previous_seal_hash=before.root_hash if before else GENESIS,
-    )
-    tx.publish(tx.add(row).sealed())
+    def purged(self) -> AuditRetentionPurged:
+        """Return the fact."""
+        return AuditRetentionPurged.of(self, module_slug=None)
 
 
-async def records_after(tx: Transaction, sequence: int, most: int) -> Sequence[AuditRecord]:
-    """Return up to `most` records that follow on the record with number `sequence`."""
-    statement = select(AuditRecord).where(AuditRecord.sequence > sequence).order_by(AuditRecord.sequence).limit(most)
-    return await tx.all(statement)
+class AuditCheck(Entity):
+    """What a check of the whole chain found: one a day."""
+
+    __append_only__ = True
+    __indexes__ = (("checked_at",),)
+
+    checked_at: Mapped[datetime]
+    record_count: Mapped[int]
+    seal_count: Mapped[int]
+    head_hash: Mapped[str]
+    sealed_to: Mapped[datetime | None] = default(None)
+    fault: Mapped[Annotated[str | None, Field(max_length=200)]] = default(None)
 
 
-async def break_in(tx: Transaction, records: Sequence[AuditRecord], after: int) -> Any:
-    """Return the first Break in records that begin behind number `after`, None where the chain is whole."""
-    before = await tx.first_where(AuditRecord, AuditRecord.sequence == after) if after else None
-    return first_break(records, previous=before.chain_hash if before else GENESIS, sequence=after)
+class AuditTamper(Entity):
+    """A place where the log is not what was written; until it is acknowledged nothing is sealed or purged (AUD-2)."""
+
+    __unique__ = (("first_bad_record_id", "expected_hash", "found_hash"),)
+
+    what: Mapped[Annotated[str, Field(max_length=200)]]
+    first_bad_record_id: Mapped[UUID]  # no reference: it may be a seal, and what it names may be gone
+    expected_hash: Mapped[str]
+    found_hash: Mapped[str]
+    detected_at: Mapped[datetime]
+    acknowledged_at: Mapped[datetime | None] = default(None)
+    acknowledged_by_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
+    explanation: Mapped[Annotated[str | None, Field(min_length=1, max_length=1000)]] = default(None)
+
+    def detected(self) -> AuditTamperDetected:
+        """Return the fact."""
+        return AuditTamperDetected.of(self, first_bad_record_id=self.first_bad_record_id)
+
+    def acknowledge(self, by: UUID | None, at: datetime, explanation: str) -> None:
+        """Note who has looked at it, and what they found. Raises IllegalState where somebody has."""
+        if self.acknowledged_at is not None:
+            raise IllegalState("This was acknowledged already.")
+        self.acknowledged_at, self.acknowledged_by_id, self.explanation = at, by, explanation
 
 
-async def _last(tx: Transaction) -> AuditRecord | None:
-    return await tx.find(select(AuditRecord).order_by(AuditRecord.sequence.desc()).limit(1))
+class RetentionRule(Entity):
+    """How long records are kept, of one module or of all; or a legal hold: while one stands, nothing is purged (AUD-5)."""
+
+    __indexes__ = (("active",),)
+
+    name: Mapped[Annotated[str, Field(min_length=1, max_length=500)]]
+    module_slug: Mapped[Annotated[str | None, Field(min_length=1, max_length=60)]] = default(None)
+    keep_months: Mapped[Annotated[int | None, Field(ge=1, le=1200)]] = default(None)  # null: for ever
+    legal_hold: Mapped[bool] = default(False)
+    active: Mapped[bool] = default(True)
+
+    def release(self) -> None:
+        """End a hold. Raises IllegalState for what is none, or has ended."""
+        if not (self.legal_hold and self.active):
+            raise IllegalState("This is no hold that stands.")
+        self.active = False
 
 
-async def _origin(tx: Transaction, actor: UUID | None, address: str | None, agent: str | None) -> AuditOrigin:
-    agent = agent[:300] if agent else None
-    same = (
-        AuditOrigin.actor_user_id.is_not_distinct_from(actor),
-        AuditOrigin.address.is_not_distinct_from(address),
-        AuditOrigin.user_agent.is_not_distinct_from(agent),
-    )
-    known = await tx.first_where(AuditOrigin, *same)
-    return known or tx.add(
-        AuditOrigin(actor_user_id=actor, address=address, user_agent=agent, salt=secrets.token_hex(16))
-    )
+class AuditExportStatus(StrEnum):
+    """How far an export has come."""
+
+    QUEUED = "QUEUED"
+    READY = "READY"
+    EXPIRED = "EXPIRED"
+    FAILED = "FAILED"
+
+
+class AuditExportFormat(StrEnum):
+    """How an export's records are written: a table, or one JSON object a line."""
+
+    CSV = "CSV"
+    JSON_LINES = "JSON_LINES"
+
+
+class AuditSelection(Part):
+    """Which records an export holds; what is not said is not asked."""
+
+    actor_user_id: UUID | None = None
+    module_slug: Annotated[str | None, Field(max_length=200)] = None
+    action: AuditRecordAction | None = None
+    subject: Annotated[str | None, Field(max_length=200)] = None
+    entity_type: Annotated[str | None, Field(max_length=200)] = None
+    entity_reference: Annotated[str | None, Field(max_length=200)] = None
+    occurred_from: datetime | None = None
+    occurred_before: datetime | None = None
+
+
+class AuditExport(Entity):
+    """Records that somebody asked to take out. It is no file: the log itself is read, up to the number it had then (AUD-6)."""
+
+    __owner__ = "requested_by_id"
+    __unique__ = (("reference",),)
+    __indexes__ = (("status",),)
+
+    reference: Mapped[Annotated[str, Field(min_length=1, max_length=60)]]
+    filter: Mapped[AuditSelection]
+    format: Mapped[AuditExportFormat]
+    last_sequence: Mapped[int]
+    row_count: Mapped[int]
+    has_origins: Mapped[bool]
+    requested_by_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
+    status: Mapped[AuditExportStatus] = default(AuditExportStatus.QUEUED)
+    content_hash: Mapped[Short] = default(None)
+    expires_at: Mapped[datetime | None] = default(None)
+
+    def finish(self, content_hash: str, at: datetime) -> AuditExportReady:
+        """Let it be read for 24 hours, and return the fact. `content_hash` is SHA-256 of all that it holds."""
+        self.status, self.content_hash, self.expires_at = AuditExportStatus.READY, content_hash, at + EXPORT_LIVES
+        return AuditExportReady.of(self)
+
+    def is_readable(self, by: UUID | None, at: datetime) -> bool:
+        """Tell whether a person may read it now: it is theirs, ready, and not a day old."""
+        is_live = self.status is AuditExportStatus.READY and self.expires_at is not None and at < self.expires_at
+        return is_live and by is not None and by == self.requested_by_id

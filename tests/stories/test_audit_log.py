@@ -118,6 +118,19 @@ def test_a_reader_of_why_someone_is_away_is_recorded(lumen: F0) -> None:
     until(lambda: any(leave in row["change_summary"] for row in records(lumen, "action = 'READ'")), 20)
 
 
+def test_whoever_runs_the_machine_acknowledges_what_is_wrong_where_no_tenant_is_known(lumen: F0) -> None:
+    """AUD-2: no token names that tenant"""
+    tamper = """insert into audit_tamper (tenant_id, id, version, created_at, updated_at, what, first_bad_record_id,
+        expected_hash, found_hash, detected_at) values ($1, $2, 1, now(), now(), 'by the test', $2, 'a', 'b', now())"""
+    lumen.world.rows("audit_log", PLATFORM, tamper, PLATFORM, UUID(fresh_id()))
+
+    done = lumen.world.platform.run("audit", "acknowledge", "It was the test")
+
+    assert (done.returncode, done.stdout) == (0, "1 acknowledged\n"), done.stderr
+    noted = "select explanation from audit_tamper where acknowledged_at is not null"
+    assert lumen.world.rows("audit_log", PLATFORM, noted) == [{"explanation": "It was the test"}]
+
+
 def test_verify_tells_a_whole_chain_from_one_that_was_changed(lumen: F0) -> None:
     """AUD-2: `mewayz audit verify`"""
     lumen.open_deal()

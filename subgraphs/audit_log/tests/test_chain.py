@@ -1,62 +1,17 @@
 """The chain: every event once, in one line a tenant, and no change of it goes unnoticed (AUD-1 to AUD-4)."""
 
 from typing import Any
-from uuid import UUID, uuid5
 
 import asyncpg
 import pytest
 
 from shared.wire.principal import Principal, system
-from subgraphs.audit_log import models
-from subgraphs.audit_log.verification import verify_tenant
-from tests.modules import RunningModule, Starter, until
+from subgraphs.audit_log.sealing import seal
+from subgraphs.audit_log.tests.desk import as_owner, records, told
+from subgraphs.audit_log.verification import check, verify_tenant
+from tests.modules import RunningModule, until
 
 pytestmark = pytest.mark.anyio
-_IDS = UUID("6d657761-797a-5000-8000-617564697400")
-_RECORDS = "{ auditRecords(first: 100, sort: {field: SEQUENCE, direction: ASC}) { nodes { id sequence subject action moduleSlug entityType entityReference changeSummary actorUser { id } occurrences origin { address userAgent } chainHash previousHash } } }"
-
-
-@pytest.fixture(scope="session")
-async def audit_log(start_module: Starter) -> RunningModule:
-    return await start_module("audit_log")
-
-
-async def told(
-    audit_log: RunningModule, who: Principal, name: str, event_type: str, data: dict[str, Any], **more: Any
-) -> UUID:
-    """Publish an event about the thing `name`, done by `who`."""
-    subject = uuid5(_IDS, f"{who.tenant}/{name}")
-    return await audit_log.publish(
-        who.tenant, event_type, more.pop("aggregate", "Deal"), subject, more.pop("sequence", 1), data,
-        **{"actorid": str(who.user), "source": "/crm", **more},
-    )  # fmt: skip
-
-
-async def records(audit_log: RunningModule, who: Principal, count: int) -> list[dict[str, Any]]:
-    """Return the records of a tenant once there are so many, without the one of its making."""
-
-    async def there() -> bool:
-        return len(await audit_log.rows(who.tenant, "select 1 from audit_record")) == count + 1
-
-    await until(there, 30)
-    answer = await audit_log.execute(who, _RECORDS)
-    assert not answer.errors, answer.errors
-    return [one for one in answer.data["auditRecords"]["nodes"] if one["subject"] != "tenant.created"]
-
-
-async def as_owner(audit_log: RunningModule, tenant: UUID | None, statement: str) -> None:
-    """Change what the module itself can't: as the role that owns the table, in the tenant."""
-    connection = await asyncpg.connect(audit_log.urls.owner_url)
-    try:
-        await connection.execute(
-            "create policy tampering on audit_log.audit_record to mewayz_audit_log_owner"
-            " using (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)"
-        )
-        await connection.execute(f"set app.tenant_id = '{tenant}'")
-        await connection.execute(statement)
-    finally:
-        await connection.execute("drop policy tampering on audit_log.audit_record")
-        await connection.close()
 
 
 async def test_every_event_of_any_module_leaves_one_record(audit_log: RunningModule) -> None:
@@ -146,7 +101,7 @@ async def test_whatever_is_changed_behind_its_back_is_found(audit_log: RunningMo
 
     async with audit_log.database.transaction(ada) as tx:
         found = await verify_tenant(tx)
-        await models.seal(tx)
+        await seal(tx)
     assert not found.is_whole
     answer = await audit_log.execute(ada, "{ auditVerification { isWhole firstBadRecordId } }")
     assert answer.data["auditVerification"]["isWhole"] is False
@@ -166,8 +121,8 @@ async def test_a_seal_tells_that_the_end_was_cut_off(audit_log: RunningModule) -
         await told(audit_log, ada, f"d{number}", "deal.close.won", {})
     await records(audit_log, ada, 3)
     async with audit_log.database.transaction(system(ada.tenant)) as tx:
-        await models.seal(tx)
-        await models.seal(tx)  # nothing new: no second seal
+        await seal(tx)
+        await seal(tx)  # nothing new: no second seal
 
     async def sealed() -> bool:
         return len(await audit_log.outgoing(ada.tenant, "audit.sealed")) == 1
@@ -182,3 +137,69 @@ async def test_a_seal_tells_that_the_end_was_cut_off(audit_log: RunningModule) -
         found = await verify_tenant(tx)
     assert not found.is_whole
     assert "seal" in found.fault
+
+
+async def tampers(audit_log: RunningModule, who: Principal) -> list[dict[str, Any]]:
+    query = "{ auditTampers { nodes { id what firstBadRecordId acknowledgedById explanation } } }"
+    return (await audit_log.execute(who, query)).data["auditTampers"]["nodes"]
+
+
+async def test_nothing_is_sealed_until_a_tampering_is_acknowledged(audit_log: RunningModule) -> None:
+    """AUD-2: it is told once; what is acknowledged is exactly what was seen"""
+    ada = await audit_log.new_tenant()
+    for number in range(3):
+        await told(audit_log, ada, f"d{number}", "deal.close.won", {})
+    await records(audit_log, ada, 3)
+    await as_owner(audit_log, ada.tenant, "delete from audit_log.audit_record where sequence = 2")
+
+    async def seals() -> int:
+        async with audit_log.database.transaction(system(ada.tenant)) as tx:
+            await seal(tx)
+        return len(await audit_log.rows(ada.tenant, "select 1 from audit_seal"))
+
+    assert [await seals(), await seals()] == [0, 0]
+    (tamper,) = await tampers(audit_log, ada)
+    assert tamper["what"] == "record 3 does not follow"
+    said = {"auditTamperId": tamper["id"], "explanation": "A restore gone wrong"}
+    nameless = await audit_log.command(
+        ada, "acknowledgeAuditTamper", "auditTamper { id }", **said | {"explanation": ""}
+    )
+    done = await audit_log.command(ada, "acknowledgeAuditTamper", "auditTamper { acknowledgedById }", **said)
+    again = await audit_log.command(ada, "acknowledgeAuditTamper", "auditTamper { id }", **said)
+
+    assert [one["code"] for one in nameless["userErrors"]] == ["VALIDATION"]
+    assert done["auditTamper"] == {"acknowledgedById": str(ada.user)}
+    assert [one["code"] for one in again["userErrors"]] == ["ILLEGAL_STATE"]
+    assert await seals() == 1
+    async with audit_log.database.transaction(ada) as tx:
+        found = await verify_tenant(tx)
+    assert (found.fault, found.acknowledged, found.seals) == ("", 1, 1)
+
+    await as_owner(audit_log, ada.tenant, "update audit_log.audit_record set subject = 'x' where sequence = 3")
+    async with audit_log.database.transaction(ada) as tx:
+        assert (await verify_tenant(tx)).fault == "record 3 does not follow"
+
+
+async def test_each_night_the_whole_chain_is_checked(audit_log: RunningModule) -> None:
+    """AUD-2: also what was sealed long ago; the card and verificationStatus tell"""
+    ada = await audit_log.new_tenant()
+    for number in range(3):
+        await told(audit_log, ada, f"d{number}", "deal.close.won", {})
+    await records(audit_log, ada, 3)
+
+    async def checked() -> dict[str, Any]:
+        async with audit_log.database.transaction(system(ada.tenant)) as tx:
+            await seal(tx)
+        async with audit_log.database.transaction(system(ada.tenant)) as tx:
+            await check(tx)
+        shown = await audit_log.execute(ada, "{ verificationStatus { isWhole verifiedTo sealedTo fault openTampers } }")
+        return shown.data["verificationStatus"]
+
+    whole = await checked()
+    await as_owner(audit_log, ada.tenant, "update audit_log.audit_record set subject = 'x' where sequence = 2")
+    broken = await checked()
+
+    assert whole == {**whole, "isWhole": True, "fault": None, "openTampers": 0}
+    assert whole["verifiedTo"] == whole["sealedTo"] is not None
+    assert broken == {**broken, "isWhole": False, "fault": "record 2 does not follow", "openTampers": 1}
+    assert len(await tampers(audit_log, ada)) == 1
