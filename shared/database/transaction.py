@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, Insert, Select, event, false, inspect, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import (
     InstanceState,
@@ -60,6 +60,16 @@ class UniqueTaken(Refusal):
     def __init__(self, constraint: str) -> None:
         """Name the unique key."""
         super().__init__("Another row already has this value: choose another one.", constraint=constraint)
+
+
+class OutOfRange(Refusal):
+    """A number is larger than its column."""
+
+    code = "VALIDATION"
+
+    def __init__(self) -> None:
+        """Say so; the database doesn't tell which."""
+        super().__init__("A number is too large to be kept: choose a smaller one.")
 
 
 class Transaction:
@@ -228,7 +238,8 @@ class Database:
     ) -> AsyncGenerator[Transaction]:
         """Open a transaction in the principal's tenant; it commits at the end, or leaves nothing when an error passes.
 
-        Raises StaleVersion when a row was changed at the same moment, UniqueTaken when a unique key is taken.
+        Raises StaleVersion when a row was changed at the same moment, UniqueTaken when a unique key is taken, and OutOfRange
+        for a number that its column can't hold.
         """
         assert principal.tenant is not None, "a transaction needs a tenant"
         cause = cause or Cause(correlation_id=new_id(self.clock.now()))
@@ -246,6 +257,10 @@ class Database:
                 constraint: str | None = getattr(error.orig.__cause__, "constraint_name", None) if error.orig else None
                 if constraint and constraint.startswith("uq_"):
                     raise UniqueTaken(constraint) from error
+                raise
+            except DBAPIError as error:
+                if isinstance(error.orig and error.orig.__cause__, asyncpg.NumericValueOutOfRangeError):
+                    raise OutOfRange from error
                 raise
             finally:
                 if session.in_transaction():

@@ -2,14 +2,16 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from shared.database.entity import Entity
@@ -17,10 +19,17 @@ from shared.database.transaction import Transaction
 from shared.database.visibility import visible
 from shared.errors import Invalid
 from shared.graph.filters import SortDirection, column_of, conditions, field_facts
+from shared.graph.scalars import read_decimal, read_instant
 from shared.graph.types import PageInfo
 from shared.values import Money
 from shared.wire.principal import RowScope
 
+_READERS: dict[Any, Callable[[object], Any]] = {
+    Money: read_decimal,
+    Decimal: read_decimal,
+    datetime: read_instant,
+    int: TypeAdapter(Annotated[int, Field(ge=-(2**31), lt=2**31)]).validate_python,
+}
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
@@ -145,7 +154,8 @@ def _read_cursor(request: PageRequest, cursor: str) -> tuple[Any, UUID]:
         value, row_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         kind = field_facts(request.model, request.sort_field).type
         if value is not None:
-            value = TypeAdapter(Decimal if kind is Money else kind).validate_python(value)
+            read = _READERS.get(kind) or TypeAdapter(kind).validate_python
+            value = read(value)
         return value, UUID(row_id)
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, binascii.Error, Invalid) as error:
         raise Invalid("The cursor is not one of this list: take it from an edge or from pageInfo.", "after") from error

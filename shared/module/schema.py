@@ -21,6 +21,7 @@ from shared.graph.entity import DASHBOARD, BatchedMark, Dashboard, EntityMark, F
 from shared.graph.filters import FilterBuilder, conditions, filtered_by
 from shared.graph.names import plural
 from shared.graph.rows import Related, load_related, load_row, parse_id
+from shared.graph.scalars import SCALARS
 from shared.graph.types import OWN, PageInfo, Types, add_field, make_field, make_type
 from shared.module import Module
 from shared.module.mutations import mutation_field
@@ -72,6 +73,7 @@ class SchemaBuilder:
             mutation=make_type("Mutation", mutations) if mutations else None,
             types=[*self.types.entities.values(), *self.stubs.values()],
             federation_version="2.11",
+            scalar_overrides=SCALARS,
         )
 
     def _extended(self) -> list[str]:

@@ -15,9 +15,8 @@ import jwt
 import msgspec
 import structlog
 
-from router.errors import RouterError
+from router.errors import BadRequest, RouterError
 from router.gateway.commands.connection import GATEWAY, Connection
-from router.gateway.errors import BatchRefused, LimitExceeded
 from router.gateway.protocol.asgi import Request, Response
 from router.gateway.protocol.http import status_of
 from shared.clock import Clock, new_id
@@ -26,8 +25,7 @@ from shared.wire.jetstream import Message, PublishFailed, publish
 from shared.wire.occasion import BEGUN, PLATFORM, REFUSED
 from shared.wire.principal import Principal
 
-# Who asked, from where, how much, or in a way that a foreign page could use.
-_STATUSES = (401, 403, 405, 408, 413, 415, 421, 429)
+_REFUSED = range(400, 500)  # what comes above is our own fault, or a module's
 _DENIED = ("FORBIDDEN", "NOT_ENTITLED", "UNAUTHENTICATED")
 _BEGINS = ("/auth/login", "/auth/mfa", "/auth/switch", "/auth/invitation")
 _LOOK_S = 1.0
@@ -73,13 +71,13 @@ class AuditTrail:
         self._counts: dict[Occasion, _Count] = {}
 
     def refused(self, error: RouterError, request: Request) -> None:
-        """Note that a request was refused, if it was for who asked, how, or how much: a typing error is nobody's business."""
-        if _is_noted(error):
+        """Note that a request was refused; one that failed, or that nobody could answer, was not."""
+        if status_of(error) in _REFUSED:
             self._note(_occasion(REFUSED, error.code, request, request.principal))
 
     def refused_on(self, target: str, error: RouterError, principal: Principal | None) -> None:
         """Note the same of an operation on a connection that stays."""
-        if _is_noted(error) and principal is not None:
+        if status_of(error) in _REFUSED and principal is not None:
             tenant = principal.tenant or PLATFORM
             self._note(Occasion(REFUSED, error.code, target, tenant, principal.user, principal.address))
 
@@ -92,15 +90,15 @@ class AuditTrail:
                 kept = Occasion(REFUSED, code, target, principal.tenant or PLATFORM, principal.user, principal.address)
                 self._note(kept)
 
-    def turned_away(self, code: str, target: str, address: str | None) -> None:
-        """Note that a connection was refused."""
-        self._note(Occasion(REFUSED, code, target, address=address))
+    def turned_away(self, code: str, target: str, address: str | None, principal: Principal | None = None) -> None:
+        """Note that a connection was refused, or ended for what its client did; of whom, where that was known by then."""
+        tenant, user = (principal.tenant or PLATFORM, principal.user) if principal else (PLATFORM, None)
+        self._note(Occasion(REFUSED, code, target, tenant, user, address))
 
     def signed(self, request: Request, response: Response) -> None:
         """Note a sign-in, or that one was refused."""
-        if response.status in _STATUSES:
-            code = "TOO_MANY_ATTEMPTS" if response.status == 429 else "UNAUTHENTICATED"
-            self._note(_occasion(REFUSED, code, request, None))
+        if response.status in _REFUSED:
+            self._note(_occasion(REFUSED, _code(response.body), request, None))
         elif response.status == 200 and request.path in _BEGINS and (who := _who(response.body)):
             self._note(_occasion(BEGUN, "OK", request, who))
 
@@ -169,10 +167,6 @@ class AuditTrail:
         await publish(self._connection.client, message)
 
 
-def _is_noted(error: RouterError) -> bool:
-    return status_of(error) in _STATUSES or isinstance(error, LimitExceeded | BatchRefused)
-
-
 def _occasion(kind: str, code: str, request: Request, principal: Principal | None) -> Occasion:
     return Occasion(
         kind,
@@ -183,6 +177,14 @@ def _occasion(kind: str, code: str, request: Request, principal: Principal | Non
         request.peer or None,
         request.headers.get(b"user-agent", b"").decode("latin-1")[:_LONGEST] or None,
     )
+
+
+def _code(body: bytes) -> str:
+    """Return the code of identity's refusal."""
+    try:
+        return str(msgspec.json.decode(body, type=dict[str, Any])["errors"][0]["extensions"]["code"])
+    except (KeyError, IndexError, TypeError, msgspec.MsgspecError):
+        return BadRequest.code
 
 
 def _who(body: bytes) -> Principal | None:

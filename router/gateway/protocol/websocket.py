@@ -29,6 +29,13 @@ SUBPROTOCOL = "graphql-transport-ws"
 _INIT_S = 10.0
 _TARGET = "WebSocket /graphql"
 _OPERATIONS = 100  # under way on one connection
+_REFUSED = {  # what closes a connection for what its client did, as the audit log names it; a token's end is no refusal
+    4400: "BAD_REQUEST",
+    4401: "UNAUTHENTICATED",
+    4406: "NOT_ACCEPTABLE",
+    4409: "BAD_REQUEST",
+    4429: "RATE_LIMITED",
+}
 
 SignIn: TypeAlias = Callable[[Credentials], Awaitable[Session]]
 """Says who shows credentials, and until when. Raises Denied or RateExceeded."""
@@ -66,6 +73,7 @@ class WebSockets:
             await send({"type": "websocket.close", "code": 1000})
             return
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
+            self._audit.turned_away(_REFUSED[4406], _TARGET, peer or None)
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
@@ -76,6 +84,8 @@ class WebSockets:
             await connection.serve()
         except* _Closed as group:
             closed = cast("_Closed", group.exceptions[0])
+            if closed.code in _REFUSED:
+                self._audit.turned_away(_REFUSED[closed.code], _TARGET, peer or None, connection.principal)
             if closed.code:
                 await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
 
@@ -109,7 +119,7 @@ class _Connection:
         self._shown = shown  # without the token, which comes with the first message
         self._receive = receive
         self._send = send
-        self._principal: Principal | None = None
+        self.principal: Principal | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self) -> None:
@@ -148,7 +158,7 @@ class _Connection:
                 session = await self._sign_in(msgspec.structs.replace(self._shown, authorization=token))
             except (Denied, RateExceeded) as error:
                 raise _Closed(4403, "Forbidden") from error
-            self._principal = session.principal
+            self.principal = session.principal
             tasks.create_task(_close_when(session.over))
         await self._tell("connection_ack")
 
@@ -174,12 +184,12 @@ class _Connection:
     async def _run(self, number: str, operation: Operation) -> None:
         trace = trace_of(None)
         try:
-            async with aclosing(self._answers(operation, self._principal, trace)) as answers:
+            async with aclosing(self._answers(operation, self.principal, trace)) as answers:
                 async for answer in answers:
                     await self._tell("next", number, msgspec.Raw(answer))
             await self._tell("complete", number)
         except RouterError as error:
-            self._audit.refused_on(_TARGET, error, self._principal)
+            self._audit.refused_on(_TARGET, error, self.principal)
             errors = error.errors if isinstance(error, DocumentError) else [error.formatted()]
             await self._tell("error", number, errors)
         except OSError:  # the client went while it was told something

@@ -108,6 +108,20 @@ CASES = {
     "cost": Case(
         "COST_LIMIT", 400, KNOWN, post(query("{" + " ".join(f'a{n}: deal(id: "1") {{ invoices }}' for n in range(15)) + "}"))
     ),
+    "no JSON": Case("BAD_REQUEST", 400, KNOWN, post(b"{")),
+    "no query": Case("BAD_REQUEST", 400, KNOWN, post(b'{"query": 7}')),
+    "no document": Case("GRAPHQL_PARSE_FAILED", 200, KNOWN, post(query("mutation { rename("))),
+    "no such field": Case("GRAPHQL_VALIDATION_FAILED", 200, KNOWN, post(query('mutation { rename(name: "x") nothing }'))),
+    "wrong variable": Case(
+        "BAD_USER_INPUT", 200, KNOWN,
+        post(orjson.dumps({"query": "mutation($n: String!) { rename(name: $n) }", "variables": {"n": 7}})),
+    ),
+    "no such operation": Case(
+        "OPERATION_RESOLUTION_FAILURE", 200, KNOWN, post(orjson.dumps({"query": RENAME, "operationName": "other"}))
+    ),
+    "not acceptable": Case("NOT_ACCEPTABLE", 406, ANONYMOUS, post(accept="text/html")),
+    "no such path": Case("NOT_FOUND", 404, ANONYMOUS, post(path="/admin")),
+    "no such sign-in": Case("NOT_FOUND", 404, ANONYMOUS, post(path="/auth/session")),
     "by events": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token=None, accept="text/event-stream")),
 }  # fmt: skip
 
@@ -162,7 +176,7 @@ async def test_each_has_its_status_and_code_executes_nothing_and_is_told_once(
     for name, case in CASES.items():
         status, body = refused[name]
         assert (name, status) == (name, case.status)
-        assert [set(error) for error in body["errors"]] == [{"message", "extensions"}], name
+        assert [set(error) - {"locations"} for error in body["errors"]] == [{"message", "extensions"}], name
         assert [error["extensions"]["code"] for error in body["errors"]] == [case.code], name
         assert set(body) == {"errors"}, name
         told = [(one["data"]["code"], one["data"]["count"], one["tenantid"]) for one in seen.values() if one["data"]["userAgent"] == name]  # fmt: skip
@@ -190,14 +204,21 @@ async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
         foreign = await Raw.open(address, origin="https://evil.example")
         assert await foreign.hear() == 403
         foreign.writer.close()
-        await until(lambda: len(seen) >= 3, 20)
+        nonsense = await Raw.open(address)
+        nonsense.wire.receive_data(await nonsense.reader.read(65536))
+        nonsense.say({**INIT, "payload": {"authorization": f"Bearer {made.token()}"}})
+        assert await nonsense.hear() == {"type": "connection_ack"}
+        nonsense.say({"type": "nonsense"})
+        ended = await nonsense.hear()
+        await until(lambda: len(seen) >= 4, 20)
         await asyncio.sleep(1.2)
 
     assert (answer["type"], answer["payload"][0]["extensions"]["code"]) == ("error", "ALIASES_LIMIT")
-    assert closed == 4403
+    assert (closed, ended) == (4403, 4400)
     assert made.crm.tokens == []
     assert sorted((one["data"]["code"], one["data"]["count"], one["tenantid"]) for one in seen.values()) == [
         ("ALIASES_LIMIT", 1, KNOWN),
+        ("BAD_REQUEST", 1, KNOWN),
         ("ORIGIN_NOT_ALLOWED", 1, ANONYMOUS),
         ("UNAUTHENTICATED", 1, ANONYMOUS),
     ]
