@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 from sqlalchemy import func, select, text
@@ -57,20 +58,30 @@ async def catalog(world: World, report: Report) -> None:
 
 
 async def row_level_security(world: World, report: Report) -> None:
-    """Raw SQL of the app role sees one tenant's rows, and none without a tenant (threats 2 and 5)."""
+    """Raw SQL of the app role, and of a job's own, sees one tenant's rows, and none without a tenant (threats 2 and 5)."""
     for proven in world.modules.values():
-        connection = await asyncpg.connect(proven.urls.app_url)
-        try:
-            for (table,) in await connection.fetch(_TABLES, proven.slug):
-                foreign = f"select count(*) from {table} where tenant_id <> '{A.tenant}'"  # noqa: S608 from the catalog
-                for tenant in (str(A.tenant), ""):
-                    await connection.execute(f"set app.tenant_id = '{tenant}'")
-                    seen = await connection.fetchval(foreign)
-                    report.expect(seen == 0, f"{table} as {tenant or 'nobody'}", f"raw SQL sees {seen} rows of B")
-            row = await connection.fetchrow("select rolsuper, rolbypassrls from pg_roles where rolname = current_user")
-            report.expect(row is not None and not any(row), proven.slug, "the app role passes row-level security by")
-        finally:
-            await connection.close()
+        roles = {job.mark.role for job in proven.module.jobs if job.mark.role}
+        for url in (proven.urls.app_url, *(proven.urls.extra_urls[role] for role in roles)):
+            connection = await asyncpg.connect(url)
+            try:
+                await _one_tenant_only(connection, proven.slug, report)
+            finally:
+                await connection.close()
+
+
+async def _one_tenant_only(connection: "asyncpg.Connection[Any]", slug: str, report: Report) -> None:
+    for (table,) in await connection.fetch(_TABLES, slug):  # those that the role has any right on
+        foreign = f"select count(*) from {table} where tenant_id <> '{A.tenant}'"  # noqa: S608 from the catalog
+        for tenant in (str(A.tenant), ""):
+            await connection.execute(f"set app.tenant_id = '{tenant}'")
+            seen = await connection.fetchval(foreign)
+            report.expect(seen == 0, f"{table} as {tenant or 'nobody'}", f"raw SQL sees {seen} rows of B")
+    row = await connection.fetchrow(
+        "select current_user, rolsuper, rolbypassrls from pg_roles where rolname = current_user"
+    )
+    assert row is not None
+    name, *passes = row
+    report.expect(not any(passes), slug, f"the role {name} passes row-level security by")
 
 
 async def session_filter(world: World, report: Report) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
+import structlog
 from sqlalchemy import select
 
 from shared.database.transaction import Transaction
@@ -11,6 +12,7 @@ from subgraphs.audit_log.events import AuditTamperDetected
 from subgraphs.audit_log.models import AuditRecordAction, AuditSeal, AuditTamper
 from subgraphs.audit_log.writing import lock_chain, note, place_at, records_after
 
+log = structlog.get_logger()
 MOST_SEALED = 10_000  # records of a window
 _MOST_WINDOWS = 5
 
@@ -61,6 +63,7 @@ async def report(tx: Transaction, fault: Fault) -> None:
         )
     )
     tx.publish(tamper.detected())
+    log.error("audit_tamper_detected", module=tx.slug, tenant=str(tx.tenant_id), what=fault.what)
     summary = f"firstBadRecordId={fault.row_id} expectedHash={fault.expected} foundHash={fault.found}"
     await note(tx, AuditTamperDetected.type, AuditRecordAction.EXECUTE, tamper, summary)
 
