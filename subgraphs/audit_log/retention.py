@@ -130,7 +130,21 @@ async def purge(tx: Transaction) -> AuditPurge | None:
 async def _keeping(tx: Transaction) -> Keeping:
     active = (RetentionRule.active, RetentionRule.legal_hold.is_(False))
     rules = await tx.session.execute(select(RetentionRule.module_slug, RetentionRule.keep_months).where(*active))
-    return Keeping(await legal_minimum(tx), {rule.module_slug: rule.keep_months for rule in rules})
+    months = {rule.module_slug: rule.keep_months for rule in rules}
+    minimum = await legal_minimum(tx)
+    if None not in months and await _was_closed(tx, months_before(tx.now(), minimum)):
+        months[None] = minimum
+    return Keeping(minimum, months)
+
+
+async def _was_closed(tx: Transaction, before: datetime) -> bool:
+    """Tell whether the tenant was closed before an instant: from then on the law's time runs, if no rule says otherwise."""
+    try:
+        state = (await tx.tenant()).state
+    except NotYet:
+        return False
+    closing = (AuditRecord.subject == "tenant.closed", AuditRecord.created_at < before)
+    return state == "CLOSED" and await tx.first_where(AuditRecord, *closing) is not None
 
 
 async def _is_held(tx: Transaction) -> bool:

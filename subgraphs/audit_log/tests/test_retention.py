@@ -152,6 +152,28 @@ async def test_the_law_is_that_of_the_tenants_region(audit_log: RunningModule, p
     assert (await rule(audit_log, ada, keepMonths=11))[1] == []
 
 
+async def test_of_a_closed_tenant_all_goes_when_the_laws_time_is_over(
+    audit_log: RunningModule, purging: Database
+) -> None:
+    """tenant.closed starts the clock: nothing goes before, however old it is"""
+    ada = await audit_log.new_tenant()
+    await sealed(audit_log, ada, 1)
+    assert await purged(purging, ada) is None
+    closed = {"tenantId": str(ada.tenant), "closedAt": "2026-11-28T20:00:00Z", "deleteAfter": "2026-12-28"}
+
+    assert ada.tenant is not None
+    await audit_log.publish(ada.tenant, "tenant.closed", "Tenant", ada.tenant, 2, closed)
+    await records(audit_log, ada, 2)
+
+    async def is_closed() -> bool:
+        return bool(await audit_log.rows(ada.tenant, "select 1 from kit.tenant where state = 'CLOSED'"))
+
+    await until(is_closed)
+    async with Database(purging.engine, "audit_log", audit_log.database.clock).transaction(system(ada.tenant)) as tx:
+        assert await purge(tx) is None
+    assert await purged(purging, ada) is not None
+
+
 async def test_under_a_hold_nothing_goes_until_it_is_released(audit_log: RunningModule, purging: Database) -> None:
     """AUD-5: also not by a purge that forgot to ask: the database refuses"""
     ada = await audit_log.new_tenant()
