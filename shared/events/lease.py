@@ -5,6 +5,8 @@ from typing import Any
 
 import asyncpg
 
+_SILENT_S = 30.0  # the relay asks at least every 5 s: who says nothing for so long hangs, or its machine is gone
+
 
 class LeaseLost(Exception):
     """The connection that held the lock is gone: someone else may be at work, so this one stops."""
@@ -38,8 +40,10 @@ class Lease:
     async def _run(self, call: Any, *args: Any) -> Any:
         async with self._turn:
             try:
-                return await call(*args)
+                async with asyncio.timeout(_SILENT_S):
+                    return await call(*args)
             except (
+                TimeoutError,
                 asyncpg.PostgresConnectionError,
                 asyncpg.InterfaceError,
                 asyncpg.InternalClientError,
@@ -48,23 +52,41 @@ class Lease:
                 raise LeaseLost(str(error)) from error
 
 
-async def take_lease(url: str, consumer: str) -> Lease:
+async def take_lease(url: str, consumer: str, *, silent_s: float = _SILENT_S) -> Lease:
     """Wait until this process is the one that applies the module's events, and return its lease with a new epoch.
 
-    The lock is the session's: when the holder dies, the kernel closes its socket and the next one gets it at once.
+    The lock is the session's: when the holder dies, the kernel closes its socket and the next one gets it at once. One
+    that hangs, or whose machine is gone without a word, loses its session after `silent_s`.
     """
-    connection = await asyncpg.connect(url, server_settings={"application_name": f"mewayz-{consumer}-relay"})
-    try:
-        await connection.execute("select pg_advisory_lock(hashtext('mewayz-lease'))")
-        await connection.execute(
-            "insert into kit.consumer_lease (consumer, epoch) select $1, 0 "
-            "where not exists (select from kit.consumer_lease where consumer = $1)",
-            consumer,
-        )
-        epoch = await connection.fetchval(
-            "update kit.consumer_lease set epoch = epoch + 1 where consumer = $1 returning epoch", consumer
-        )
-    except BaseException:
-        connection.terminate()
-        raise
+    while True:
+        connection = await asyncpg.connect(url, server_settings=_session(consumer, silent_s))
+        try:
+            await connection.execute("select pg_advisory_lock(hashtext('mewayz-lease'))", timeout=silent_s)
+            return await _begin(connection, consumer)
+        except TimeoutError:  # the holder is well, or the server is gone, which nobody would tell us: ask anew
+            connection.terminate()
+        except BaseException:
+            connection.terminate()
+            raise
+
+
+def _session(consumer: str, silent_s: float) -> dict[str, str]:
+    return {
+        "application_name": f"mewayz-{consumer}-relay",
+        "idle_session_timeout": f"{silent_s * 1000:.0f}",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def _begin(connection: "asyncpg.Connection[Any]", consumer: str) -> Lease:
+    await connection.execute(
+        "insert into kit.consumer_lease (consumer, epoch) select $1, 0 "
+        "where not exists (select from kit.consumer_lease where consumer = $1)",
+        consumer,
+    )
+    epoch = await connection.fetchval(
+        "update kit.consumer_lease set epoch = epoch + 1 where consumer = $1 returning epoch", consumer
+    )
     return Lease(connection, consumer, epoch)

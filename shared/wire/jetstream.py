@@ -36,25 +36,34 @@ class SubjectTaken(Exception):
 
 
 class StreamLost(ConnectionError):
-    """The connection to NATS broke, and was made anew."""
+    """Messages may be missing: the connection to NATS was made anew, or one was handed out and did not arrive."""
 
 
 class Continuity:
     """Whether a consumer's messages still come one after the other.
 
-    What was on its way when the connection broke comes again only after `ack_wait`, behind newer messages: whoever goes on
-    pulling applies an aggregate's events out of order. He throws away what he has, resets the consumer, and begins anew.
+    What was on its way when a connection broke, or when a server of a cluster died, comes again only after `ack_wait`,
+    behind newer messages: whoever goes on pulling applies an aggregate's events out of order. He throws away what he has,
+    resets the consumer, and begins anew.
     """
 
     def __init__(self, client: Client) -> None:
-        """Begin now, on `client`'s connection as it is."""
+        """Begin now, on `client`'s connection as it is, with a consumer that was just reset: it counts from 1."""
         self._client = client
         self._reconnects = client.stats["reconnects"]
+        self._next = 1
 
     def check(self) -> None:
-        """Raise StreamLost if the connection broke since; to be asked after each fetch, before its messages are used."""
+        """Raise StreamLost if the connection broke since; to be asked before messages that have come are used."""
         if self._client.stats["reconnects"] != self._reconnects:
             raise StreamLost("the connection to NATS was made anew")
+
+    def follow(self, message: Msg) -> None:
+        """Raise StreamLost unless a message is the next that the consumer has handed out; to be asked before it is used."""
+        number = message.metadata.sequence.consumer
+        if number != self._next:
+            raise StreamLost(f"message {self._next} of the consumer did not arrive, but {number}")
+        self._next = number + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +167,7 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
 async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg], Awaitable[None]]) -> None:
     """Let `take` have a durable consumer's messages as they come, one after the other, until cancelled. Raises StreamLost.
 
+    The consumer was reset before (`reset_consumer`).
     One request for many messages is open at a time; the next is sent when it is filled or over. The subscription ends
     with it, before the consumer is reset: the server would hand messages to a request that is still open, and whose asker
     is gone, and they would come again only after `ack_wait`, behind newer ones.
@@ -187,6 +197,7 @@ async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg],
             for message in messages:
                 if message.reply:
                     left -= 1
+                    continuity.follow(message)
                     await take(message)
                     continue
                 left = 0  # a word of the server's: the request is over

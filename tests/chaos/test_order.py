@@ -1,10 +1,12 @@
 """What the chaos run once found broken, made to happen each time: an aggregate's events that overtake each other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from benchmarks.events_world import World
+from shared.events.lease import LeaseLost, take_lease
 from tests.chaos.listener import Listener
 from tests.chaos.wire import Wire
 from tests.modules import until
@@ -38,6 +40,25 @@ async def test_an_event_that_was_under_way_when_nats_broke_is_not_overtaken(worl
         await listener.applies(1, 2, 3, 4)
 
 
+async def test_an_event_that_did_not_arrive_is_not_overtaken_though_no_connection_broke(world: World) -> None:
+    """events.md, B3: in a cluster of three the server died that handed it out, and not the one that modules talk to"""
+    async with Wire.to(world.nats.url) as wire, Listener.started(world, nats_url=wire.url) as listener:
+        await listener.publish(1)
+        await listener.applies(1)
+
+        wire.swallow()
+        await listener.publish(2)
+
+        async def is_under_way() -> bool:
+            return await listener.in_flight() == 1
+
+        await until(is_under_way)
+        wire.listen()
+        await listener.publish(3, 4)
+
+        await listener.applies(1, 2, 3, 4)
+
+
 async def test_a_consumer_that_begins_anew_leaves_no_open_request_behind(world: World) -> None:
     """events.md, B3: the server handed messages to whoever had asked before, and was gone; later ones overtook them"""
     async with Listener.started(world) as listener:
@@ -49,3 +70,17 @@ async def test_a_consumer_that_begins_anew_leaves_no_open_request_behind(world: 
         await listener.publish(2, 3, 4, 5)
 
         await listener.applies(1, 2, 3, 4, 5)
+
+
+async def test_a_lease_whose_holder_hangs_goes_to_the_next(world: World) -> None:
+    """events.md, H3: without a supervisor nobody kills it; its session would hold the lock until it is found by hand"""
+    url = world.projects.relay_url
+    hangs = await take_lease(url, "projects", silent_s=0.5)
+
+    async with asyncio.timeout(10):
+        taken = await take_lease(url, "projects", silent_s=0.3)  # and waits longer than one session may
+
+    assert taken.epoch == hangs.epoch + 1
+    with pytest.raises(LeaseLost):
+        await hangs.fetch("select 1")
+    await asyncio.gather(taken.release(), hangs.release())

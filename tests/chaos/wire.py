@@ -46,6 +46,10 @@ class Wire:
         """Let nothing of what the server says arrive any more."""
         self._swallows = True
 
+    def listen(self) -> None:
+        """Let what the server says arrive again; what was swallowed never does."""
+        self._swallows = False
+
     def cut(self) -> None:
         """Break all connections; the next ones are whole again."""
         self._swallows = False
