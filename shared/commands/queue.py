@@ -54,11 +54,13 @@ class CommandQueue:
         self._module = module
         self._execute = execute
         self._lanes: list[asyncio.Queue[Msg]] = []
+        self._in_hand: set[int] = set()  # places on the stream
         self._pulling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Execute what waits until cancelled. Only the holder of the module's lease may. Raises StreamLost."""
         self._lanes = [asyncio.Queue() for _ in range(_LANES)]  # bounded by the consumer's max_ack_pending
+        self._in_hand.clear()
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
                 tasks.create_task(self._work(lane))
@@ -71,6 +73,10 @@ class CommandQueue:
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     async def _take(self, message: Msg) -> None:
+        place = message.metadata.sequence.stream
+        if place in self._in_hand:  # handed out again, because those before it take long
+            return
+        self._in_hand.add(place)
         tenant = message.subject.split(".")[2]
         self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)
 
@@ -81,6 +87,7 @@ class CommandQueue:
                 await self._until_settled(message)
                 await message.ack()
             finally:
+                self._in_hand.discard(message.metadata.sequence.stream)
                 lane.task_done()
 
     async def _until_settled(self, message: Msg) -> None:

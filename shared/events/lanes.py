@@ -28,6 +28,11 @@ class Taken:
         """Whose events are settled in order."""
         return self.envelope.tenant_id, self.envelope.key
 
+    @property
+    def place(self) -> int:
+        """Where it lies on the stream."""
+        return self.message.metadata.sequence.stream
+
 
 class Lanes:
     """The events in hand. A tenant has one lane, in which its events go in the order of the stream, up to 32 together.
@@ -44,9 +49,17 @@ class Lanes:
         self._lanes: dict[UUID, deque[Taken]] = {}
         self._alone: dict[tuple[UUID, str], deque[Taken]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._in_hand: set[int] = set()  # places on the stream
 
     def put(self, taken: Taken) -> None:
-        """Take an event in hand, behind those of its tenant."""
+        """Take an event in hand, behind those of its tenant.
+
+        One that is in hand already is handed out again each 30 s, while the database is away perhaps for hours: it is
+        settled once, and memory doesn't grow.
+        """
+        if taken.place in self._in_hand:
+            return
+        self._in_hand.add(taken.place)
         tenant = taken.envelope.tenant_id
         if tenant in self._lanes:
             self._lanes[tenant].append(taken)
@@ -66,6 +79,8 @@ class Lanes:
             if together and not await self._settle(together):
                 for taken in together:
                     self._separate(taken)
+            else:
+                self._in_hand.difference_update(taken.place for taken in together)
         del self._lanes[tenant]
 
     def _next(self, lane: deque[Taken]) -> list[Taken]:
@@ -91,7 +106,9 @@ class Lanes:
     async def _follow_alone(self, aggregate: tuple[UUID, str]) -> None:
         events = self._alone[aggregate]
         while events:
-            await self._settle([events.popleft()])
+            taken = events.popleft()
+            await self._settle([taken])
+            self._in_hand.discard(taken.place)
         del self._alone[aggregate]
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -30,7 +30,7 @@ from shared.hosting.queued import QueuedCommands
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.heartbeat import Beat
-from shared.wire.jetstream import COMMANDS, EVENTS, TENANTS, PublishFailed, connect, reset_consumer
+from shared.wire.jetstream import PublishFailed, connect
 from shared.wire.log import configure_log
 
 log = structlog.get_logger()
@@ -165,16 +165,13 @@ class Delivery:
     async def _with(self, lease: Lease) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._relay.run(lease))
-            await reset_consumer(self._client, TENANTS, self._slug)
             tasks.create_task(self._tenants.run(lease))
             await self._tenants.caught_up.wait()
             if self._scheduler is not None:
                 tasks.create_task(self._scheduler.run(lease))
             if self._commands is not None:
-                await reset_consumer(self._client, COMMANDS, self._slug)
                 tasks.create_task(self._commands.run())
             if self._consumer is not None:
-                await reset_consumer(self._client, EVENTS, self._slug)
                 tasks.create_task(self._consumer.run(lease))
 
     async def drain(self) -> None:

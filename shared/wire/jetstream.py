@@ -165,9 +165,10 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
 
 
 async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg], Awaitable[None]]) -> None:
-    """Let `take` have a durable consumer's messages as they come, one after the other, until cancelled. Raises StreamLost.
+    """Let `take` have a durable consumer's messages as they come, one after the other, until cancelled.
 
-    The consumer was reset before (`reset_consumer`).
+    It begins with what was not acknowledged. Raises StreamLost, or PublishFailed where NATS doesn't answer.
+
     One request for many messages is open at a time; the next is sent when it is filled or over. The subscription ends
     with it, before the consumer is reset: the server would hand messages to a request that is still open, and whose asker
     is gone, and they would come again only after `ack_wait`, behind newer ones.
@@ -179,6 +180,7 @@ async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg],
         arrived.append(message)
         something.set()
 
+    await _reset(client, stream, consumer)
     subscription = await client.subscribe(client.new_inbox(), cb=note)  # pyright: ignore[reportUnknownMemberType]
     continuity = Continuity(client)
     request = orjson.dumps({"batch": _PULL, "expires": int(_PULL_S * 1e9)})
@@ -218,7 +220,7 @@ async def waiting(client: Client, stream: str, consumer: str) -> int:
     return answer["num_pending"] + answer["num_ack_pending"]
 
 
-async def reset_consumer(client: Client, stream: str, consumer: str) -> None:
+async def _reset(client: Client, stream: str, consumer: str) -> None:
     """Make a durable consumer deliver again from its ack floor: what was in flight comes first, in order (ADR-60).
 
     Raises PublishFailed.

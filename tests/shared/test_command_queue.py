@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import anyio
@@ -32,11 +33,14 @@ class Kiosk:
         self.faults: dict[str, list[Exception]] = {}
         self.permits = True
         self.slow: set[UUID] = set()
+        self.opens: anyio.Event | None = None
 
     async def execute(self, command: QueuedCommand, _body: bytes, token: str) -> Settled:
         assert token == "permit"
         if faults := self.faults.get(command.command):
             raise faults.pop()
+        if self.opens is not None:
+            await self.opens.wait()
         if command.tenant in self.slow:
             await anyio.sleep(0.3)
         self.executed.append(command.command)
@@ -71,9 +75,22 @@ class Kiosk:
         return msgspec.json.decode(found, type=Settled).status if found else None
 
     async def is_empty(self) -> bool:
-        state = await self.admin.request("$JS.API.CONSUMER.INFO.COMMANDS.kiosk", b"")
-        told = msgspec.json.decode(state.data)
+        told = await self.consumer()
         return told["num_pending"] + told["num_ack_pending"] == 0
+
+    async def asks(self) -> bool:
+        return (await self.consumer())["num_waiting"] > 0
+
+    async def consumer(self) -> dict[str, Any]:
+        """Return what JetStream says of the consumer."""
+        return msgspec.json.decode((await self.admin.request("$JS.API.CONSUMER.INFO.COMMANDS.kiosk", b"")).data)
+
+    async def patience(self, seconds: float) -> None:
+        """Let the server hand a message out again after so long."""
+        config = (await self.consumer())["config"] | {"ack_wait": int(seconds * 1e9)}
+        wanted = msgspec.json.encode({"stream_name": "COMMANDS", "config": config, "action": "update"})
+        answer = await self.admin.request("$JS.API.CONSUMER.DURABLE.CREATE.COMMANDS.kiosk", wanted)
+        assert "error" not in msgspec.json.decode(answer.data)
 
 
 @asynccontextmanager
@@ -82,10 +99,12 @@ async def kiosk(nats_server: NatsServer) -> AsyncIterator[Kiosk]:
     admin = await connect_admin(nats_server.admin_url)
     client = await connect(nats_server.url, user=user, password=password, name="kiosk")
     made = Kiosk(admin)
+    await admin.jetstream().purge_stream("COMMANDS", subject="cmd.kiosk.>")  # what an earlier test did not wait for
     await admin.subscribe("ask.permit.kiosk", cb=made.permit)
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(CommandQueue(client, "kiosk", SystemClock(), made.execute).run)
+            await until(made.asks)
             yield made
             tasks.cancel_scope.cancel()
     finally:
@@ -154,3 +173,23 @@ async def test_what_is_no_command_becomes_a_dead_letter(nats_server: NatsServer)
         letter = await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")
         assert letter.data == b"not a command"
         assert made.executed == []
+
+
+async def test_commands_that_wait_for_long_are_taken_once(nats_server: NatsServer) -> None:
+    """The server hands out again each 30 s what it has not heard of; all of it stood in memory, and was asked for anew"""
+    async with kiosk(nats_server) as made:
+        made.opens = anyio.Event()
+        await made.patience(0.2)
+        for number in range(3):
+            await made.send(f"sell {number}")
+
+        async def handed_out_again() -> bool:
+            return (await made.consumer())["num_redelivered"] == 3
+
+        await until(handed_out_again)
+        await made.patience(30)
+        await anyio.sleep(0.3)
+        made.opens.set()
+        await until(made.is_empty)
+
+        assert made.executed == ["sell 0", "sell 1", "sell 2"]
