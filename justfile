@@ -83,7 +83,7 @@ migration *args:
 test *args:
     @.venv/bin/python -m pytest -n 2 --dist loadgroup --durations=30 --durations-min=3 "$@"
 
-# Check every record and seal of the audit log: `audit verify`
+# Check every record and seal of the audit log, say what is kept: `audit verify`
 audit *args:
     @.venv/bin/mewayz audit "$@"
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 import typer
@@ -12,7 +13,8 @@ from shared.errors import InvalidInput
 from shared.wire import control
 from shared.wire.occasion import PLATFORM
 
-audit = typer.Typer(help="The audit log: whether its chains hold", no_args_is_help=True)
+audit = typer.Typer(help="The audit log: whether its chains hold, and what is kept", no_args_is_help=True)
+OfTenant = Annotated[str | None, typer.Option("--tenant", help="Of this tenant: its slug or id; else of no tenant")]
 
 
 class BrokenChain(InvalidInput):
@@ -49,15 +51,44 @@ def verify(
 @audit.command("acknowledge")
 def acknowledge(
     explanation: Annotated[str, typer.Argument(help="What you found out: it is kept")],
-    tenant: Annotated[str | None, typer.Option(help="Of this tenant: its slug or id; else of no tenant")] = None,
+    tenant: OfTenant = None,
     data: Data = Path("var"),
 ) -> None:
-    """Let sealing go on where the log is not what was written, as `acknowledgeAuditTamper` does in a company"""
+    """Let sealing go on where the log is not what was written, as acknowledgeAuditTamper does"""
+    typer.echo(f"{_order(data, tenant, 'acknowledge', explanation=explanation)} acknowledged")
+
+
+@audit.command("hold")
+def hold(
+    reason: Annotated[str, typer.Argument(help="Why: it is kept")], tenant: OfTenant = None, data: Data = Path("var")
+) -> None:
+    """Keep all records until the hold is released, as placeAuditHold does; prints its id"""
+    typer.echo(_order(data, tenant, "hold", reason=reason))
+
+
+@audit.command("release")
+def release(
+    hold: Annotated[UUID, typer.Argument(help="The hold's id")], tenant: OfTenant = None, data: Data = Path("var")
+) -> None:
+    """End a hold, as releaseAuditHold does"""
+    typer.echo(_order(data, tenant, "release", hold=str(hold)))
+
+
+@audit.command("keep")
+def keep(
+    months: Annotated[int, typer.Argument(help="For how many months; 0 is for ever", min=0, max=1200)],
+    tenant: OfTenant = None,
+    data: Data = Path("var"),
+) -> None:
+    """Set how long records are kept, as setRetentionRule does for all modules"""
+    typer.echo(_order(data, tenant, "keep", months=str(months)))
+
+
+def _order(data: Path, tenant: str | None, order: str, **told: str) -> str:
     from mewayz.runtime.client import operate
 
-    arguments = {"tenant": tenant or str(PLATFORM), "explanation": explanation}
-    count: int = operate(folders_of(data), control.Operate("acknowledge_log", "audit_log", arguments))
-    typer.echo(f"{count} acknowledged")
+    arguments = {"order": order, **({"tenant": tenant} if tenant else {}), **told}
+    return operate(folders_of(data), control.Operate("order_log", "audit_log", arguments))
 
 
 def _counts(row: Any) -> str:

@@ -151,22 +151,17 @@ async def _verify_log(task: Task) -> list[dict[str, Any]]:
     return found
 
 
-async def _acknowledge_log(task: Task) -> int:
-    """Acknowledge what waits in a tenant's audit log, and return how much that was."""
-    from sqlalchemy import select
-
-    from subgraphs.audit_log.models import AuditTamper
-    from subgraphs.audit_log.sealing import acknowledge
+async def _order_log(task: Task) -> str:
+    """Do to a tenant's audit log what nobody may by a token, and return what that tells."""
+    from subgraphs.audit_log.orders import ORDERS
 
     slug, database = await _one(task)
+    tenant, told = await _tenant(task, database), task.operate.arguments
     async with (
         _module(task, slug, database) as (_, app),
-        app.transaction(system(await _tenant(task, database)), timeout_s=60) as tx,
+        app.transaction(system(tenant or PLATFORM), timeout_s=60) as tx,
     ):
-        waiting = await tx.all(select(AuditTamper).where(AuditTamper.acknowledged_at.is_(None)))
-        for tamper in waiting:
-            await acknowledge(tx, tamper, task.operate.arguments["explanation"])
-        return len(waiting)
+        return await ORDERS[told["order"]](tx, told)
 
 
 async def _export_person(task: Task) -> dict[str, Any]:
@@ -195,7 +190,7 @@ _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "rebuild": _rebuild,
     "tenant": _tenant_id,
     "verify_log": _verify_log,
-    "acknowledge_log": _acknowledge_log,
+    "order_log": _order_log,
     "export_person": _export_person,
 }
 

@@ -32,7 +32,7 @@ from subgraphs.audit_log.writing import end_of_chain, lock_chain, note
 
 MOST_ROWS = 100_000
 PAGE_ROWS = 500
-_AT_ONCE = 10
+_AT_ONCE = 3
 _ORIGINS = "audit_log.audit_origin.read"
 _RECORD = [getattr(AuditRecord, name) for name in (*CHAINED, "previous_hash", "chain_hash")]
 SNAKE = {outside_name(name): name for name in (*(column.key for column in _RECORD), "address", "user_agent")}
@@ -94,7 +94,7 @@ async def request(tx: Transaction, filter: AuditSelection, form: AuditExportForm
 
 
 async def prepare(tx: Transaction) -> None:
-    """Make what was asked for ready, ten at a time; one whose records are not those that were counted has failed."""
+    """Make what was asked for ready, three at a time; one whose records are not those that were counted has failed."""
     queued = select(AuditExport).where(AuditExport.status == AuditExportStatus.QUEUED)
     for export in await tx.all(queued.order_by(AuditExport.created_at).limit(_AT_ONCE)):
         digest, count = hashlib.sha256(), 0

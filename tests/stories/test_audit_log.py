@@ -131,6 +131,23 @@ def test_whoever_runs_the_machine_acknowledges_what_is_wrong_where_no_tenant_is_
     assert lumen.world.rows("audit_log", PLATFORM, noted) == [{"explanation": "It was the test"}]
 
 
+def test_whoever_runs_the_machine_says_what_is_kept_where_no_tenant_is_known(lumen: F0) -> None:
+    """AUD-5: no token names that tenant, and one that is closed can place no hold"""
+    run = lumen.world.platform.run
+    rules = "select keep_months, legal_hold, active from retention_rule order by created_at"
+
+    kept, low, held = run("audit", "keep", "12"), run("audit", "keep", "5"), run("audit", "hold", "Case 7")
+    ended, again = (run("audit", "release", held.stdout.strip()) for _ in range(2))
+
+    assert (kept.returncode, held.returncode, ended.returncode) == (0, 0, 0), kept.stderr + held.stderr + ended.stderr
+    assert "6 months at least" in low.stderr
+    assert "no hold that stands" in again.stderr
+    assert lumen.world.rows("audit_log", PLATFORM, rules) == [
+        {"keep_months": 12, "legal_hold": False, "active": True},
+        {"keep_months": None, "legal_hold": True, "active": False},
+    ]
+
+
 def test_verify_tells_a_whole_chain_from_one_that_was_changed(lumen: F0) -> None:
     """AUD-2: `mewayz audit verify`"""
     lumen.open_deal()
