@@ -23,6 +23,7 @@ from typing import Never
 import msgspec
 import setproctitle
 
+from mewayz.runtime.immortal import make_immortal
 from mewayz.servers.lifeline import end_with, open_lifeline
 
 LIBRARIES = (
@@ -83,7 +84,7 @@ def main() -> None:
 
     warm_libraries()
     gc.collect()
-    gc.freeze()  # so that the collector of a child doesn't touch, and thereby copy, the shared pages
+    _settle()
     Zygote(channel, int(sys.argv[2])).serve()
 
 
@@ -109,6 +110,12 @@ def load_module(slug: str) -> None:
 
     with contextlib.suppress(Exception):
         warm_module(load(slug))
+    _settle()
+
+
+def _settle() -> None:
+    """Let neither the collector nor the counting of references touch, and thereby copy, the pages that children share."""
+    make_immortal()
     gc.freeze()
 
 

@@ -93,6 +93,8 @@ class RequestContext:
 
     def tell_reads(self) -> None:
         """Let what was noted go out when the request's transaction commits: one fact for each entity."""
+        if not self._seen:
+            return
         told, reader = sensitive_read(self.module), self.principal.user
         for entity, (fields, rows) in self._seen.items():
             assert reader is not None

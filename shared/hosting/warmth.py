@@ -31,3 +31,4 @@ def warm_module(module: Module) -> None:
     validate(Documents(module).schema, parse("{ __typename }"))
     for model in module.entities:
         select(model).compile(dialect=dialect())
+    _ = module.published, module.subscriptions, module.jobs, module.routes, module.takes_queued
