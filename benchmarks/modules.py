@@ -1,14 +1,16 @@
 """All 208 modules on one machine: how fast they are addressable, what they hold asleep and awake, what waking one costs.
 
 Modules without code yet are written from the catalogue (benchmarks/synthetic.py). `up_s`: with data present, from starting
-`mewayz up` to all modules addressable and the API answering. `asleep_mb`, `awake_mb`: the sum of PSS over all processes.
-`wake_ms`: what the first query of a sleeping module takes longer than its second. Each first answer must hold the row that
-the module itself planted. `recovery_s`: from `kill -9` of a module to its first answer.
+`mewayz up` to all modules addressable and the API answering. `asleep_mb`, `awake_mb`: the sum of PSS over all processes, which
+depends on the Python (decision 0023); `module_mb`: the mean of the modules. `wake_ms`: what the first query of a sleeping module
+takes longer than its second. Each first answer must hold the row that the module itself planted. `recovery_s`: from `kill -9`
+of a module to its first answer.
 """
 
 import argparse
 import json
 import os
+import platform as machine
 import signal
 import statistics
 import sys
@@ -36,7 +38,8 @@ def main() -> None:
         platform = _platform(folder)
         started = time.monotonic()
         platform.start(timeout_s=_FIRST_START_S)  # makes databases and rows
-        figures: dict[str, Any] = {"modules": len(known), "first_start_s": round(time.monotonic() - started, 1)}
+        figures: dict[str, Any] = {"python": machine.python_version(), "modules": len(known)}
+        figures["first_start_s"] = round(time.monotonic() - started, 1)
         platform.stop(timeout_s=120)
         started = time.monotonic()
         platform.start(timeout_s=120)
@@ -73,6 +76,7 @@ def _measure(platform: Platform, fields: dict[str, str], options: argparse.Names
     figures["awake"] = [module["state"] for module in platform.status()["modules"]].count("ready")
     held = pss_mb(platform)
     figures["awake_mb"] = round(sum(held.values()), 1)
+    figures["module_mb"] = round(statistics.mean(held[slug] for slug in fields), 1)
     if not options.json:
         shown = [(name, held[name]) for name in ("postgres", "nats", "router", "zygote", "supervisor", "up")]
         print(*(f"{name:<14} {mb:7.1f} MB" for name, mb in shown), sep="\n")
