@@ -46,7 +46,7 @@ from router.gateway.protocol.http import refusal
 from router.gateway.protocol.websocket import WebSockets
 from router.gateway.served import ServedGraph, module_destination
 from router.gateway.settings import Settings, settings_of
-from router.gateway.shedding import Door
+from router.gateway.shedding import Door, Standing
 from router.gateway.streaming import Streamer
 from router.gateway.subscriptions import Subscriptions
 from shared.clock import SystemClock, clock_from
@@ -185,6 +185,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     streams = Subscriptions(
         served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings, audit=audit
     )
+    standing = Standing(settings)
     pipeline = Pipeline(
         served=served,
         gate=gate,
@@ -195,6 +196,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         settings=settings,
         audit=audit,
         origins=origins,
+        standing=standing,
     )
     graphiql = GraphiQL(served=served, identity=identity, gate=gate, settings=settings)
     door = Door(settings)
@@ -218,7 +220,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         tasks.append(modules.follow)
     if commands is not None:
         tasks += [partial(commands.follow, listen), audit.follow]
-    sockets = WebSockets(streams.answers, identity.session, audit=audit, origins=origins)
+    sockets = WebSockets(streams.answers, identity.session, audit=audit, origins=origins, standing=standing)
     return Gateway(
         served=served,
         fetcher=fetcher,
@@ -252,6 +254,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
     streams = Subscriptions(
         served=served, gate=gate, fetcher=fetcher, streamer=streamer, settings=settings, audit=audit
     )
+    standing = Standing(settings)
     pipeline = Pipeline(
         served=served,
         gate=gate,
@@ -262,6 +265,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
         settings=settings,
         audit=audit,
         origins=origins,
+        standing=standing,
     )
     door = Door(settings)
     paths: dict[str, Handler] = {
@@ -270,7 +274,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
         "/health/ready": _getting(readiness(modules)),
         "/metrics": metrics.respond,
     }
-    sockets = WebSockets(streams.answers, None, audit=audit, origins=origins)
+    sockets = WebSockets(streams.answers, None, audit=audit, origins=origins, standing=standing)
     return Gateway(
         served=served,
         fetcher=fetcher,

@@ -24,6 +24,7 @@ from router.gateway.protocol.multipart import MULTIPART, accepts_parts, in_parts
 from router.gateway.protocol.sse import EVENT_STREAM, event_stream
 from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
+from router.gateway.shedding import Standing
 from router.gateway.subscriptions import Subscriptions
 from router.planning.explain import explain_json
 from shared.wire.principal import Principal
@@ -48,8 +49,10 @@ class Pipeline:
         settings: Settings,
         audit: AuditTrail,
         origins: Origins,
+        standing: Standing,
     ) -> None:
         """Keep the parts; none is changed here."""
+        self._standing = standing
         self._origins = origins
         self._served = served
         self._identity = identity
@@ -126,10 +129,14 @@ class Pipeline:
         principal, over = await self._principal(request), None
         if self._identity is not None:
             over = (await self._identity.session(credentials_of(request))).over
+        tenant = principal.tenant if principal else None
+        self._standing.must_have_room()
+        self._standing.must_have_share(tenant)
         operation = await self._operation(request)
         answers = self._streams.answers(operation, principal, trace, is_safe=request.method == "GET")
         headers = ((b"mewayz-request-id", trace.request_id.encode()), (b"x-accel-buffering", b"no"))
-        return Streamed(content_type=EVENT_STREAM, chunks=event_stream(answers, over=over), headers=headers)
+        chunks = self._standing.stream(event_stream(answers, over=over), tenant)
+        return Streamed(content_type=EVENT_STREAM, chunks=chunks, headers=headers)
 
     async def _principal(self, request: Request) -> Principal | None:
         if request.method not in ("GET", "POST"):

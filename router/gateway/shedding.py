@@ -1,6 +1,9 @@
-"""A bound on what the whole gateway has in hand: more is refused at the door, before memory grows (events.md, G)."""
+"""Bounds on what the whole gateway has in hand: more is refused at the door, before memory grows (events.md, G)."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager, nullcontext
+from uuid import UUID
 
 from router.errors import Overloaded
 from router.gateway.protocol.asgi import Request, Response, Streamed
@@ -30,3 +33,50 @@ class Door:
                 self._in_hand -= 1
 
         return answer
+
+
+class Standing:
+    """Counts the connections that stay open, event streams and WebSockets: all of them, and a tenant's (threat 30)."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Let stand as many as the settings say."""
+        self._settings = settings
+        self._all = 0
+        self._by_tenant = Counter[UUID]()
+
+    def must_have_room(self) -> None:
+        """Raise Overloaded where as many stand as may, whoever asks."""
+        self._must_be_below(self._all, self._settings.streams)
+
+    def must_have_share(self, tenant: UUID | None) -> None:
+        """Raise Overloaded where a tenant has as many as it may."""
+        self._must_be_below(self._by_tenant[tenant] if tenant else 0, self._settings.tenant_streams)
+
+    @contextmanager
+    def counted(self) -> Generator[None]:
+        """Count a connection while it stands."""
+        self._all += 1
+        try:
+            yield
+        finally:
+            self._all -= 1
+
+    @contextmanager
+    def held(self, tenant: UUID) -> Generator[None]:
+        """Count a connection as the tenant's."""
+        self._by_tenant[tenant] += 1
+        try:
+            yield
+        finally:
+            self._by_tenant -= Counter((tenant,))
+
+    async def stream(self, chunks: AsyncGenerator[bytes], tenant: UUID | None) -> AsyncGenerator[bytes]:
+        """Yield the chunks of an answer that comes in pieces, counted from the first to the last."""
+        with self.counted(), self.held(tenant) if tenant else nullcontext():
+            async with aclosing(chunks) as opened:
+                async for chunk in opened:
+                    yield chunk
+
+    def _must_be_below(self, count: int, limit: int) -> None:
+        if count >= limit:
+            raise Overloaded("gateway", retry_after_ms=self._settings.overload_retry_ms)

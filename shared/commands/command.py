@@ -1,6 +1,6 @@
 """The mark of a command, and how one runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -9,11 +9,12 @@ from shared.clock import new_id
 from shared.commands.idempotency import Answer, UserErrorFacts, input_hash, recall, remember
 from shared.database.entity import Entity
 from shared.database.transaction import Database, Transaction
+from shared.database.visibility import reaches
 from shared.errors import Forbidden, Invalid, NotYet, Refusal
 from shared.language import Phrase, refusal_in
 from shared.values import put_mark
 from shared.wire.envelope import Cause
-from shared.wire.principal import Principal
+from shared.wire.principal import Principal, RowScope
 from shared.wire.receipt import receipt_id
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,10 +77,11 @@ async def run_command(
     """Run a command in one transaction and return its outcome; a refusal leaves nothing behind but its answer.
 
     `model` is the entity it returns. With an idempotency key the first answer is given again for the same input, for
-    7 days. Raises Forbidden without the permission; what isn't a Refusal passes through.
+    7 days. Raises Forbidden without the permission, or where it is held for some rows and the command works on others; what
+    isn't a Refusal passes through.
     """
     scope = call.principal.scope(mark.permission)
-    if scope is None:
+    if scope is None or (scope is not RowScope.TENANT and model.__owner__ is None):
         raise Forbidden(mark.permission)
     key = call.idempotency_key
     if key is not None and not 0 < len(key) <= _MAX_KEY:
@@ -91,13 +93,17 @@ async def run_command(
     try:
         async with database.transaction(call.principal, call.cause, timeout_s=call.timeout_s) as tx:
             if key is not None and (known := await recall(tx, function.__name__, key, digest)):
-                return Outcome(known.rows(model), known.errors, receipt)
+                kept = known.rows(model)
+                if known.is_beyond(scope):
+                    _must_reach(kept, call.principal, mark)
+                return Outcome(kept, known.errors, receipt)
             await _must_be_active(tx)
             tx.expected_version, tx.guard = call.expected_version, (model, scope)
             result = await function(tx, **call.arguments)
             await tx.session.flush()
+            _must_reach(result, call.principal, mark, tx.allowed)
             if key is not None:
-                await remember(tx, function.__name__, key, digest, Answer.of(result))
+                await remember(tx, function.__name__, key, digest, Answer.of(result, scope))
         return Outcome(result, (), receipt)
     except Refusal as refusal:
         message = refusal_in(refusal, call.principal.locale, database.slug)
@@ -106,6 +112,21 @@ async def run_command(
             async with database.transaction(call.principal, call.cause) as tx:
                 await remember(tx, function.__name__, key, digest, Answer(errors=errors))
         return Outcome(None, errors, receipt)
+
+
+def _must_reach(
+    result: Entity | Sequence[Entity] | None,
+    principal: Principal,
+    mark: CommandMark,
+    allowed: Collection[UUID] = (),
+) -> None:
+    """Raise Forbidden where a command answers with a row that lies outside the caller's row scope.
+
+    What it made, or got by `Transaction.get`, is allowed: a row may be handed on to somebody else.
+    """
+    rows = [result] if isinstance(result, Entity) else result or ()
+    if not all(row.id in allowed or reaches(row, principal, mark.permission) for row in rows):
+        raise Forbidden(mark.permission)
 
 
 async def _must_be_active(tx: Transaction) -> None:

@@ -17,6 +17,7 @@ from shared.database.entity import Entity
 from shared.database.transaction import Transaction
 from shared.errors import IdempotencyKeyReused
 from shared.values import Money
+from shared.wire.principal import RowScope
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -42,19 +43,25 @@ class UserErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command answered: its rows as they were then, or its errors."""
+    """What a command answered: its rows as they were then, or its errors; `scope` is how far the caller's permission reached."""
 
     many: bool = False
     snapshots: tuple[dict[str, Any], ...] | None = None
     errors: tuple[UserErrorFacts, ...] = ()
+    scope: RowScope = RowScope.OWN
 
     @classmethod
-    def of(cls, result: Entity | Sequence[Entity] | None) -> "Answer":
+    def of(cls, result: Entity | Sequence[Entity] | None, scope: RowScope = RowScope.OWN) -> "Answer":
         """Keep what a command returned."""
         if result is None:
-            return cls()
+            return cls(scope=scope)
         rows = [result] if isinstance(result, Entity) else list(result)
-        return cls(many=not isinstance(result, Entity), snapshots=tuple(_snapshot(row) for row in rows))
+        snapshots = tuple(_snapshot(row) for row in rows)
+        return cls(many=not isinstance(result, Entity), snapshots=snapshots, scope=scope)
+
+    def is_beyond(self, scope: RowScope) -> bool:
+        """Tell whether its caller's permission reached further then than `scope`."""
+        return list(RowScope).index(self.scope) > list(RowScope).index(scope)
 
     def rows(self, model: type[Entity]) -> Entity | list[Entity] | None:
         """Return the rows as they were, detached from any session."""

@@ -20,6 +20,20 @@ _UNBOUND = """
         where n.nspname = any (array[$1, 'kit']) and c.relkind in ('r', 'p') and pg_has_role(r.oid, c.relowner, 'member')
     ) from pg_roles r where r.rolname = current_user
 """
+# A table that the app role could read rows of all companies from: without forced row-level security, or with a policy of its
+# own, or everybody's, that asks for no tenant. Without a policy nothing is seen, which is safe.
+_OPEN_TABLE = """
+    select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = any (array[$1, 'kit']) and c.relkind in ('r', 'p', 'm')
+      and has_table_privilege(to_regrole(format('mewayz_%s_app', $1)), c.oid, 'select')
+      and coalesce(obj_description(c.oid, 'pg_class'), '') not like '%@global_table%'
+      and (not (c.relrowsecurity and c.relforcerowsecurity) or exists (
+        select from pg_policy p where p.polrelid = c.oid
+          and (0 = any (p.polroles) or to_regrole(format('mewayz_%s_app', $1)) = any (p.polroles))
+          and coalesce(pg_get_expr(p.polqual, c.oid), '') not like '%app.tenant_id%'
+      ))
+    limit 1
+"""
 _SETTINGS: ContextVar[str] = ContextVar("settings", default="")
 
 
@@ -62,11 +76,22 @@ class UnboundRole(Defect):
         )
 
 
+class OpenTable(Defect):
+    """A table of the module is not behind row-level security (security.md, threat 6)."""
+
+    def __init__(self, slug: str, table: str) -> None:
+        """Name both."""
+        super().__init__(
+            f"Module {slug}: nothing keeps companies apart in the table {table}; `mewayz restart {slug}` migrates it anew."
+        )
+
+
 def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4, is_bound: bool = True) -> AsyncEngine:
     """Return the engine of a module's app role; connections are opened when first needed.
 
     `url` is a PostgreSQL URL of that role. Outside a `tenant_scope` every table looks empty: default deny. The first
-    connection raises UnboundRole where the role is one that no policy binds, unless that `is_bound` is waived (by the proof).
+    connection raises UnboundRole where the role is one that no policy binds, and OpenTable where a table has none that asks for
+    the tenant, unless that `is_bound` is waived (by the proof).
     """
     is_sure = not is_bound
 
@@ -78,9 +103,11 @@ def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4, i
             server_settings={"search_path": f"{slug},kit", "application_name": f"mewayz-{slug}", "jit": "off"},
         )
         if not is_sure:
-            if await connection.fetchval(_UNBOUND, slug):
+            is_unbound = await connection.fetchval(_UNBOUND, slug)
+            open_table: str | None = await connection.fetchval(_OPEN_TABLE, slug)
+            if is_unbound or open_table:
                 await connection.close()
-                raise UnboundRole(slug)
+                raise UnboundRole(slug) if is_unbound or not open_table else OpenTable(slug, open_table)
             is_sure = True
         return connection
 

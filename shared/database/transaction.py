@@ -95,6 +95,7 @@ class Transaction:
         self.reach: tuple[type[Entity], RowScope] | None = (
             None  # the model that a query's permission names, and how far
         )
+        self.allowed: set[UUID] = set()  # ids of the rows that the command made, or was given as within its row scope
         self._clock = clock
         self._row_ids = row_ids
         self._facts: TenantFacts | None = None
@@ -127,6 +128,7 @@ class Transaction:
         row = await self.find(select(model).where(model.id == row_id, *seen).with_for_update())
         if row is None:
             raise NotFound(model.__name__, row_id)
+        self.allowed.add(row.id)
         expected, self.expected_version = self.expected_version, None
         if expected is not None and expected != row.version:
             raise StaleVersion(model.__name__, expected, row.version)
@@ -171,6 +173,7 @@ class Transaction:
         """Give a new row its tenant, times and id."""
         row.tenant_id = self.tenant_id
         row.id = self._row_ids(row) if self._row_ids else new_id(self.now())
+        self.allowed.add(row.id)
         row.created_at = row.updated_at = self.now()
         row.created_by = self.principal.user
 

@@ -299,6 +299,8 @@ class Deal(Entity):
 class SalesActivity(Entity):
     """Something a salesperson is to do, or did."""
 
+    __owner__ = "assignee_user_id"
+
     summary: Mapped[Annotated[str, Field(min_length=1, max_length=500), Personal("customer_id")]]
     customer_id: Mapped[Annotated[UUID, Ref("Customer")]]
     deal_id: Mapped[Annotated[UUID | None, Ref("Deal")]] = default(None)

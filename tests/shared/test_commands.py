@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from shared.clock import new_id
 from shared.commands.idempotency import Answer
 from shared.events.relay import FORGET
 from shared.wire.principal import Principal
@@ -17,6 +18,7 @@ from subgraphs.crm.models import Customer
 from tests.modules import RunningModule
 
 pytestmark = pytest.mark.anyio
+OPEN = "mutation($input: OpenDealInput!) { openDeal(input: $input) { deal { id title } } }"
 DEAL = "deal { id status version closingNo title amount { amount currency } }"
 
 
@@ -163,6 +165,59 @@ async def test_a_row_outside_the_callers_scope_answers_like_an_absent_one(crm: R
 
     assert refused["userErrors"][0]["code"] == "NOT_FOUND"
     assert seen.data == {"deals": {"totalCount": 0}}
+
+
+async def test_a_permission_for_some_rows_is_none_for_what_belongs_to_nobody(crm: RunningModule) -> None:
+    """contracts.md, row scopes: a contact has no owner, so nobody's own contacts can be written"""
+    ada = await crm.new_tenant()
+    customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
+    own = Principal(tenant=ada.tenant, user=ada.user, permissions=("crm.*@own",))
+    add = "mutation($i: AddContactInput!) { addContact(input: $i) { contact { id } } }"
+
+    refused = await crm.execute(own, add, i={"customerId": customer["id"], "fullName": "Ann"})
+
+    assert [error["extensions"]["code"] for error in refused.errors] == ["FORBIDDEN"]
+    assert await crm.rows(ada.tenant, "select 1 from contact") == []
+
+
+async def test_a_salesperson_s_own_activities_are_theirs(crm: RunningModule) -> None:
+    ada = await crm.new_tenant()
+    customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
+    own = Principal(tenant=ada.tenant, user=new_id(crm.database.clock.now()), permissions=("crm.*@own",))
+    planned = {"customerId": customer["id"], "summary": "call"}
+    theirs = (await crm.command(ada, "scheduleActivity", "salesActivity { id }", **planned))["salesActivity"]["id"]
+
+    mine = (await crm.command(own, "scheduleActivity", "salesActivity { id }", **planned))["salesActivity"]["id"]
+    seen = await crm.execute(own, "{ salesActivities { nodes { id } } }")
+    done = await crm.command(own, "completeActivity", "salesActivity { id }", activityId=mine, outcome="yes")
+    foreign = await crm.command(own, "completeActivity", "salesActivity { id }", activityId=theirs, outcome="yes")
+
+    assert seen.data == {"salesActivities": {"nodes": [{"id": mine}]}}
+    assert done["userErrors"] == []
+    assert [error["code"] for error in foreign["userErrors"]] == ["NOT_FOUND"]
+
+
+async def test_a_kept_answer_is_not_given_to_who_may_no_longer_see_its_row(crm: RunningModule) -> None:
+    """Threat 28: what was lost since counts; what is only handed on does not"""
+    ada = await crm.new_tenant()
+    employee, colleague = new_id(crm.database.clock.now()), new_id(crm.database.clock.now())
+    customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
+    whole, own = [
+        Principal(tenant=ada.tenant, user=ada.user, employee=employee, permissions=permissions)
+        for permissions in (("crm.*",), ("crm.*@own", "crm.customer.*", "crm.pipeline.*"))
+    ]
+    opened = {"customerId": customer["id"], "title": "theirs", "amount": {"amount": "5", "currency": "CNY"}}
+    opened["salespersonId"] = str(colleague)
+
+    first = await crm.command(whole, "openDeal", "deal { id title }", **opened, idempotencyKey="a")
+    narrowed = await crm.execute(own, OPEN, input={**opened, "idempotencyKey": "a"})
+    handed_on = await crm.command(own, "openDeal", "deal { id title }", **opened, idempotencyKey="b")
+
+    assert first["deal"]["title"] == "theirs"
+    assert [error["extensions"]["code"] for error in narrowed.errors] == ["FORBIDDEN"]
+    assert narrowed.data is None
+    assert handed_on["deal"]
+    assert await crm.command(own, "openDeal", "deal { id title }", **opened, idempotencyKey="b") == handed_on
 
 
 def test_a_kept_answer_is_the_first_thing_a_new_process_can_give() -> None:

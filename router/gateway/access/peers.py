@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 from router.gateway.protocol.asgi import Scope
+from shared.wire.address import plain
 
 
 class Proxies:
@@ -14,12 +15,20 @@ class Proxies:
         self._networks = [ip_network(one, strict=False) for one in networks]
 
     def seen(self, scope: Scope) -> Scope:
-        """Return a scope that names the client as the trusted proxies saw it, and how it reached the first of them."""
+        """Return a scope that names the client as the trusted proxies saw it, and how it reached the first of them.
+
+        An IPv4 address is one also where a socket for both kinds took it.
+        """
         client: tuple[str, int] | None = scope.get("client")
-        if not self._networks or client is None or not self._trusts(client[0]):
+        if client is None:
+            return scope
+        if (direct := plain(client[0])) != client[0]:
+            client = (direct, client[1])
+            scope = {**scope, "client": client}
+        if not self._networks or not self._trusts(direct):
             return scope
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        told = [one.strip() for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")]
+        told = [plain(one.strip()) for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")]
         # Each proxy adds at the end who asked it; further left may stand anything.
         address = next((one for one in reversed(told) if not self._trusts(one)), told[0]) or client[0]
         is_secure = headers.get(b"x-forwarded-proto", b"").strip().lower() == b"https"

@@ -16,6 +16,7 @@ from router.gateway.access.revocations import Revocations
 from router.gateway.errors import NotSignedIn, RateExceeded
 from router.gateway.settings import Settings
 from shared.clock import Clock
+from shared.wire.address import subscriber
 from shared.wire.principal import Principal
 
 KEY = "mwz_"  # what the keys of programs begin with
@@ -71,7 +72,7 @@ class Programs:
             known = await self._ask(key, shown.peer)
         verified, facts = known.verified, known.facts
         if verified is None or facts is None or not _may_come(facts, shown):
-            self._limiter.hit(self._wrong, shown.peer)
+            self._limiter.hit(self._wrong, subscriber(shown.peer))
             raise NotSignedIn("a key that is not good, or not from there")
         return verified
 
@@ -87,8 +88,8 @@ class Programs:
         return anyio.current_time() < known.asked_at + kept_s
 
     async def _ask(self, key: str, peer: str) -> _Known:
-        if not self._limiter.test(self._wrong, peer):
-            ends = self._limiter.get_window_stats(self._wrong, peer).reset_time
+        if not self._limiter.test(self._wrong, subscriber(peer)):
+            ends = self._limiter.get_window_stats(self._wrong, subscriber(peer)).reset_time
             raise RateExceeded(retry_after_ms=max(1, math.ceil(ends - time.time())) * 1000)
         asked_at = anyio.current_time()
         facts = await self._exchange(key)

@@ -6,14 +6,14 @@ Source: the protocol's PROTOCOL.md, its close codes too. The token comes with `c
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any, TypeAlias, cast
 
 import msgspec
 import structlog
 
-from router.errors import Denied, DocumentError, RouterError
+from router.errors import Denied, DocumentError, Overloaded, RouterError
 from router.gateway.access.credentials import Credentials
 from router.gateway.access.identity import Session
 from router.gateway.access.origins import Origins
@@ -23,11 +23,13 @@ from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace, trace_of
 from router.gateway.protocol.asgi import Receive, Scope, SendMessage
 from router.gateway.protocol.http import Operation
+from router.gateway.shedding import Standing
 from shared.wire.principal import Principal
 
 SUBPROTOCOL = "graphql-transport-ws"
 _INIT_S = 10.0
 _TARGET = "WebSocket /graphql"
+_TRY_LATER = 1013  # of RFC 6455's registry
 _OPERATIONS = 100  # under way on one connection
 _REFUSED = {  # what closes a connection for what its client did, as the audit log names it; a token's end is no refusal
     4400: "BAD_REQUEST",
@@ -56,8 +58,11 @@ class _Closed(Exception):
 class WebSockets:
     """Answers WebSocket connections; without a `sign_in` (a plain router) anybody may ask."""
 
-    def __init__(self, answers: Answers, sign_in: SignIn | None, *, audit: AuditTrail, origins: Origins) -> None:
-        """Take how operations are answered, who checks tokens, who is told of refusals, and whose pages may connect."""
+    def __init__(
+        self, answers: Answers, sign_in: SignIn | None, *, audit: AuditTrail, origins: Origins, standing: Standing
+    ) -> None:
+        """Take how operations are answered, who checks tokens, who is told of refusals, whose pages may connect, and how many."""
+        self._standing = standing
         self._origins = origins
         self._answers = answers
         self._sign_in = sign_in
@@ -76,10 +81,19 @@ class WebSockets:
             self._audit.turned_away(_REFUSED[4406], _TARGET, peer or None)
             await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
             return
+        try:
+            self._standing.must_have_room()
+        except Overloaded as error:
+            await send({"type": "websocket.close", "code": _TRY_LATER, "reason": error.message})
+            return
+        with self._standing.counted():
+            await self._serve(headers, peer, receive, send)
+
+    async def _serve(self, headers: dict[bytes, bytes], peer: str, receive: Receive, send: SendMessage) -> None:
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         shown = Credentials(None, peer, headers.get(b"origin"))
         sign_in = partial(self._signing_in, host=headers.get(b"host")) if self._sign_in else None
-        connection = _Connection(self._answers, sign_in, headers, shown, receive, send, self._audit)
+        connection = _Connection(self._answers, sign_in, headers, shown, receive, send, self._audit, self._standing)
         try:
             await connection.serve()
         except* _Closed as group:
@@ -94,6 +108,7 @@ class WebSockets:
         try:
             session = await self._sign_in(shown)
             self._origins.check_page(session.principal, shown.origin, host)
+            self._standing.must_have_share(session.principal.tenant)
         except (Denied, RateExceeded) as error:
             self._audit.turned_away(error.code, _TARGET, shown.peer or None)
             raise
@@ -111,7 +126,9 @@ class _Connection:
         receive: Receive,
         send: SendMessage,
         audit: AuditTrail,
+        standing: Standing,
     ) -> None:
+        self._standing = standing
         self._audit = audit
         self._answers = answers
         self._sign_in = sign_in
@@ -126,21 +143,25 @@ class _Connection:
         """Read messages until the end; every operation is a task of this connection."""
         async with asyncio.TaskGroup() as tasks:
             await self._initialise(tasks)
-            while True:
-                message = await self._message()
-                kind, number = message.get("type"), message.get("id")
-                if kind == "ping":
-                    await self._tell("pong")
-                elif kind == "subscribe" and isinstance(number, str):
-                    self._start(tasks, number, message.get("payload"))
-                elif kind == "complete" and isinstance(number, str):
-                    task = self._running.pop(number, None)
-                    if task is not None:
-                        task.cancel()
-                elif kind == "connection_init":
-                    raise _Closed(4429, "Too many initialisation requests")
-                elif kind != "pong":
-                    raise _Closed(4400, "Invalid message")
+            tenant = self.principal.tenant if self.principal else None
+            with self._standing.held(tenant) if tenant else nullcontext():
+                while True:
+                    await self._follow(tasks, await self._message())
+
+    async def _follow(self, tasks: asyncio.TaskGroup, message: dict[str, Any]) -> None:
+        kind, number = message.get("type"), message.get("id")
+        if kind == "ping":
+            await self._tell("pong")
+        elif kind == "subscribe" and isinstance(number, str):
+            self._start(tasks, number, message.get("payload"))
+        elif kind == "complete" and isinstance(number, str):
+            task = self._running.pop(number, None)
+            if task is not None:
+                task.cancel()
+        elif kind == "connection_init":
+            raise _Closed(4429, "Too many initialisation requests")
+        elif kind != "pong":
+            raise _Closed(4400, "Invalid message")
 
     async def _initialise(self, tasks: asyncio.TaskGroup) -> None:
         try:
@@ -158,6 +179,8 @@ class _Connection:
                 session = await self._sign_in(msgspec.structs.replace(self._shown, authorization=token))
             except (Denied, RateExceeded) as error:
                 raise _Closed(4403, "Forbidden") from error
+            except Overloaded as error:
+                raise _Closed(_TRY_LATER, "Too many connections") from error
             self.principal = session.principal
             tasks.create_task(_close_when(session.over))
         await self._tell("connection_ack")

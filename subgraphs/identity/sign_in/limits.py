@@ -13,6 +13,8 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from shared.wire.address import subscriber
+
 ACCOUNT_FAILURES = RateLimitItemPerMinute(10, 15, namespace="account")
 PEER_FAILURES = RateLimitItemPerMinute(100, 15, namespace="peer")
 _LOCK = RateLimitItemPerMinute(1, 15, namespace="lock")
@@ -36,7 +38,7 @@ class Guesses:
 
         While it is made it counts as if it failed: however many come at once, no more are made than may fail.
         """
-        who = _short(account)
+        who, peer = _short(account), subscriber(peer)
         if wait_s := self._locked_for_s(who, peer):
             yield wait_s
             return
@@ -50,7 +52,7 @@ class Guesses:
         """Count a failure; the tenth locks."""
         who = _short(account)
         self._limiter.hit(ACCOUNT_FAILURES, who)
-        self._limiter.hit(PEER_FAILURES, peer)
+        self._limiter.hit(PEER_FAILURES, subscriber(peer))
         if not self._limiter.test(ACCOUNT_FAILURES, who):
             self._limiter.hit(_LOCK, who)
             self._limiter.clear(ACCOUNT_FAILURES, who)
@@ -72,6 +74,7 @@ class Guesses:
 
     def flow_locked_for_s(self, peer: str) -> int:
         """Count a sign-in at a provider that an address begins; return for how many seconds it may begin none."""
+        peer = subscriber(peer)
         return 0 if self._limiter.hit(_FLOWS, peer) else self._left_s(_FLOWS, peer)
 
     def may_ask_reset(self, account: str) -> bool:

@@ -103,6 +103,26 @@ async def test_a_program_gives_nothing_of_modules_that_its_key_is_not_for(desk: 
     assert await codes(within) == []
 
 
+async def test_who_may_grant_for_some_people_grants_to_no_others(desk: Desk, company: Company) -> None:
+    """contracts.md, row scopes: also where a command looks a row up by itself"""
+    member = await desk.principal(company, "member")
+    some = msgspec.structs.replace(member, permissions=("*.read", "identity.role.grant@own", *member.permissions))
+    query = "mutation($i: GrantRoleInput!) { grantRole(input: $i) { tenantMembership { id } } }"
+    role = await role_id(desk, company, "Member")
+
+    async def codes(label: str) -> list[str]:
+        answer = await desk.running.execute(
+            some, query, i={"userId": await user_id(desk, company, label), "roleId": role}
+        )
+        return [error["extensions"]["code"] for error in answer.errors]
+
+    assert await codes("viewer") == ["FORBIDDEN"]
+    assert await codes("member") == []
+    assert [
+        row["further_role_ids"] for row in await desk.running.rows(company.id, "select * from tenant_membership")
+    ] == ["[]"] * 3
+
+
 async def test_members_can_not_ask_by_a_filter_what_they_can_not_see(desk: Desk, company: Company) -> None:
     """Whether somebody can sign in is private; a filter, and its count, would tell."""
     member, owner = await desk.principal(company, "member"), await desk.principal(company)

@@ -93,6 +93,10 @@ async def test_what_the_operator_wrote_reaches_the_settings(tmp_path: Path) -> N
         ("10.0.0.2", "10.0.0.3", "10.0.0.3"),
         ("10.0.0.2", "", "10.0.0.2"),
         ("10.0.0.2", None, "10.0.0.2"),
+        ("::ffff:10.0.0.1", "198.51.100.9", "198.51.100.9"),
+        ("::FFFF:203.0.113.9", None, "203.0.113.9"),
+        ("10.0.0.1", "::ffff:198.51.100.9, ::ffff:10.0.0.2", "198.51.100.9"),
+        ("2001:db8::7", None, "2001:db8::7"),
     ],
 )
 def test_only_what_trusted_proxies_added_is_believed(peer: str, forwarded: str | None, seen: str) -> None:
