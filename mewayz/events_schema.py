@@ -1,11 +1,14 @@
 """What a change of events breaks for those who hear them (contracts.md, "Events", on `schemaversion`)."""
 
 import json
+import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 Schema = Mapping[str, Any]
+_LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 
 
 def breaking_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -58,12 +61,16 @@ class _Comparison:
         if _kind(before) != _kind(after):
             yield f"{path} may now be {_kind(after)}"
             return
-        if "enum" in before and (more := set(after.get("enum", ["anything"])) - set(before["enum"])):
-            yield f"{path} may now be {', '.join(sorted(map(str, more)))}"
+        yield from _wider(before, after, path)
         yield from self._object(before, after, path)
         for inner in ("items", "additionalProperties"):
-            if isinstance(before.get(inner), Mapping) and isinstance(after.get(inner), Mapping):
-                yield from self.changes(before[inner], after[inner], f"{path}[]")
+            if isinstance(before.get(inner), Mapping):
+                rest = after.get(inner)
+                yield from self.changes(before[inner], rest if isinstance(rest, Mapping) else {}, f"{path}[]")
+        for place, (old, new) in enumerate(
+            zip(before.get("prefixItems", ()), after.get("prefixItems", ()), strict=False)
+        ):
+            yield from self.changes(old, new, f"{path}[{place}]")
 
     def _object(self, before: Schema, after: Schema, path: str) -> Iterator[str]:
         known, now = before.get("properties", {}), after.get("properties", {})
@@ -75,6 +82,26 @@ class _Comparison:
             if name in before.get("required", ()) and name not in after.get("required", ()):
                 yield f"{where} may be missing now"
             yield from self.changes(schema, now[name], where)
+
+
+def _wider(before: Schema, after: Schema, path: str) -> Iterator[str]:
+    """Yield which values of the same kind a schema allows now and did not before."""
+    known, now = _values(before), _values(after)
+    if known is not None and (now is None or set(now) - set(known)):
+        yield f"{path} may now be {', '.join(sorted(set(now) - set(known))) if now is not None else 'anything'}"
+    for bounds, goes_further in ((_LEAST, operator.lt), (_MOST, operator.gt)):
+        for bound in bounds:
+            if bound in before and (bound not in after or goes_further(after[bound], before[bound])):
+                yield f"{path} has {after.get(bound, 'no')} {bound} now, before {before[bound]}"
+    for rule in ("pattern", "multipleOf"):
+        if rule in before and after.get(rule) != before[rule]:
+            yield f"{path} has {after.get(rule, 'no')} {rule} now, before {before[rule]}"
+
+
+def _values(schema: Schema) -> list[str] | None:
+    """Return the values that a schema names one by one, None where it names none."""
+    named = [schema["const"]] if "const" in schema else schema.get("enum")
+    return None if named is None else [str(one) for one in named]
 
 
 def _branches(schema: Schema, definitions: Schema) -> list[Schema]:

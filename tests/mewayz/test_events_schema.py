@@ -1,13 +1,17 @@
 """Which changes of an event break those who hear it."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from mewayz.events_schema import breaking_changes
 from shared.values import Money
 from shared.wire.envelope import Event
+
+Code = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+Count = Annotated[int, Field(ge=1)]
+Note = Annotated[str, Field(max_length=10)]
 
 
 def printed(version: int = 1, consumers: tuple[str, ...] = ("hr",), **fields: Any) -> dict[str, Any]:
@@ -25,6 +29,14 @@ def printed(version: int = 1, consumers: tuple[str, ...] = ("hr",), **fields: An
         ({"title": str}, {"title": str | None}, "title may now be null"),
         ({"amount": Money}, {"amount": Money | None}, "amount may now be null"),
         ({"lines": list[int]}, {"lines": list[str]}, "lines[] may now be string"),
+        ({"lines": list[int]}, {"lines": list[Any]}, "lines[] may now be anything"),
+        ({"rates": dict[str, int]}, {"rates": dict[str, Any]}, "rates[] may now be anything"),
+        ({"kind": Literal["A"]}, {"kind": Literal["A", "B"]}, "kind may now be B"),
+        ({"kind": Literal["A", "B"]}, {"kind": str}, "kind may now be anything"),
+        ({"code": Code}, {"code": str}, "code has no pattern now, before ^[A-Z]{3}$"),
+        ({"count": Count}, {"count": int}, "count has no minimum now, before 1"),
+        ({"note": Note}, {"note": Annotated[str, Field(max_length=20)]}, "note has 20 maxLength now, before 10"),
+        ({"pair": tuple[int, str]}, {"pair": tuple[int, int]}, "pair[1] may now be integer"),
     ],
 )
 def test_what_readers_of_today_could_not_read_is_a_break(before: Any, after: Any, why: str) -> None:
@@ -37,6 +49,9 @@ def test_what_readers_of_today_could_not_read_is_a_break(before: Any, after: Any
         ({"title": str}, {"title": str, "note": str}),
         ({"title": str | None}, {"title": str}),
         ({"amount": Money | None}, {"amount": Money | None}),
+        ({"kind": Literal["A", "B"]}, {"kind": Literal["B"]}),
+        ({"code": str}, {"code": Code}),
+        ({"note": Note}, {"note": Annotated[str, Field(max_length=5)]}),
     ],
 )
 def test_what_they_can_read_is_none(before: Any, after: Any) -> None:
