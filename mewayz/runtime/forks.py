@@ -15,7 +15,7 @@ import msgspec
 from mewayz.runtime.orders import Outcome
 from mewayz.runtime.zygote import LOAD, Ended, Forked, Job, Message, Ready
 from mewayz.servers.child import Child
-from mewayz.servers.leftovers import process_ended
+from mewayz.servers.leftovers import Process
 from shared.errors import Unavailable
 
 _STATUS_S = 1.0
@@ -49,25 +49,21 @@ class ZygoteGone(Unavailable):
 class Fork:
     """A forked process of a module: ours, or one that an earlier supervisor had forked."""
 
-    def __init__(self, pid: int, report: int | None = None, end: "_End | None" = None) -> None:
-        """Follow process `pid`; `report` is the reading end of its pipe. An earlier supervisor's has neither."""
-        self.pid = pid
-        self._pidfd: int | None = None
-        with contextlib.suppress(ProcessLookupError):  # it has ended already, a moment after it was seen or forked
-            self._pidfd = os.pidfd_open(pid)
+    def __init__(self, process: Process, report: int | None = None, end: "_End | None" = None) -> None:
+        """Follow `process`; `report` is the reading end of its pipe. An earlier supervisor's has neither."""
+        self._process = process
+        self.pid = process.pid
         self._report = report
         self._end = end
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal; to one that has ended, nothing."""
-        if self._pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, number)
+        self._process.send(number)
 
     async def ended(self) -> str:
         """Wait for its end and return in words why it ended."""
         outcome = await self._read_report() if self._report is not None else None
-        await process_ended(self.pid)
+        await self._process.ended()
         if self._end is not None:
             with anyio.move_on_after(_STATUS_S):
                 await self._end.told.wait()
@@ -89,14 +85,14 @@ class Fork:
         """Kill it; SIGABRT first: its stacks go to the log."""
         self.send(signal.SIGABRT)
         with anyio.move_on_after(_ABORT_S):
-            await process_ended(self.pid)
+            await self._process.ended()
         self.send(signal.SIGKILL)
 
     def close(self) -> None:
         """Close its descriptors."""
-        for fd in (self._pidfd, self._report):
-            if fd is not None:
-                os.close(fd)
+        self._process.close()
+        if self._report is not None:
+            os.close(self._report)
 
     async def _read_report(self) -> Outcome | None:
         content = b""
@@ -205,7 +201,7 @@ class Forks:
         log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             pid, end = await self._order(Job(self._next_id(), kind, module), [order_read, report_write, log_fd, *given])
-            fork = Fork(pid, report_read, end)
+            fork = Fork(Process(pid), report_read, end)
         except BaseException:
             os.close(report_read)
             raise

@@ -20,7 +20,7 @@ from mewayz.runtime.forks import Fork, Forks, JobFailed, JobInterrupted, ZygoteG
 from mewayz.runtime.life import Life
 from mewayz.runtime.pulse import Pulse
 from mewayz.runtime.records import Records
-from mewayz.servers.leftovers import end_leftover, note, noted
+from mewayz.servers.leftovers import Process, end_leftover, note, noted
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.control import ModuleState, ModuleStatus
 
@@ -72,7 +72,7 @@ class ModuleProcess:
         self._changed = changed
         self._backoff = Backoff(time.monotonic, random.random)
         self.life: Life | None = None
-        self._adopted: int | None = None  # the process that an earlier supervisor had forked
+        self._adopted: Process | None = None  # the process that an earlier supervisor had forked
         self._restarts = 0
         self._bootstrap: ModuleBootstrap | None = None
         self._wanted = anyio.Event()  # unless it is stopped or parked
@@ -87,7 +87,7 @@ class ModuleProcess:
         return ModuleStatus(
             name=self.slug,
             state=self.state,
-            pid=self.life.pid if self.life else self._adopted,
+            pid=self.life.pid if self.life else self._adopted.pid if self._adopted else None,
             restarts=self._restarts,
             reason=self.reason or (self._forks.trouble if self.state is ModuleState.STARTING else None),
         )
@@ -98,8 +98,8 @@ class ModuleProcess:
             state, _, self.reason = self._down_file.read_text().partition(" ")
             self._wanted = anyio.Event()
             self.state = ModuleState(state)
-        elif (pid := noted(self._pid_file)) is not None:
-            self._adopted = pid
+        elif (process := noted(self._pid_file)) is not None:
+            self._adopted = process
             self._stirred.set()
             self.state = ModuleState.READY
 
@@ -215,10 +215,10 @@ class ModuleProcess:
                     finally:
                         self._socket_path.unlink(missing_ok=True)
 
-    async def _live_on(self, pid: int) -> None:
+    async def _live_on(self, process: Process) -> None:
         """Follow a process that an earlier supervisor had forked, to its end."""
         with Pulse(self._pulse_path) as pulse:
-            fork = Fork(pid)
+            fork = Fork(process)
             try:
                 self.reason = await self._watch(Life(fork, pulse, memory_mb=self._memory_mb))
             finally:

@@ -36,8 +36,8 @@ class RouterProcess:
 
     def adopt(self) -> None:
         """Take over the router that a supervisor who died had forked."""
-        if (pid := noted(self._pid_file)) is not None:
-            self._fork = Fork(pid)
+        if (process := noted(self._pid_file)) is not None:
+            self._fork = Fork(process)
 
     async def run(self) -> None:
         """Keep a router running until `stop`."""

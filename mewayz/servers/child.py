@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 
-from mewayz.servers.leftovers import process_ended, start_time
+from mewayz.servers.leftovers import Process, process_ended, start_time
 from mewayz.servers.lifeline import end_with, open_lifeline
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -93,13 +93,14 @@ class Child:
 
 
 class Adopted(Child):
-    """A process that our predecessor started, by the same log: it is followed by its id, and has no exit status."""
+    """A process that our predecessor started, by the same log: it has no exit status for us."""
 
-    def __init__(self, pid: int, log: Path) -> None:
-        """Follow process `pid`, which runs."""
-        self.pid = pid
+    def __init__(self, process: Process, log: Path) -> None:
+        """Follow `process`."""
+        self.pid = process.pid
         self.log = log
-        self._born = start_time(pid)
+        self._held = process
+        self._born = start_time(process.pid)
 
     @property
     def is_running(self) -> bool:
@@ -108,12 +109,11 @@ class Adopted(Child):
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; to one that has ended, nothing."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        self._held.send(number)
 
     async def ended(self) -> int:
         """Wait for its end."""
-        await process_ended(self.pid)
+        await self._held.ended()
         return 0
 
 

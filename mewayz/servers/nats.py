@@ -127,10 +127,10 @@ class Nats:
 
     def adopt(self) -> None:
         """Take over the server that a supervisor who died had started, with its users."""
-        pid = noted(self._pid_file)
-        address = _address(self._ports(pid)) if pid is not None else None
-        if pid is not None and address:
-            self._port, self._child = urlsplit(address).port or -1, Adopted(pid, self._log)
+        process = noted(self._pid_file)
+        address = _address(self._ports(process.pid)) if process is not None else None
+        if process is not None and address:
+            self._port, self._child = urlsplit(address).port or -1, Adopted(process, self._log)
             self._started_at = self._log.stat().st_size
 
     async def start(self) -> bool:

@@ -15,12 +15,13 @@ from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.servers.child import Adopted, Child
-from mewayz.servers.leftovers import process_ended
+from mewayz.servers.leftovers import Process
 from mewayz.servers.unprivileged import RunAs, not_root
 
 ADMIN = "mewayz_admin"
 _PASSWORD = "postgres-admin"  # noqa: S105 the name of a file
 _START_S = 60
+_NOBODY = "999999999"  # no process has this id: the kernel's highest is 4194304
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -76,8 +77,8 @@ class Postgres:
     def adopt(self) -> None:
         """Take over the server that a supervisor who died had started, if it takes sessions."""
         lines = _pid_file(self._folders.postgres)
-        if len(lines) >= 8 and lines[7].strip() == "ready" and _is_postgres(int(lines[0])):
-            self._child = Adopted(int(lines[0]), self._log)
+        if len(lines) >= 8 and lines[7].strip() == "ready" and (process := self._predecessor()):
+            self._child = Adopted(process, self._log)
 
     async def start(self) -> bool:
         """Start the server, making its cluster at the first time; return whether it was made.
@@ -150,12 +151,27 @@ class Postgres:
         draft.rename(self._folders.postgres)
 
     async def _wait_for_predecessor(self) -> None:
-        lines = _pid_file(self._folders.postgres)
-        pid = int(lines[0]) if lines and lines[0].isdigit() else None
-        if pid is not None and _is_postgres(pid):
-            os.kill(pid, signal.SIGINT)
+        process = self._predecessor()
+        if process is not None:
+            process.send(signal.SIGINT)
             with anyio.move_on_after(30):
-                await process_ended(pid)
+                await process.ended()
+            process.close()
+        elif lines := _pid_file(self._folders.postgres):
+            # A stranger may have its id now, and PostgreSQL would not start while he lives. The other lines stay: by them
+            # it finds out whether sessions of the one that died are still at work.
+            _postmaster_file(self._folders.postgres).write_text("\n".join([_NOBODY, *lines[1:], ""]))
+
+    def _predecessor(self) -> Process | None:
+        """Return the postmaster that runs on our cluster: it works in that folder."""
+        lines = _pid_file(self._folders.postgres)
+        if not lines or not lines[0].isdigit():
+            return None
+        process = Process(int(lines[0]))
+        if _is_postgres(process, self._folders.postgres):
+            return process
+        process.close()
+        return None
 
     async def _wait_until_ready(self, child: Child) -> None:
         # The last line of postmaster.pid says when sessions are accepted: no connection is needed to learn it.
@@ -183,15 +199,21 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
+def _postmaster_file(cluster: Path) -> Path:
+    return cluster / "postmaster.pid"
+
+
 def _pid_file(cluster: Path) -> list[str]:
     try:
-        return (cluster / "postmaster.pid").read_text().splitlines()
+        return _postmaster_file(cluster).read_text().splitlines()
     except FileNotFoundError:
         return []
 
 
-def _is_postgres(pid: int) -> bool:
+def _is_postgres(process: Process, cluster: Path) -> bool:
+    """Return whether it is the postmaster of this cluster, in whose folder it works."""
+    here = Path(f"/proc/{process.pid}")
     try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "postgres"
-    except OSError:
+        return (here / "exe").readlink().name == "postgres" and (here / "cwd").samefile(cluster)
+    except OSError:  # it has ended, or is another user's
         return False

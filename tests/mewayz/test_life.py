@@ -11,6 +11,7 @@ import pytest
 from mewayz.runtime.forks import Fork
 from mewayz.runtime.life import Life
 from mewayz.runtime.pulse import Pulse
+from mewayz.servers.leftovers import Process
 
 _HOLDER = "import time; held = b'x' * 100_000_000; print('up', flush=True); time.sleep(60)"
 
@@ -25,7 +26,7 @@ async def test_a_process_above_its_ceiling_of_memory_is_ended_with_the_reason(tm
         process.stdout.readline()
         assert pulse.writer is not None
         os.write(pulse.writer, b"{}\n")
-        fork = Fork(process.pid)
+        fork = Fork(Process(process.pid))
 
         reason = await Life(fork, pulse, memory_mb=50).watch(lambda: None)
 
@@ -40,7 +41,7 @@ async def test_a_process_that_never_comes_up_is_killed_with_the_reason(tmp_path:
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process,  # noqa: ASYNC220
         Pulse.fresh(tmp_path / "alpha.beat") as pulse,
     ):
-        fork = Fork(process.pid)
+        fork = Fork(Process(process.pid))
 
         reason = await Life(fork, pulse, memory_mb=50, first_beat_s=1).watch(lambda: None)
 
@@ -53,7 +54,7 @@ async def test_a_process_that_ends_before_it_is_followed_has_ended(tmp_path: Pat
     """bench chaos, seed 2: a module died while a new supervisor took it over, and took the supervisor with it"""
     process = subprocess.Popen([sys.executable, "-c", ""])  # noqa: ASYNC220
     process.wait()
-    fork = Fork(process.pid)
+    fork = Fork(Process(process.pid))
 
     fork.send(signal.SIGTERM)
 
