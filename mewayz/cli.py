@@ -14,6 +14,7 @@ from mewayz.folders import folders_of
 from mewayz.look import look
 from mewayz.options import AsJson, Data, GatewayFile
 from mewayz.privacy import privacy
+from mewayz.secrets import secrets
 from shared.errors import MewayzError
 from shared.wire import control
 
@@ -31,6 +32,7 @@ app.add_typer(db, name="db")
 app.add_typer(audit, name="audit")
 app.add_typer(look)
 app.add_typer(privacy, name="privacy")
+app.add_typer(secrets, name="secrets")
 
 Name = Annotated[str, typer.Argument(help="The module's name, such as crm")]
 ModulesFrom = Annotated[list[Path] | None, typer.Option(help="A further folder of modules")]
@@ -273,7 +275,7 @@ def serve_module(
     """Serve one module in this process, as a container does"""
     from mewayz.serve import serve_module as serve
 
-    serve(module, _secret(bootstrap), host=host, port=port, path=path)
+    serve(module, bootstrap, host=host, port=port, path=path)
 
 
 @app.command("serve-router")
@@ -295,7 +297,7 @@ def serve_router(
             raise typer.BadParameter("--plain needs --supergraph FILE")
         serve.serve_plain_router(supergraph, host=host, port=port, data=data)
     elif bootstrap is not None:
-        serve.serve_router(_secret(bootstrap), certificate=certificate, key=key)
+        serve.serve_router(bootstrap, certificate=certificate, key=key)
     else:
         raise typer.BadParameter("give --bootstrap FILE, or --plain --supergraph FILE")
 
@@ -357,7 +359,3 @@ def _command(data: Path, request: control.Request) -> control.Answer:
 
 def _paths(folders: list[Path] | None) -> list[str]:
     return [str(folder.resolve()) for folder in folders or []]
-
-
-def _secret(path: Path) -> bytes:
-    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

@@ -1,4 +1,7 @@
-"""The passwords of servers, roles and users: made once, kept beside the data, one a file of mode 0600."""
+"""The passwords of servers, roles and users: made once, kept beside the data, one a file of mode 0600.
+
+One that is being exchanged has a *successor* in a file of its own, `<name>.next`, until everybody knows it (ADR 0024).
+"""
 
 import os
 import secrets
@@ -6,15 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROUTER_KEY = "router-signing-key"
+_NEXT = ".next"
+QUEUED_S = 86_400 + 60  # the queue keeps no command longer than a day (servers/streams.py)
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredKey:
+    """The public half of a key that routers signed with until `at`, in seconds since the epoch."""
+
+    kid: str
+    public: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class RouterKey:
-    """The key that routers sign internal tokens with, as text: its halves in hexadecimal, and the public one's id."""
+    """The key that routers sign internal tokens with, as text: its halves in hexadecimal, and the public one's id.
+
+    `former` are those before it that may have signed a command that still waits.
+    """
 
     private: str
     kid: str
     public: str
+    former: tuple[RetiredKey, ...] = ()
 
 
 class Passwords:
@@ -27,9 +45,8 @@ class Passwords:
 
     def of(self, name: str) -> str:
         """Return the password called `name`, making it at the first time."""
-        path = self._folder / name
-        if path.exists():
-            return path.read_text().strip()
+        if (kept := self._read(name)) is not None:
+            return kept
         password = secrets.token_urlsafe(24)
         self.keep(name, password)
         self._made.add(name)
@@ -39,25 +56,51 @@ class Passwords:
         """Return whether `of` made the password in this run, so that a server can't know it yet."""
         return name in self._made
 
+    def names(self, beginning: str) -> list[str]:
+        """Return the names of the passwords that there are and that begin so."""
+        found = (path.name for path in self._folder.glob(f"{beginning}*"))
+        return sorted(name for name in found if not name.endswith(_NEXT))
+
+    def successor(self, name: str) -> str | None:
+        """Return the password that is about to take the place of the one called `name`, None where none is."""
+        return self._read(name + _NEXT)
+
+    def make_successor(self, name: str) -> str:
+        """Return the successor of the password called `name`: the one of an exchange that was begun, or a new one."""
+        made = self.successor(name) or secrets.token_urlsafe(24)
+        self.keep(name + _NEXT, made)
+        return made
+
+    def succeed(self, name: str) -> None:
+        """Put the successor in the place of the password called `name`, where there is one."""
+        if self.successor(name) is not None:
+            (self._folder / (name + _NEXT)).replace(self._folder / name)
+            self._sync()
+
+    def heirs(self, beginning: str) -> list[str]:
+        """Return the names of the passwords that have a successor and begin so: an exchange was begun."""
+        return [name for name in self.names(beginning) if self.successor(name) is not None]
+
     def router_key(self) -> RouterKey | None:
         """Return the key that routers sign with, None before it is made: what waits in the queue outlives a restart."""
-        path = self._folder / _ROUTER_KEY
-        parts = path.read_text().split() if path.exists() else []
-        return RouterKey(*parts) if len(parts) == 3 else None
+        lines = [line.split() for line in (self._read(_ROUTER_KEY) or "").splitlines()]
+        if not lines or len(lines[0]) != 3:
+            return None
+        private, kid, public = lines[0]
+        return RouterKey(private, kid, public, tuple(RetiredKey(one[0], one[1], float(one[2])) for one in lines[1:]))
 
     def make_router_key(self) -> RouterKey:
         """Return the key that routers sign with, making it at the first time. It takes the cryptography into memory."""
-        if (kept := self.router_key()) is not None:
-            return kept
-        from shared.wire.token import SigningKey, public_bytes
+        return self.router_key() or self._keep_router_key(())
 
-        key = SigningKey.generate()
-        made = RouterKey(key.to_bytes().hex(), key.kid, public_bytes(key.public).hex())
-        self.keep(_ROUTER_KEY, f"{made.private} {made.kid} {made.public}")
-        return made
+    def exchange_router_key(self, now_s: float) -> RouterKey:
+        """Put a new key in the place of the one that routers sign with, which is remembered as a former one."""
+        known = self.router_key()
+        former = (RetiredKey(known.kid, known.public, now_s), *known.former) if known else ()
+        return self._keep_router_key(tuple(one for one in former if one.at + QUEUED_S > now_s))
 
     def keep(self, name: str, content: str) -> None:
-        """Write a secret so that a crash leaves the old one or the new one, whole."""
+        """Write a secret so that a crash, of the machine too, leaves the old one or the new one, whole."""
         draft = self._folder / f".{name}.new"
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w") as file:
@@ -65,3 +108,27 @@ class Passwords:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._folder / name)
+        self._sync()
+
+    def _keep_router_key(self, former: tuple[RetiredKey, ...]) -> RouterKey:
+        from shared.wire.token import SigningKey, public_bytes
+
+        key = SigningKey.generate()
+        made = RouterKey(key.to_bytes().hex(), key.kid, public_bytes(key.public).hex(), former)
+        lines = [f"{made.private} {made.kid} {made.public}", *(f"{one.kid} {one.public} {one.at}" for one in former)]
+        self.keep(_ROUTER_KEY, "\n".join(lines))
+        return made
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self._folder / name).read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def _sync(self) -> None:
+        """Have the folder's names on disk: a server may keep a password for good that only its file tells."""
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

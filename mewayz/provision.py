@@ -13,7 +13,7 @@ import msgspec
 from mewayz.modules import REPOSITORY
 from mewayz.passwords import Passwords, RouterKey
 from mewayz.servers.databases import make_database
-from mewayz.servers.nats import ADMIN, GATEWAY, entry, gateway_user, module_user
+from mewayz.servers.nats import ADMIN, GATEWAY, entries, gateway_user, module_user, password_of, user_name
 from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.clock import SystemClock
 from shared.database.engine import connect_app
@@ -31,9 +31,9 @@ def write_users(slugs: Sequence[str], into: Path) -> Path:
     """
     passwords = _passwords(into)
     modules = [load(slug) for slug in slugs]
-    users: list[dict[str, object]] = [{"user": ADMIN, "password": passwords.of("nats-admin")}]
+    users = entries(None, passwords)
     for user in [gateway_user(), *(module_user(module.slug, sorted(module.published)) for module in modules)]:
-        users.append(entry(user, passwords.of(f"nats-{user.name}")))
+        users += entries(user, passwords)
     Passwords(into).keep("nats-users.conf", f"authorization: {json.dumps({'users': users}, indent=1)}")
     return into / "nats-users.conf"
 
@@ -58,7 +58,7 @@ async def provision(
     """
     passwords = _passwords(into)
     key = passwords.make_router_key()
-    admin = nats_url.replace("nats://", f"nats://{ADMIN}:{passwords.of('nats-admin')}@")
+    admin = nats_url.replace("nats://", f"nats://{':'.join(_login(ADMIN, passwords))}@")
     client = await connect(admin)
     await make_streams(client, replicas=replicas)
     for slug in slugs:
@@ -68,6 +68,7 @@ async def provision(
         await make_consumers(client, slug, described.subscribes)
         _write(into / f"{slug}.json", bootstrap)
     await client.close()
+    user, password = _login(GATEWAY, passwords)
     router = RouterBootstrap(
         host="0.0.0.0",
         port=port,
@@ -78,8 +79,8 @@ async def provision(
         signing_key=key.private,
         edge=edge,
         nats_url=nats_url,
-        nats_user=GATEWAY,
-        nats_password=passwords.of(f"nats-{GATEWAY}"),
+        nats_user=user,
+        nats_password=password,
     )
     (into / "router").mkdir(mode=0o700, exist_ok=True)
     _write(into / "router.json", router)
@@ -90,14 +91,15 @@ async def _module(
 ) -> ModuleBootstrap:
     database = await make_database(database_url, module.slug, passwords)
     await migrate(module.slug, module.migrations, database.owner_url)
+    user, password = _login(module.slug, passwords)
     return ModuleBootstrap(
         module=module.slug,
         database_url=database.app_url,
         relay_url=database.relay_url,
         extra_urls=database.extra_urls,
         nats_url=nats_url,
-        nats_user=module.slug,
-        nats_password=passwords.of(f"nats-{module.slug}"),
+        nats_user=user,
+        nats_password=password,
         router_keys={key.kid: key.public},
         issuer=address,
     )
@@ -115,6 +117,11 @@ async def found_tenants(into: Path) -> Path:
     logins = [login for tenant in tenants for login in tenant.logins]
     Passwords(into / "secrets").keep("demo-logins.json", msgspec.json.encode(logins).decode())
     return into / "secrets" / "demo-logins.json"
+
+
+def _login(name: str, passwords: Passwords) -> tuple[str, str]:
+    password = passwords.of(password_of(name))
+    return user_name(name, password), password
 
 
 def _passwords(into: Path) -> Passwords:

@@ -1,6 +1,7 @@
 """One module or one router in this very process: the shape of a container."""
 
 import socket
+import sys
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,11 +19,11 @@ class WrongBootstrap(InvalidInput):
     code = "WRONG_BOOTSTRAP"
 
 
-def serve_module(slug: str, bootstrap: bytes, *, host: str, port: int, path: Path | None) -> None:
+def serve_module(slug: str, bootstrap: Path, *, host: str, port: int, path: Path | None) -> None:
     """Serve module `slug` on a port, or on the Unix socket `path`, until SIGTERM. Raises WrongBootstrap."""
     from shared.hosting import serve
 
-    told = _decoded(bootstrap, ModuleBootstrap)
+    told = _told(bootstrap, ModuleBootstrap)
     if told.module != slug:
         raise WrongBootstrap(f"The bootstrap is for module {told.module}, not {slug}.")
     if path is None:
@@ -35,11 +36,11 @@ def serve_module(slug: str, bootstrap: bytes, *, host: str, port: int, path: Pat
     serve(told, listener)
 
 
-def serve_router(bootstrap: bytes, *, certificate: Path | None = None, key: Path | None = None) -> None:
+def serve_router(bootstrap: Path, *, certificate: Path | None = None, key: Path | None = None) -> None:
     """Serve the gateway until SIGTERM, by TLS where there is a `certificate`. Raises WrongBootstrap."""
     from router.gateway.serving import serve
 
-    told = _decoded(bootstrap, RouterBootstrap)
+    told = _told(bootstrap, RouterBootstrap)
     if certificate is not None:
         told = msgspec.structs.replace(told, certificate=str(certificate), certificate_key=str(key) if key else None)
     serve(told)
@@ -52,8 +53,11 @@ def serve_plain_router(supergraph: Path, *, host: str, port: int, data: Path | N
     serve_plain(supergraph, host=host, port=port, data=data)
 
 
-def _decoded(content: bytes, kind: type[_Told]) -> _Told:
+def _told(bootstrap: Path, kind: type[_Told]) -> _Told:
+    """Return what stands in a file, which is read again whenever it changes, or comes by standard input (`-`)."""
+    is_file = str(bootstrap) != "-"
     try:
-        return msgspec.json.decode(content, type=kind)
+        told = msgspec.json.decode(bootstrap.read_bytes() if is_file else sys.stdin.buffer.read(), type=kind)
     except msgspec.DecodeError as error:
         raise WrongBootstrap(f"That is no {kind.__name__}: {error}.") from None
+    return msgspec.structs.replace(told, renewed=str(bootstrap.resolve())) if is_file else told

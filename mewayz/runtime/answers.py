@@ -13,6 +13,7 @@ from mewayz.runtime.forks import Forks
 from mewayz.runtime.logins import demo_logins
 from mewayz.runtime.module_process import ModuleProcess
 from mewayz.runtime.orders import Session, Task
+from mewayz.runtime.rotation import Rotation
 from mewayz.runtime.router_process import RouterProcess
 from mewayz.servers.external import ExternalNats, ExternalPostgres
 from mewayz.servers.nats import Nats
@@ -28,6 +29,7 @@ from shared.wire.control import (
     Operate,
     Request,
     Restart,
+    Rotate,
     RouterStatus,
     ServerStatus,
     Shutdown,
@@ -39,7 +41,7 @@ from shared.wire.control import (
 
 
 class Answers:
-    """Answers requests of one platform; `auditing` is told of in its status."""
+    """Answers requests of one platform; `auditing` is told of in its status, `rotation` is there once it has started."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Answers:
         self._key = key
         self._shut_down = shut_down
         self.auditing: Auditing | None = None
+        self.rotation: Rotation | None = None
 
     async def __call__(self, request: Request) -> Any:
         """Do what is asked and return the answer. Raises what a client is told in a sentence."""
@@ -88,6 +91,10 @@ class Answers:
                 if slug is not None:
                     self._module(slug)
                 return Answer(result=await self.operate(request))
+            case Rotate(what):
+                if self.rotation is None:
+                    raise Unavailable("The platform is about to start: try again in a moment.")
+                return Answer(result=await self.rotation.rotate(what))
             case GetLogins():
                 return Answer(logins=demo_logins(self._folders.secrets))
             case Shutdown():

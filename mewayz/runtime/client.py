@@ -21,8 +21,15 @@ class Refused(InvalidInput):
     code = "REFUSED"
 
 
+class CutOff(NotRunning):
+    """The supervisor ended before it answered."""
+
+
 def ask(folders: Folders, request: Request, reply: type[_Reply], *, timeout_s: float = _TIMEOUT_S) -> _Reply:
-    """Send one request and return the reply. Raises NotRunning, and Refused with the supervisor's sentence."""
+    """Send one request and return the reply.
+
+    Raises NotRunning, as CutOff where the request had been sent, and Refused with the supervisor's sentence.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
         try:
@@ -33,7 +40,7 @@ def ask(folders: Folders, request: Request, reply: type[_Reply], *, timeout_s: f
         with connection.makefile("rb") as lines:
             line = lines.readline()
     if not line:
-        raise NotRunning(folders.data)
+        raise CutOff(folders.data)
     if error := msgspec.json.decode(line, type=dict[str, object]).get("error"):
         raise Refused(str(error))
     return msgspec.json.decode(line, type=reply)

@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _MOST_LOADED = 48
 _ANSWER_S = 60.0
 _SOON_S = 0.1
 _LATEST_S = 2.0
+_PAUSE_S = 60.0
+_LASTING = ("serve", "route")
 _FAILURES_TOLD = 3  # a zygote that never gets ready so often in a row is told of
 
 
@@ -44,6 +47,16 @@ class ZygoteGone(Unavailable):
     """The zygote died before it answered; a new one is on its way."""
 
     code = "ZYGOTE_GONE"
+
+
+class JobsInHand(Unavailable):
+    """Something has to wait for jobs that don't end."""
+
+    code = "JOBS_IN_HAND"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("Another task, or the preparation of a module, is at work: try again when it is done.")
 
 
 class Fork:
@@ -105,6 +118,10 @@ class Fork:
                 return msgspec.json.decode(content, type=Outcome) if content else None
 
 
+Errand = Callable[[str, str, bytes, Path], AbstractAsyncContextManager[Fork]]
+"""(kind, module, order, log) -> a forked process: `Forks.fork` without its wait."""
+
+
 class _End:
     """A number that is told later: the id or the exit status of a process."""
 
@@ -146,6 +163,9 @@ class Forks:
         self._ends: dict[int, _End] = {}
         self._last_id = 0
         self._loaded: set[str] = set()
+        self._jobs = 0  # in hand, none of them lasting
+        self._may_begin = anyio.Event()
+        self._may_begin.set()
         self._deadly: set[str] = set()  # modules whose code ended a zygote that loaded it
         self._child: Child | None = None
         self._replaced: Child | None = None  # a zygote that was told to end, for its code is old
@@ -193,6 +213,41 @@ class Forks:
         `order` is written to a pipe that only the child reads, at most 64 KiB. `given` are descriptors for the job: to
         serve, the listening socket and the writing end of the pulse.
         """
+        async with contextlib.AsyncExitStack() as stack:
+            if kind not in _LASTING:
+                await self._may_begin.wait()
+                stack.enter_context(self._in_hand())
+            yield await stack.enter_async_context(self._forked(kind, module, order, log, given))
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator["Errand"]:
+        """Let no job be in hand inside the block, for they hold passwords; its own ones go by what it gives.
+
+        Jobs that come meanwhile wait. Raises JobsInHand where those in hand take longer than a minute.
+        """
+        self._may_begin = anyio.Event()
+        try:
+            with anyio.move_on_after(_PAUSE_S) as patience:
+                while self._jobs:  # noqa: ASYNC110 a short wait, seldom
+                    await anyio.sleep(0.05)
+            if patience.cancelled_caught:
+                raise JobsInHand
+            yield self._forked
+        finally:
+            self._may_begin.set()
+
+    @contextlib.contextmanager
+    def _in_hand(self) -> Iterator[None]:
+        self._jobs += 1
+        try:
+            yield
+        finally:
+            self._jobs -= 1
+
+    @contextlib.asynccontextmanager
+    async def _forked(
+        self, kind: str, module: str, order: bytes, log: Path, given: Sequence[int] = ()
+    ) -> AsyncIterator[Fork]:
         await self._ready.wait()
         order_read, order_write = os.pipe()
         os.write(order_write, order)

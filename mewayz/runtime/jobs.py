@@ -4,6 +4,7 @@ Database and broker are talked to here, and not in the supervisor: the zygote ha
 """
 
 import socket
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ import msgspec
 from nats.errors import Error as NatsError
 
 from mewayz.passwords import Passwords
-from mewayz.runtime.orders import Admit, Key, Outcome, Plant, Prepare, Provide, Session, Task
-from mewayz.servers.databases import make_database
+from mewayz.runtime.orders import Admit, Change, Key, Outcome, Plant, Prepare, Provide, Session, Task
+from mewayz.servers.databases import change_passwords, make_database
 from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
 
@@ -118,7 +119,20 @@ def operate(_module: str, order: bytes, _listener: socket.socket | None, _heartb
 
 def key(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
     """Make the key that routers sign with, and keep it. Loads no module."""
-    Passwords(Path(msgspec.json.decode(order, type=Key).secrets)).make_router_key()
+    told = msgspec.json.decode(order, type=Key)
+    passwords = Passwords(Path(told.secrets))
+    if told.exchange:
+        passwords.exchange_router_key(time.time())
+    else:
+        passwords.make_router_key()
+
+
+def change(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
+    """Give database roles their next passwords. Loads no module."""
+    told = msgspec.json.decode(order, type=Change)
+    passwords = Passwords(Path(told.secrets))
+    coming = {role: passwords.successor(name) for role, name in told.roles.items()}
+    anyio.run(change_passwords, told.admin_urls, {role: new for role, new in coming.items() if new is not None})
 
 
 def session(_module: str, order: bytes, _listener: socket.socket | None, _heartbeat: int | None) -> Any:
@@ -138,6 +152,7 @@ JOBS: dict[str, Callable[[str, bytes, socket.socket | None, int | None], Any]] =
     "plant": plant,
     "operate": operate,
     "key": key,
+    "change": change,
     "session": session,
 }
 

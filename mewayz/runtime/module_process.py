@@ -92,6 +92,11 @@ class ModuleProcess:
             reason=self.reason or (self._forks.trouble if self.state is ModuleState.STARTING else None),
         )
 
+    @property
+    def is_adopted(self) -> bool:
+        """Whether its process is one that an earlier supervisor had forked."""
+        return self._adopted is not None
+
     def adopt(self) -> None:
         """Take over what an earlier supervisor left: the process it had forked, or that it was held down."""
         if self._down_file.exists():

@@ -64,9 +64,18 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True):
-    """The order for `key`: where secrets are kept."""
+    """The order for `key`: where secrets are kept, and whether another key takes the place of the one that is there."""
 
     secrets: str
+    exchange: bool = False
+
+
+class Change(msgspec.Struct, frozen=True):
+    """The order for `change`: roles of databases that get the successors of their passwords."""
+
+    admin_urls: list[str]
+    secrets: str
+    roles: dict[str, str]  # role -> what its password is called
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """What is done for a module before its process starts: database, migration, broker user, consumers, bootstrap."""
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -7,16 +8,18 @@ import msgspec
 
 from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
-from mewayz.passwords import Passwords
+from mewayz.passwords import Passwords, RouterKey
 from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted
 from mewayz.runtime.orders import Admit, Description, Prepare, Provide
+from mewayz.runtime.process_files import ROUTER, forget_process_files, process_file, write_process_file
 from mewayz.runtime.records import Record, Records
 from mewayz.servers.external import ExternalNats
 from mewayz.servers.module_database import ModuleDatabase, module_database
 from mewayz.servers.nats import Nats, module_user
 from mewayz.settings import Settings
-from shared.wire.bootstrap import ModuleBootstrap
+from shared.wire.bootstrap import FormerKey, ModuleBootstrap
 
+_KEY_LEFT_S = 60.0  # a router looks for its key each second, and its tokens count for 30 s, give or take 5
 _LONGEST_S = {"provide": 60.0, "prepare": 600.0, "admit": 60.0}  # a migration may have a large table to go through
 
 
@@ -28,20 +31,20 @@ class Preparation:
         settings: Settings,
         folders: Folders,
         *,
-        admin_url: str,
+        admin_url: Callable[[], str],
         nats: Nats | ExternalNats,
         forks: Forks,
         records: Records,
-        router_keys: dict[str, str],
+        router_key: RouterKey,
     ) -> None:
-        """Take the running servers and the zygote."""
+        """Take the running servers and the zygote; `admin_url` gives the database administrator's of the moment."""
         self._settings = settings
         self._folders = folders
         self._admin_url = admin_url
         self._nats = nats
         self._forks = forks
         self._records = records
-        self._router_keys = router_keys
+        self.router_key = router_key  # that modules are told of
         self._to_admit: list[Description] = []
         self._admitting = anyio.Lock()
         self.bootstraps: dict[str, ModuleBootstrap] = {}
@@ -57,9 +60,20 @@ class Preparation:
         self.demo_orders[slug] = record.description.demo_order
         return self.bootstraps[slug]
 
+    def renew(self, *running: str) -> None:
+        """Tell the processes of all modules what has changed; `running` are further ones, not prepared by us.
+
+        A file that nobody keeps up to date would be believed all the same, so it goes.
+        """
+        slugs = {*self.bootstraps, *running}
+        for slug in slugs:
+            self.bootstraps[slug] = self._bootstrap(slug)
+            write_process_file(self._folders, slug, self.bootstraps[slug])
+        forget_process_files(self._folders, {*slugs, ROUTER})
+
     async def _prepare(self, slug: str) -> Record:
         """Make and migrate its database, and make it known to NATS."""
-        provide = Provide(self._admin_url, str(self._folders.secrets))
+        provide = Provide(self._admin_url(), str(self._folders.secrets))
         database = msgspec.convert(await self._run("provide", slug, provide), ModuleDatabase)
         description = msgspec.convert(await self._run("prepare", slug, Prepare(database.owner_url)), Description)
         await self._admit(description)
@@ -96,17 +110,20 @@ class Preparation:
             raise JobInterrupted(f"to {kind} it took more than {longest_s:.0f} s; where it hung stands in {log}")
 
     def _bootstrap(self, slug: str) -> ModuleBootstrap:
-        database = module_database(self._admin_url, slug, Passwords(self._folders.secrets))
-        user, password = self._nats.credentials(slug)
+        database = module_database(self._admin_url(), slug, Passwords(self._folders.secrets))
+        (user, password), key = self._nats.credentials(slug), self.router_key
         return ModuleBootstrap(
             module=slug,
             database_url=database.app_url,
             relay_url=database.relay_url,
             extra_urls=database.extra_urls,
+            successors=database.successors,
             nats_url=self._nats.url,
             nats_user=user,
             nats_password=password,
-            router_keys=self._router_keys,
+            router_keys={key.kid: key.public},
+            former_router_keys={one.kid: FormerKey(one.public, one.at + _KEY_LEFT_S) for one in key.former},
+            renewed=str(process_file(self._folders, slug)),
             issuer=self._settings.address,
             clock=self._settings.clock,
             test_data=self._folders.is_test_data,

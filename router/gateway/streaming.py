@@ -10,9 +10,10 @@ from router.errors import ModuleUnavailable
 from router.execution.streams import NoEventStream, server_sent_events, web_socket_events
 from router.execution.transport import TransportError
 from router.gateway.access.modules import Modules
-from router.gateway.fetching import Caller, Signer, must_be_entitled
+from router.gateway.fetching import Caller, must_be_entitled
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
+from router.gateway.signing import Signer
 
 LocalStream = Callable[[bytes, Caller], AsyncGenerator[bytes]]
 """(JSON request body, for whom) -> the JSON of each event, from a subgraph inside this process."""

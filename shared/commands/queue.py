@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.clock import Clock
-from shared.wire.jetstream import COMMANDS, Message, PublishFailed, publish, pull
+from shared.wire.jetstream import COMMANDS, Message, PublishFailed, end_if_cancelled, publish, pull
 from shared.wire.receipt import (
     Permit,
     PermitWanted,
@@ -82,6 +82,7 @@ class CommandQueue:
 
     async def _work(self, lane: asyncio.Queue[Msg]) -> None:
         while True:
+            end_if_cancelled()
             message = await lane.get()
             try:
                 await self._until_settled(message)
@@ -99,6 +100,7 @@ class CommandQueue:
             return await self._reject(message, f"FORGED: the command says {command.subject}")
         failures, pause_s = 0, _FIRST_PAUSE_S
         while True:
+            end_if_cancelled()
             try:
                 settled = await self._try(command, message)
                 if settled is not None:

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from shared.database.address import Address, open_connection
 from shared.errors import Defect
 
 # A role that no policy binds, or that may become one: a superuser, and whoever owns the module's tables or is let to.
@@ -86,18 +87,20 @@ class OpenTable(Defect):
         )
 
 
-def connect_app(url: str, slug: str, *, pool_size: int = 6, overflow: int = 4, is_bound: bool = True) -> AsyncEngine:
+def connect_app(
+    url: str | Address, slug: str, *, pool_size: int = 6, overflow: int = 4, is_bound: bool = True
+) -> AsyncEngine:
     """Return the engine of a module's app role; connections are opened when first needed.
 
-    `url` is a PostgreSQL URL of that role. Outside a `tenant_scope` every table looks empty: default deny. The first
-    connection raises UnboundRole where the role is one that no policy binds, and OpenTable where a table has none that asks for
-    the tenant, unless that `is_bound` is waived (by the proof).
+    `url` is a PostgreSQL URL of that role, or what returns those to try. Outside a `tenant_scope` every table looks
+    empty: default deny. The first connection raises UnboundRole where the role is one that no policy binds, and OpenTable
+    where a table has none that asks for the tenant, unless that `is_bound` is waived (by the proof).
     """
     is_sure = not is_bound
 
     async def connect() -> "asyncpg.Connection[Any]":
         nonlocal is_sure
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        connection: asyncpg.Connection[Any] = await open_connection(
             url,
             connection_class=_TenantConnection,
             server_settings={"search_path": f"{slug},kit", "application_name": f"mewayz-{slug}", "jit": "off"},

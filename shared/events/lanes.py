@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 
 from shared.events.subscription import Subscription
 from shared.wire.envelope import Envelope
+from shared.wire.jetstream import end_if_cancelled
 
 _TOGETHER = 32
 
@@ -75,6 +76,7 @@ class Lanes:
     async def _follow(self, tenant: UUID) -> None:
         lane = self._lanes[tenant]
         while lane:
+            end_if_cancelled()
             together = self._next(lane)
             if together and not await self._settle(together):
                 for taken in together:
@@ -106,6 +108,7 @@ class Lanes:
     async def _follow_alone(self, aggregate: tuple[UUID, str]) -> None:
         events = self._alone[aggregate]
         while events:
+            end_if_cancelled()
             taken = events.popleft()
             await self._settle([taken])
             self._in_hand.discard(taken.place)

@@ -5,6 +5,8 @@ from typing import Any
 
 import asyncpg
 
+from shared.database.address import Address, open_connection
+
 _SILENT_S = 30.0  # the relay asks at least every 5 s: who says nothing for so long hangs, or its machine is gone
 
 
@@ -52,14 +54,14 @@ class Lease:
                 raise LeaseLost(str(error)) from error
 
 
-async def take_lease(url: str, consumer: str, *, silent_s: float = _SILENT_S) -> Lease:
+async def take_lease(url: str | Address, consumer: str, *, silent_s: float = _SILENT_S) -> Lease:
     """Wait until this process is the one that applies the module's events, and return its lease with a new epoch.
 
     The lock is the session's: when the holder dies, the kernel closes its socket and the next one gets it at once. One
     that hangs, or whose machine is gone without a word, loses its session after `silent_s`.
     """
     while True:
-        connection = await asyncpg.connect(url, server_settings=_session(consumer, silent_s))
+        connection = await open_connection(url, server_settings=_session(consumer, silent_s))
         try:
             await connection.execute("select pg_advisory_lock(hashtext('mewayz-lease'))", timeout=silent_s)
             return await _begin(connection, consumer)

@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from shared.events.lease import Lease
 from shared.wire.envelope import event_subject
-from shared.wire.jetstream import MAX_BATCH, Message, PublishFailed, publish_batch
+from shared.wire.jetstream import MAX_BATCH, Message, PublishFailed, end_if_cancelled, publish_batch
 
 log = structlog.get_logger()
 _DRAIN_S = 2.0
@@ -54,6 +54,7 @@ class Relay:
         """Relay until cancelled. Raises LeaseLost; waits while the stream takes nothing, with the rows kept."""
         wait_s = 0.1
         while True:
+            end_if_cancelled()
             self._woken.clear()
             try:
                 sent = await self._pass(lease)

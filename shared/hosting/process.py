@@ -5,17 +5,17 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator
 
 import msgspec
 import structlog
 import uvicorn
 import uvloop
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nats.aio.client import Client
 
 from shared.clock import clock_from
 from shared.commands.queue import CommandQueue
+from shared.database.address import Address
 from shared.database.engine import connect_app
 from shared.database.faults import is_transient
 from shared.database.transaction import Database
@@ -27,11 +27,13 @@ from shared.events.tenants import TenantFeed
 from shared.hosting.activity import Activity, CountedEndpoint
 from shared.hosting.endpoint import Endpoint
 from shared.hosting.queued import QueuedCommands
+from shared.hosting.secrets import RouterKeys, address_of, stay_connected
 from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.heartbeat import Beat
 from shared.wire.jetstream import PublishFailed, connect
 from shared.wire.log import configure_log
+from shared.wire.renewal import Told
 
 log = structlog.get_logger()
 _BEAT_S = 1.0
@@ -62,22 +64,30 @@ class _Process:
         bootstrap, module = self._bootstrap, self._module
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._end)
+        told = Told(bootstrap)
         client = await connect(
-            bootstrap.nats_url, user=bootstrap.nats_user, password=bootstrap.nats_password, name=module.slug
+            bootstrap.nats_url,
+            user=lambda: told.now.nats_user,
+            password=lambda: told.now.nats_password,
+            name=module.slug,
         )
         relay = Relay(client)
-        database = Database(connect_app(bootstrap.database_url, module.slug), module.slug, self._clock, relay.wake)
-        extras = {name: connect_app(url, module.slug, pool_size=1) for name, url in bootstrap.extra_urls.items()}
-        endpoint = Endpoint(module, database, self._clock, _keys(bootstrap), bootstrap, extras)
+        app = address_of(told, lambda now: now.database_url)
+        database = Database(connect_app(app, module.slug), module.slug, self._clock, relay.wake)
+        extras = {
+            name: connect_app(address_of(told, _extra(name)), module.slug, pool_size=1) for name in bootstrap.extra_urls
+        }
+        keys = RouterKeys(told)
+        endpoint = Endpoint(module, database, self._clock, keys, bootstrap, extras)
         consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
         roles = {
             name: Database(extras[name], module.slug, self._clock, relay.wake)
             for name in {job.mark.role for job in module.jobs if job.mark.role}
         }
         scheduler = Scheduler(database, module.jobs, roles) if module.jobs else None
-        execute = QueuedCommands(endpoint.documents, database, self._clock, _keys(bootstrap), self._activity)
+        execute = QueuedCommands(endpoint.documents, database, self._clock, keys, self._activity)
         delivery = Delivery(
-            bootstrap.relay_url,
+            address_of(told, lambda now: now.relay_url),
             module.slug,
             client=client,
             relay=relay,
@@ -90,11 +100,12 @@ class _Process:
             delivering = tasks.create_task(delivery.run())
             beating = tasks.create_task(self._beat(server, scheduler))
             leaning = [tasks.create_task(one.keep_lean()) for one in (database, *roles.values())]
+            renewing = tasks.create_task(stay_connected(client, told))
             self._server = server
             server.should_exit = self._is_ending
             await server.serve(sockets=[self._listener])
             await delivery.drain()
-            for task in (*leaning, beating, delivering):
+            for task in (renewing, *leaning, beating, delivering):
                 task.cancel()
         settled = await delivery.finish()
         self._write(Beat(due_at=scheduler.next_due if scheduler else None, settled=settled))
@@ -131,7 +142,7 @@ class Delivery:
 
     def __init__(
         self,
-        url: str,
+        url: str | Address,
         slug: str,
         *,
         client: Client,
@@ -211,8 +222,8 @@ def _first(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _keys(bootstrap: ModuleBootstrap) -> Mapping[str, Ed25519PublicKey]:
-    return {kid: Ed25519PublicKey.from_public_bytes(bytes.fromhex(raw)) for kid, raw in bootstrap.router_keys.items()}
+def _extra(name: str) -> Callable[[ModuleBootstrap], str]:
+    return lambda now: now.extra_urls[name]
 
 
 class _Server(uvicorn.Server):

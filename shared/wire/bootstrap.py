@@ -5,6 +5,13 @@ from typing import Annotated
 import msgspec
 
 
+class FormerKey(msgspec.Struct, frozen=True):
+    """The public half of a key that no router signs with any more, and how long what it signed may still count."""
+
+    public: str  # 32 bytes in hexadecimal
+    until: float  # seconds since the epoch, real time
+
+
 class ModuleBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     """All that a module's process needs. The listening socket comes beside it, as an inherited descriptor."""
 
@@ -16,6 +23,9 @@ class ModuleBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     nats_user: str
     nats_password: str
     router_keys: dict[str, str]  # kid -> public Ed25519 key, 32 bytes in hexadecimal
+    former_router_keys: dict[str, FormerKey] = {}  # by kid
+    successors: dict[str, str] = {}  # one of the URLs above -> the same with the password its role is about to have
+    renewed: str | None = None  # a file like this, mode 0600, that says what has changed since
     issuer: str = "http://localhost:8000"  # `iss` of access tokens (identity only)
     clock: str | None = None  # MEWAYZ_CLOCK
     test_data: bool = False  # <data>/TEST exists
@@ -49,6 +59,8 @@ class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     module_url: str  # unix:<run>/{slug}.sock or http://{slug}:8000/graphql
     supervisor_socket: str | None  # None: every module counts as ready
     signing_key: str  # private Ed25519 key, 32 bytes in hexadecimal
+    former_keys: dict[str, FormerKey] = {}  # by kid: they signed for whom commands wait
+    renewed: str | None = None  # a file like this, mode 0600, that says what has changed since
     edge: Edge = Edge()
     certificate: str | None = None  # PEM files: the router speaks TLS itself
     certificate_key: str | None = None

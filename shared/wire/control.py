@@ -80,11 +80,27 @@ class Operate(msgspec.Struct, frozen=True, tag="operate"):
     arguments: dict[str, str] = {}
 
 
+class Secret(StrEnum):
+    """What `mewayz secrets rotate` exchanges."""
+
+    ROUTER_KEY = "router-key"
+    DATABASES = "databases"
+    NATS = "nats"
+
+
+class Rotate(msgspec.Struct, frozen=True, tag="rotate"):
+    """Exchange secrets of one kind while everything runs; the result says in words what was done."""
+
+    what: Secret
+
+
 class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Stop everything in order."""
 
 
-Request = Watch | Wake | GetStatus | Start | Stop | Restart | GetToken | GetLogins | GetBroker | Operate | Shutdown
+Request = (
+    Watch | Wake | GetStatus | Start | Stop | Restart | GetToken | GetLogins | GetBroker | Operate | Rotate | Shutdown
+)
 
 
 class States(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ _LOOK_S = 1.0
 _EXPIRED = "408"
 _DUPLICATE_IN_BATCH = 10201
 _WRONG_LAST_SEQUENCE = 10071
+Credential = str | Callable[[], str]
 
 
 class PublishFailed(Exception):
@@ -75,10 +76,11 @@ class Message:
     body: bytes
 
 
-async def connect(url: str, *, user: str, password: str, name: str) -> Client:
+async def connect(url: str, *, user: Credential, password: Credential, name: str) -> Client:
     """Connect as one module; reconnects for ever, and says so in the log. A cluster's URLs are joined by commas.
 
-    The inbox prefix `_INBOX.<name>` is the only one that the module's user may subscribe to.
+    `user` and `password` are asked at each connection where they are functions: both change while a process runs. The
+    inbox prefix `_INBOX.<name>` is the only one that the module's user may subscribe to.
     """
 
     async def lost() -> None:
@@ -164,6 +166,17 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
     return [await publish(client, message) for message in messages]
 
 
+def end_if_cancelled() -> None:
+    """Raise CancelledError where this task was told to end and a library kept that to itself: to be asked in each loop.
+
+    nats-py does when it publishes, and so does `asyncio.wait_for` (before 3.12) where the answer comes at that moment. Its
+    task group would wait for such a task for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg], Awaitable[None]]) -> None:
     """Let `take` have a durable consumer's messages as they come, one after the other, until cancelled.
 
@@ -187,6 +200,7 @@ async def pull(client: Client, stream: str, consumer: str, take: Callable[[Msg],
     left, over_at = 0, 0.0
     try:
         while True:
+            end_if_cancelled()
             if left <= 0 or time.monotonic() > over_at:
                 await client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}", request, subscription.subject)
                 left, over_at = _PULL, time.monotonic() + _PULL_S + _TIMEOUT_S

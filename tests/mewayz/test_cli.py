@@ -36,6 +36,7 @@ except SystemExit:
         ["token", "--tenant", "lumen"],
         ["down"],
         ["demo", "logins"],
+        ["secrets", "rotate"],
     ],
 )
 def test_without_a_running_platform_it_is_one_sentence_and_exit_code_3(tmp_path: Path, command: list[str]) -> None:

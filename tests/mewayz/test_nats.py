@@ -1,9 +1,11 @@
 """NATS: the rights of module users, and what survives a killed server (contracts.md, "Events")."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
 from signal import SIGKILL
+from urllib.parse import urlsplit
 
 import nats
 import pytest
@@ -11,8 +13,9 @@ from nats.aio.client import Client
 
 from mewayz.folders import folders_of
 from mewayz.passwords import Passwords
-from mewayz.servers.nats import Nats, module_user
+from mewayz.servers.nats import Nats, gateway_user, module_user
 from mewayz.servers.streams import connect, make_consumers, make_streams
+from shared.wire.jetstream import connect as wire_connect
 from tests.services import NatsServer
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +79,46 @@ async def test_a_killed_server_keeps_its_port_and_what_it_acknowledged(tmp_path:
     await server.stop()
 
 
+async def test_users_change_their_passwords_and_nobody_is_cut_before_the_end(tmp_path: Path) -> None:
+    folders = folders_of(tmp_path)
+    folders.create()
+    server = Nats(folders, Passwords(folders.secrets))
+    await server.allow(module_user("shop", ["order.placed"]), gateway_user())
+    await server.start()
+    old, old_admin = server.credentials("shop"), server.admin_url
+    told = old
+    async with (
+        await wire_connect(server.url, user=lambda: told[0], password=lambda: told[1], name="shop") as moving,
+        await connect(server.admin_url) as admin,
+    ):
+        await make_streams(admin)
+
+        await server.begin_exchange()
+
+        told = server.credentials("shop")
+        assert (told[0] != old[0], told[1] != old[1]) == (True, True)
+        for user in (old, told):
+            assert await _lets_in(server.url, *user)
+        await moving.publish("evt.t1.order.placed", b"{}")
+        await moving.flush()
+        assert (moving.stats["reconnects"], admin.is_connected) == (0, True)
+
+        await moving.force_reconnect()
+        while not moving.is_connected:  # noqa: ASYNC110 nats-py has no event for it
+            await asyncio.sleep(0.01)
+        for _ in range(2):  # the second time after a crash
+            await server.end_exchange()
+
+        assert not server.is_exchanging()
+        assert await _lets_in(server.url, *told)
+        assert not await _lets_in(server.url, *old)
+        assert not await _lets_in(server.url, *_login_of(old_admin))
+        await moving.publish("evt.t1.order.placed", b"{}")
+        await moving.flush()
+        assert moving.is_connected
+    await server.stop()
+
+
 async def test_a_changed_filter_reaches_the_consumer(nats_server: NatsServer) -> None:
     async with await connect(nats_server.admin_url) as client:
         await make_consumers(client, "ears", ["a.b"])
@@ -113,3 +156,21 @@ async def _is_refused(client: Client, subject: str) -> bool:
     except TimeoutError:
         return "permissions violation" in str(client.last_error).lower()
     return False
+
+
+async def _lets_in(url: str, user: str, password: str) -> bool:
+    """Whether NATS lets a user in (its protocol: INFO comes, CONNECT goes, +OK or -ERR comes)."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        told = {"user": user, "pass": password, "verbose": True}
+        writer.write(f"CONNECT {json.dumps(told)}\r\n".encode())
+        assert (await reader.readline()).startswith(b"INFO")
+        return (await reader.readline()).startswith(b"+OK")
+    finally:
+        writer.close()
+
+
+def _login_of(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.username or "", parts.password or ""

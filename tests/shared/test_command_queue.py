@@ -1,5 +1,7 @@
 """The module's side of the queue: order, failures, dead letters (events.md, D), over a real JetStream."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -151,6 +153,37 @@ async def test_after_five_failures_the_receipt_is_failed_and_the_command_a_dead_
         letter = await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.break")
         assert msgspec.json.decode(letter.data or b"", type=QueuedCommand).receipt == receipt
         assert made.executed == ["sell"]
+
+
+async def test_the_queue_ends_also_where_a_library_keeps_that_to_itself(nats_server: NatsServer) -> None:
+    """As nats-py and asyncio.wait_for do; after a connection that broke in the middle, nothing was executed any more."""
+    user, password = await nats_server.add_module("kiosk")
+    async with (
+        await connect_admin(nats_server.admin_url) as admin,
+        await connect(nats_server.url, user=user, password=password, name="kiosk") as client,
+    ):
+        made, begun = Kiosk(admin), asyncio.Event()
+        await admin.subscribe("ask.permit.kiosk", cb=made.permit)
+
+        async def execute(command: QueuedCommand, body: bytes, token: str) -> Settled:
+            begun.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(30)
+            return await made.execute(command, body, token)
+
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(CommandQueue(client, "kiosk", SystemClock(), execute).run())
+            for number in range(2):
+                await made.send(f"sell {number}")
+            await begun.wait()
+
+            running.cancel()
+            await asyncio.wait([running], timeout=5)
+            assert running.cancelled()
+
+        assert made.executed == ["sell 0"]
+    async with kiosk(nats_server) as made:
+        await until(made.is_empty)
 
 
 async def test_what_is_settled_already_is_not_executed(nats_server: NatsServer) -> None:

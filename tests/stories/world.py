@@ -10,8 +10,10 @@ import asyncpg
 import orjson
 
 from mewayz.folders import folders_of
+from mewayz.runtime.client import command
 from mewayz.servers.streams import connect
 from shared.clock import SystemClock, new_id
+from shared.wire.control import GetBroker
 from tests.services import Platform
 
 CLOCK = "clock"  # in the data folder: seconds added to real time (MEWAYZ_CLOCK)
@@ -153,8 +155,9 @@ class World:
         )
 
     def _nats_admin_url(self) -> str:
-        password = (self._folders.secrets / "nats-admin").read_text().strip()
-        return self.platform.status()["nats"]["url"].replace("nats://", f"nats://mewayz_admin:{password}@")
+        url = command(self._folders, GetBroker()).url
+        assert url is not None
+        return url
 
 
 class F0:

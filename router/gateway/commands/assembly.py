@@ -1,24 +1,22 @@
 """Puts the queue and its receipts together, for a gateway that has NATS."""
 
-from collections.abc import Awaitable, Callable
-
 from anyio.abc import TaskGroup
 from nats.aio.client import Client
 
 from router.gateway.access.modules import Modules
 from router.gateway.commands.backlog import Backlog
-from router.gateway.commands.connection import GATEWAY, Connection
+from router.gateway.commands.connection import GATEWAY, Connection, Listen
 from router.gateway.commands.permits import Permits
 from router.gateway.commands.queue import MutationQueue
 from router.gateway.commands.store import ReceiptStore
 from router.gateway.commands.subgraph import ReceiptsSubgraph
-from router.gateway.fetching import Fetcher, Signer
+from router.gateway.fetching import Fetcher
 from router.gateway.served import ServedGraph, module_destination
 from router.gateway.settings import Settings
+from router.gateway.signing import Signer
 from shared.clock import Clock
 from shared.wire.bootstrap import RouterBootstrap
-
-Listen = Callable[[Client, TaskGroup], Awaitable[None]]
+from shared.wire.renewal import Told
 
 
 class Commands:
@@ -26,7 +24,7 @@ class Commands:
 
     def __init__(
         self,
-        bootstrap: RouterBootstrap,
+        told: Told[RouterBootstrap],
         *,
         fetcher: Fetcher,
         served: ServedGraph,
@@ -36,8 +34,9 @@ class Commands:
         settings: Settings,
     ) -> None:
         """Make the parts and give `fetcher` its queue and the subgraph `gateway`."""
+        bootstrap = told.now
         assert bootstrap.nats_url is not None
-        self.connection = Connection(bootstrap.nats_url, bootstrap.nats_user, bootstrap.nats_password)
+        self.connection = Connection(bootstrap.nats_url, lambda: (told.now.nats_user, told.now.nats_password))
         store = ReceiptStore(self.connection, clock)
         identity = module_destination("identity", bootstrap.module_url)
         self._permits = Permits(store, fetcher, signer, identity=identity, clock=clock)

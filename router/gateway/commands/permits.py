@@ -13,9 +13,10 @@ from nats.errors import Error as NatsError
 
 from router.errors import BadAnswer, RouterError
 from router.gateway.commands.store import ReceiptStore, expired
-from router.gateway.fetching import Caller, Fetcher, Signer
+from router.gateway.fetching import Caller, Fetcher
 from router.gateway.observe.telemetry import trace_of
 from router.gateway.served import Destination
+from router.gateway.signing import Signer
 from shared.clock import Clock
 from shared.errors import Unauthenticated
 from shared.wire.jetstream import PublishFailed

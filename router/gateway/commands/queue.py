@@ -14,8 +14,9 @@ from router.gateway.commands.backlog import Backlog
 from router.gateway.commands.connection import Connection
 from router.gateway.commands.mutation import MutationField, mutation_fields
 from router.gateway.commands.store import ReceiptStore
-from router.gateway.fetching import Caller, Signer
+from router.gateway.fetching import Caller
 from router.gateway.served import Queueable, ServedGraph
+from router.gateway.signing import Signer
 from shared.clock import Clock, new_id
 from shared.wire.jetstream import Message, PublishFailed, SubjectTaken, publish_first
 from shared.wire.principal import Principal

@@ -82,13 +82,8 @@ class ReceiptStore:
         async def heard(message: Msg) -> None:
             news.put_nowait(msgspec.json.decode(message.data, type=Settled))
 
-        subscription = await self._connection.client.subscribe(  # pyright: ignore[reportUnknownMemberType]
-            result_subject(tenant, receipt), cb=heard
-        )
-        try:
+        async with self._connection.hearing(result_subject(tenant, receipt), heard):
             yield news
-        finally:
-            await subscription.unsubscribe()
 
     async def _expired(self, command: QueuedCommand) -> Known:
         """Return the command, or that it waited too long: that is settled where somebody looks, or its module does."""

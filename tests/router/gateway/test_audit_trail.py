@@ -25,7 +25,7 @@ _FLOOD = 5_000
 async def trail(nats_server: NatsServer) -> AsyncIterator[AuditTrail]:
     """A trail that tells by the gateway's own user of a real NATS."""
     await nats_server.nats.allow(gateway_user())
-    connection = Connection(nats_server.url, *nats_server.nats.credentials(GATEWAY))
+    connection = Connection(nats_server.url, lambda: nats_server.nats.credentials(GATEWAY))
     made = AuditTrail(connection, SystemClock())
 
     async def nothing(*_: object) -> None:
