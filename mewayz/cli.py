@@ -12,7 +12,7 @@ from mewayz.events import events
 from mewayz.failures import StartFailure
 from mewayz.folders import folders_of
 from mewayz.look import look
-from mewayz.options import AsJson, Data, GatewayFile
+from mewayz.options import AsJson, Data, GatewayFile, MetricsToken
 from mewayz.privacy import privacy
 from mewayz.secrets import secrets
 from shared.errors import MewayzError
@@ -57,6 +57,7 @@ def up(
     database_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="A real PostgreSQL")] = None,
     nats_url: Annotated[str | None, typer.Option(envvar="MEWAYZ_NATS_URL", help="A real NATS")] = None,
     gateway: GatewayFile = None,
+    metrics_token: MetricsToken = None,
     clock: Annotated[str | None, typer.Option(envvar="MEWAYZ_CLOCK", help="file:PATH shifts business time")] = None,
     log_level: Annotated[str, typer.Option(envvar="MEWAYZ_LOG_LEVEL")] = "info",
     supergraph: Annotated[Path | None, typer.Option(help="Another composed schema")] = None,
@@ -81,6 +82,7 @@ def up(
         database_url=database_url,
         nats_url=nats_url,
         edge=read_edge(gateway),
+        metrics_token=metrics_token,
         clock=clock,
         log_level=log_level,
         supergraph=str(supergraph.resolve()) if supergraph else None,
@@ -313,6 +315,7 @@ def provision(
     replicas: Annotated[int, typer.Option(help="Copies of each stream")] = 3,
     port: Annotated[int, typer.Option(help="The routers' port")] = 8000,
     gateway: GatewayFile = None,
+    metrics_token: MetricsToken = None,
     modules: Annotated[str | None, typer.Option(help="Only these modules: a,b")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Make the demo tenants too, with logins of their own")] = False,
 ) -> None:
@@ -334,7 +337,7 @@ def provision(
 
     async def work() -> None:
         urls = {"database_url": database_url, "nats_url": nats_url, "module_url": module_url, "address": address}
-        await prepare(wanted, into, **urls, replicas=replicas, port=port, edge=edge)
+        await prepare(wanted, into, **urls, replicas=replicas, port=port, edge=edge, metrics_token=metrics_token)
         if demo:
             print(await found_tenants(into))
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mewayz.folders import folders_of
-from mewayz.options import AsJson, Data
+from mewayz.options import AsJson, Data, MetricsToken
 from shared.wire import control
 
 look = typer.Typer()
@@ -28,6 +28,7 @@ def top(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks")] = 1.0,
     once: Annotated[bool, typer.Option("--once", help="Look once, after one interval, and end")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document a look")] = False,
+    metrics_token: MetricsToken = None,
 ) -> None:
     """Watch modules, requests and events live"""
     from contextlib import suppress
@@ -37,7 +38,8 @@ def top(
     from mewayz.top import show
 
     with suppress(KeyboardInterrupt):
-        anyio.run(lambda: show(folders_of(data), interval_s=interval, once=once, as_json=as_json))
+        given = {"interval_s": interval, "once": once, "as_json": as_json, "metrics_token": metrics_token}
+        anyio.run(lambda: show(folders_of(data), **given))
 
 
 @look.command()

@@ -49,12 +49,13 @@ async def provision(
     replicas: int = 3,
     port: int = 8000,
     edge: Edge = Edge(),
+    metrics_token: str | None = None,
 ) -> None:
     """Make everything the modules and routers of a cluster need, and write `<into>/<slug>.json` and `<into>/router.json`.
 
     `database_url` is an administrator's (CREATEDB, CREATEROLE), `nats_url` names the servers without a user,
     `module_url` is where routers find a module (`http://{slug}:8000/graphql`), `address` is the API's own (`iss` of
-    access tokens). `replicas` is 3 on three NATS servers. Raises what the servers raise.
+    access tokens), `metrics_token` opens /metrics. `replicas` is 3 on three NATS servers. Raises what the servers raise.
     """
     passwords = _passwords(into)
     key = passwords.make_router_key()
@@ -78,6 +79,7 @@ async def provision(
         supervisor_socket=None,
         signing_key=key.private,
         edge=edge,
+        metrics_token=metrics_token,
         nats_url=nats_url,
         nats_user=user,
         nats_password=password,

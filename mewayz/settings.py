@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None = None  # an administrator's URL of a real server instead of the embedded one
     nats_url: str | None = None
     edge: Edge = Edge()  # of the gateway: host names, pages, proxies, plans
+    metrics_token: str | None = None  # a secret: who shows it may read /metrics from elsewhere
     clock: str | None = None
     log_level: str = "info"
     supergraph: str | None = None  # None: schema/supergraph.graphql of the repository

@@ -74,8 +74,9 @@ class _Counts(msgspec.Struct, frozen=True):
 class Watch:
     """Looks again and again; rates are over the time between two looks, so the first one has none."""
 
-    def __init__(self, folders: Folders, broker: Client) -> None:
-        """Look at the platform of `folders`, whose broker is `broker`."""
+    def __init__(self, folders: Folders, broker: Client, metrics_token: str | None = None) -> None:
+        """Look at the platform of `folders`, whose broker is `broker`; the router may want to see `metrics_token`."""
+        self._metrics_token = metrics_token
         self._folders = folders
         self._broker = broker
         self._processes: dict[int, psutil.Process] = {}
@@ -84,7 +85,7 @@ class Watch:
     async def look(self) -> Load:
         """Return what is seen now. Raises NotRunning once the platform has stopped."""
         status = await anyio.to_thread.run_sync(lambda: ask(self._folders, control.GetStatus(), control.Status))
-        counts = await anyio.to_thread.run_sync(lambda: _counted(status.api))
+        counts = await anyio.to_thread.run_sync(lambda: _counted(status.api, self._metrics_token))
         published, waiting = await self._events()
         now = time.monotonic()
         then, before, published_before = self._before or (now, counts, published)
@@ -132,14 +133,16 @@ class Watch:
         return state.last_seq, {one.name: (one.num_pending or 0) + (one.num_ack_pending or 0) for one in consumers}
 
 
-async def show(folders: Folders, *, interval_s: float, once: bool, as_json: bool) -> None:
+async def show(
+    folders: Folders, *, interval_s: float, once: bool, as_json: bool, metrics_token: str | None = None
+) -> None:
     """Print looks every `interval_s` seconds, one only with `once`: JSON lines, or a table that renews itself.
 
     Raises NotRunning.
     """
     console = Console()
     async with _broker(folders) as broker:
-        watch = Watch(folders, broker)
+        watch = Watch(folders, broker, metrics_token)
         with Live(console=console, screen=True, auto_refresh=False) if not (once or as_json) else nullcontext() as live:
             await watch.look()
             while True:
@@ -203,11 +206,12 @@ async def _broker(folders: Folders) -> AsyncGenerator[Client]:
         await client.close()
 
 
-def _counted(api: str) -> dict[str | None, _Counts]:
+def _counted(api: str, token: str | None) -> dict[str | None, _Counts]:
     """Return the router's sums: by module, and of all requests under None; nought while it does not answer."""
-    url = api.removesuffix("/graphql") + "/metrics"
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    request = urllib.request.Request(api.removesuffix("/graphql") + "/metrics", headers=headers)  # noqa: S310 our own
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 our own address
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 our own address
             return _parsed(answer.read().decode())
     except OSError:
         return {}

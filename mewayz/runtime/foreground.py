@@ -21,6 +21,7 @@ from mewayz.settings import Charge, Settings
 
 _DEATHS_ALLOWED = 5
 _WINDOW_S = 60
+_SECRETS = ("MEWAYZ_DATABASE_URL", "MEWAYZ_NATS_URL", "MEWAYZ_METRICS_TOKEN")
 
 
 def become_foreground(settings: Settings, lock: int) -> NoReturn:
@@ -30,7 +31,9 @@ def become_foreground(settings: Settings, lock: int) -> NoReturn:
     os.write(write, msgspec.json.encode(settings))
     os.close(write)
     os.dup2(read, 0)
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "mewayz.runtime.foreground", str(lock)])
+    # What was read of the environment goes by pipe, and no process of the platform inherits it.
+    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}  # noqa: TID251
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "mewayz.runtime.foreground", str(lock)], environment)
 
 
 def main() -> int:

@@ -343,6 +343,7 @@ class Supervisor:
             former_keys={one.kid: FormerKey(one.public, one.at + QUEUED_S) for one in self._key.former},
             renewed=str(process_file(folders, ROUTER)),
             edge=settings.edge,
+            metrics_token=settings.metrics_token,
             nats_url=self._nats.url,
             nats_user=nats_user,
             nats_password=nats_password,

@@ -27,6 +27,7 @@ from router.gateway.masking import masked_message
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.health import live, readiness
 from router.gateway.observe.metrics import Metrics
+from router.gateway.observe.scraping import Scraping
 from router.gateway.observe.telemetry import trace_of
 from router.gateway.pipeline import Pipeline
 from router.gateway.protocol.asgi import (
@@ -202,6 +203,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
     )
     graphiql = GraphiQL(served=served, identity=identity, gate=gate, settings=settings)
     door = Door(settings)
+    proxies = Proxies(settings.proxies)
     paths: dict[str, Handler] = {
         "/graphql": door.bounded(pipeline.respond),
         "/graphiql": graphiql.respond,
@@ -210,7 +212,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         JWKS_PATH: _getting(identity.published),
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
-        "/metrics": metrics.respond,
+        "/metrics": Scraping(metrics, proxies=proxies, token=lambda: told.now.metrics_token).respond,
     }
 
     async def listen(client: Client, group: TaskGroup) -> None:
@@ -233,7 +235,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         tasks=tasks,
         revocations=revocations,
         commands=commands,
-        proxies=Proxies(settings.proxies),
+        proxies=proxies,
     )
 
 
@@ -274,7 +276,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
         "/graphql": door.bounded(pipeline.respond),
         "/health/live": _getting(live),
         "/health/ready": _getting(readiness(modules)),
-        "/metrics": metrics.respond,
+        "/metrics": Scraping(metrics, proxies=Proxies(()), token=lambda: None).respond,
     }
     sockets = WebSockets(streams.answers, None, audit=audit, origins=origins, standing=standing)
     return Gateway(

@@ -62,6 +62,7 @@ class RouterBootstrap(msgspec.Struct, frozen=True, kw_only=True):
     former_keys: dict[str, FormerKey] = {}  # by kid: they signed for whom commands wait
     renewed: str | None = None  # a file like this, mode 0600, that says what has changed since
     edge: Edge = Edge()
+    metrics_token: str | None = None  # who shows it may read /metrics from elsewhere
     certificate: str | None = None  # PEM files: the router speaks TLS itself
     certificate_key: str | None = None
     nats_url: str | None = None  # None: no command can wait in the queue

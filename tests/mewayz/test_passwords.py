@@ -11,7 +11,7 @@ from mewayz.servers.databases import change_passwords, make_database
 from mewayz.servers.module_database import ModuleDatabase, module_database
 from shared.database.address import open_connection
 
-_ROLES = ("eta_app", "eta_relay")
+_ROLES = ("kappa_app", "kappa_relay")
 
 
 @pytest.mark.anyio
@@ -20,7 +20,7 @@ async def test_a_crash_between_any_two_steps_leaves_every_process_a_way_in(
     postgres_admin_url: str, tmp_path: Path, steps: int
 ) -> None:
     passwords = Passwords(tmp_path)
-    first = await make_database(postgres_admin_url, "eta", passwords)
+    first = await make_database(postgres_admin_url, "kappa", passwords)
     told: list[ModuleDatabase] = [first]
 
     async def change() -> None:
@@ -28,7 +28,7 @@ async def test_a_crash_between_any_two_steps_leaves_every_process_a_way_in(
         await change_passwords([postgres_admin_url], {role: new for role, new in coming.items() if new})
 
     async def tell() -> None:
-        told[:] = [module_database(postgres_admin_url, "eta", passwords)]
+        told[:] = [module_database(postgres_admin_url, "kappa", passwords)]
 
     async def make() -> None:
         for role in _ROLES:
@@ -38,22 +38,22 @@ async def test_a_crash_between_any_two_steps_leaves_every_process_a_way_in(
         for role in roles:
             passwords.succeed(f"role-{role}")
 
-    for step in (make, tell, change, lambda: succeed("eta_app"))[:steps]:
+    for step in (make, tell, change, lambda: succeed("kappa_app"))[:steps]:
         await step()
     # The supervisor is killed here. Processes have what they were told, and a new one has what the files say.
-    newborn = module_database(postgres_admin_url, "eta", Passwords(tmp_path))
+    newborn = module_database(postgres_admin_url, "kappa", Passwords(tmp_path))
     for process in (*told, newborn):
         for url in (process.app_url, process.relay_url):
             await _enter(process, url)
 
     # The next supervisor goes on where a successor shows that something was begun.
     assert (
-        passwords.heirs("role-") == [[], [*_rolefiles()], [*_rolefiles()], [*_rolefiles()], ["role-eta_relay"]][steps]
+        passwords.heirs("role-") == [[], [*_rolefiles()], [*_rolefiles()], [*_rolefiles()], ["role-kappa_relay"]][steps]
     )
     await change()
     await succeed(*_ROLES)
 
-    now = module_database(postgres_admin_url, "eta", passwords)
+    now = module_database(postgres_admin_url, "kappa", passwords)
     assert now.successors == {}
     for before, url in ((first.app_url, now.app_url), (first.relay_url, now.relay_url)):
         await (await asyncpg.connect(url)).close()
@@ -68,21 +68,21 @@ async def test_a_crash_between_any_two_steps_leaves_every_process_a_way_in(
 async def test_an_administrator_changes_his_own_password_last_and_may_be_cut_off_there(
     postgres_admin_url: str, tmp_path: Path
 ) -> None:
-    await make_database(postgres_admin_url, "theta", Passwords(tmp_path))
+    await make_database(postgres_admin_url, "omikron", Passwords(tmp_path))
     deputy = await asyncpg.connect(postgres_admin_url)
     await deputy.execute("create role deputy login createrole password 'first'")
-    await deputy.execute("grant mewayz_theta_app to deputy with admin option")
+    await deputy.execute("grant mewayz_omikron_app to deputy with admin option")
     urls = [
         postgres_admin_url.replace("mewayz_admin:", "deputy:", 1).replace(_password(postgres_admin_url), one)
         for one in ("first", "second")
     ]
 
     for _ in range(2):  # the second time after a crash, and he is let in with the next one only
-        await change_passwords(urls, {"deputy": "second", "mewayz_theta_app": "third", "mewayz_gone_app": "fourth"})
+        await change_passwords(urls, {"deputy": "second", "mewayz_omikron_app": "third", "mewayz_gone_app": "fourth"})
 
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(urls[0])
-    await deputy.execute("revoke mewayz_theta_app from deputy")
+    await deputy.execute("revoke mewayz_omikron_app from deputy")
     await deputy.execute("drop role deputy")
     await deputy.close()
 

@@ -25,16 +25,17 @@ class Proxies:
         if (direct := plain(client[0])) != client[0]:
             client = (direct, client[1])
             scope = {**scope, "client": client}
-        if not self._networks or not self._trusts(direct):
+        if not self._networks or not self.trusts(direct):
             return scope
         headers: dict[bytes, bytes] = dict(scope["headers"])
         told = [plain(one.strip()) for one in headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")]
         # Each proxy adds at the end who asked it; further left may stand anything.
-        address = next((one for one in reversed(told) if not self._trusts(one)), told[0]) or client[0]
+        address = next((one for one in reversed(told) if not self.trusts(one)), told[0]) or client[0]
         is_secure = headers.get(b"x-forwarded-proto", b"").strip().lower() == b"https"
         return {**scope, "client": (address[:64], 0), "scheme": "https" if is_secure else scope.get("scheme", "http")}
 
-    def _trusts(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """Tell whether an address is one of theirs."""
         try:
             found = ip_address(address)
         except ValueError:

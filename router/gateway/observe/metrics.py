@@ -2,17 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import TypeVar
-
-from router.gateway.errors import MethodNotAllowed, NoSuchPath
-from router.gateway.protocol.asgi import Request, Response
 
 K = TypeVar("K")
 
 _BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_FORWARDED = (b"x-forwarded-for", b"forwarded")
-_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
@@ -37,15 +31,8 @@ class Metrics:
         for module, count in found.items():
             self._conflicts[module] = self._conflicts.get(module, 0) + count
 
-    async def respond(self, request: Request) -> Response:
-        """Answer whoever asks from this machine itself; for everybody else there is nothing here. Raises NoSuchPath."""
-        if not _is_local(request):
-            raise NoSuchPath
-        if request.method != "GET":
-            raise MethodNotAllowed("GET")
-        return Response(content_type=_TEXT, body="".join(self._lines()).encode())
-
-    def _lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """Yield what was counted, line by line."""
         yield "# TYPE mewayz_request_seconds histogram\n"
         for code, histogram in sorted(self._requests.items()):
             yield from histogram.lines("mewayz_request_seconds", f'code="{code}"')
@@ -79,12 +66,3 @@ class _Histogram:
 
 def _of(histograms: dict[K, _Histogram], key: K) -> _Histogram:
     return histograms.get(key) or histograms.setdefault(key, _Histogram())
-
-
-def _is_local(request: Request) -> bool:
-    """Whether the request comes from this machine, and no proxy on it brought it from elsewhere."""
-    try:
-        address = ip_address(request.peer)
-    except ValueError:
-        return False
-    return address.is_loopback and not any(name in request.headers for name in _FORWARDED)

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from router.gateway.access.peers import Proxies
+from router.gateway.errors import NoSuchPath
 from router.gateway.observe.metrics import Metrics
+from router.gateway.observe.scraping import Scraping
 from router.gateway.protocol.asgi import Message, Request
 from shared.wire.control import ModuleState
 from tests.router.gateway.world import TENANT, USER, world
@@ -36,15 +39,11 @@ async def test_requests_and_fetches_are_counted_by_outcome_without_naming_a_tena
 async def test_data_that_disagrees_is_counted_by_module() -> None:
     """router.md, E3"""
 
-    async def nothing() -> Message:
-        return {}
-
     metrics = Metrics()
     metrics.merge_conflicts({"crm": 2})
     metrics.merge_conflicts({"crm": 1, "hr": 1})
-    scope = {"method": "GET", "path": "/metrics", "query_string": b"", "headers": [], "client": ("127.0.0.1", 1)}
 
-    lines = (await metrics.respond(Request(scope, nothing))).body.decode().splitlines()
+    lines = "".join(metrics.lines()).splitlines()
 
     assert 'mewayz_merge_conflict_total{module="crm"} 3' in lines
     assert 'mewayz_merge_conflict_total{module="hr"} 1' in lines
@@ -57,3 +56,48 @@ async def test_what_a_proxy_brings_from_elsewhere_finds_nothing(tmp_path: Path) 
         reply = await made.get("/metrics", **{"x-forwarded-for": "203.0.113.7"})
 
         assert reply.status == 404
+
+
+_TOKEN = "a token of the operator's"
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "token", "answers"),
+    [
+        ("127.0.0.1", {}, None, True),
+        ("::1", {}, _TOKEN, True),
+        ("127.0.0.1", {"x-forwarded-for": "203.0.113.7"}, None, False),
+        ("127.0.0.1", {"forwarded": "for=203.0.113.7"}, None, False),
+        ("127.0.0.1", {"x-forwarded-host": "api.example.com"}, None, False),
+        ("127.0.0.1", {"via": "1.1 proxy"}, None, False),
+        ("127.0.0.1", {"x-real-ip": "127.0.0.1"}, None, False),
+        ("127.0.0.9", {}, None, False),  # a proxy on this machine that the operator named, and that adds nothing
+        ("203.0.113.7", {}, None, False),
+        ("203.0.113.7", {}, _TOKEN, False),
+        ("203.0.113.7", {"authorization": f"Bearer {_TOKEN}"}, _TOKEN, True),
+        ("127.0.0.1", {"authorization": f"Bearer {_TOKEN}", "x-forwarded-for": "203.0.113.7"}, _TOKEN, True),
+        ("203.0.113.7", {"authorization": f"Bearer {_TOKEN} "}, _TOKEN, False),
+        ("203.0.113.7", {"authorization": _TOKEN}, _TOKEN, False),
+        ("203.0.113.7", {"authorization": "Bearer None"}, None, False),
+        ("203.0.113.7", {"authorization": "Bearer "}, None, False),
+        ("", {}, None, False),
+    ],
+)
+async def test_who_is_here_or_shows_the_token_may_read(
+    peer: str, headers: dict[str, str], token: str | None, answers: bool
+) -> None:
+    """contracts.md, "Sign-in"; behind a proxy on this machine everybody comes from here."""
+
+    async def nothing() -> Message:
+        return {}
+
+    scraping = Scraping(Metrics(), proxies=Proxies(("127.0.0.9", "10.0.0.0/8")), token=lambda: token)
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"method": "GET", "path": "/metrics", "query_string": b"", "headers": sent, "client": (peer, 1)}
+
+    try:
+        answered = (await scraping.respond(Request(scope, nothing))).status == 200
+    except NoSuchPath:
+        answered = False
+
+    assert answered is answers

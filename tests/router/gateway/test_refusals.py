@@ -77,6 +77,10 @@ async def get_login(made: World, agent: dict[str, str]) -> Any:
     return await made.get("/auth/login", **agent)
 
 
+async def get_metrics(made: World, agent: dict[str, str]) -> Any:
+    return await made.get("/metrics", **{"x-forwarded-for": "203.0.113.7", "authorization": "Bearer guessed"}, **agent)
+
+
 def query(text: str) -> bytes:
     return orjson.dumps({"query": text})
 
@@ -121,6 +125,7 @@ CASES = {
     ),
     "not acceptable": Case("NOT_ACCEPTABLE", 406, ANONYMOUS, post(accept="text/html")),
     "no such path": Case("NOT_FOUND", 404, ANONYMOUS, post(path="/admin")),
+    "metrics from elsewhere": Case("NOT_FOUND", 404, ANONYMOUS, get_metrics),
     "no such sign-in": Case("NOT_FOUND", 404, ANONYMOUS, post(path="/auth/session")),
     "by events": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token=None, accept="text/event-stream")),
 }  # fmt: skip
