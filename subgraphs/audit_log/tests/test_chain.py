@@ -5,6 +5,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from shared.wire.occasion import PLATFORM
 from shared.wire.principal import Principal, system
 from subgraphs.audit_log.sealing import seal
 from subgraphs.audit_log.tests.desk import as_owner, records, told
@@ -203,3 +204,23 @@ async def test_each_night_the_whole_chain_is_checked(audit_log: RunningModule) -
     assert whole["verifiedTo"] == whole["sealedTo"] is not None
     assert broken == {**broken, "isWhole": False, "fault": "record 2 does not follow", "openTampers": 1}
     assert len(await tampers(audit_log, ada)) == 1
+
+
+async def test_what_no_tenant_is_known_of_is_sealed_too(audit_log: RunningModule) -> None:
+    """AUD-2: refused tokens and failed sign-ins have a chain like a company's"""
+    nobody = system(PLATFORM)
+    refused = {"code": "UNAUTHENTICATED"}
+    await told(audit_log, nobody, "r1", "gateway.request.refused", refused, aggregate="Refusal", actorid=None)
+
+    async def recorded() -> bool:
+        return bool(await audit_log.rows(PLATFORM, "select 1 from audit_record"))
+
+    await until(recorded)
+    async with audit_log.database.transaction(nobody) as tx:
+        await seal(tx)
+        assert (await verify_tenant(tx)).is_whole
+
+    async def is_told() -> bool:
+        return bool(await audit_log.outgoing(PLATFORM, "audit.sealed"))
+
+    await until(is_told)
