@@ -31,6 +31,16 @@ class BodyTooLarge(InvalidInput):
         super().__init__(f"The body is larger than {limit} bytes.", limit=limit)
 
 
+class HeadTooLarge(InvalidInput):
+    """The header fields, or what else is no body, have more bytes than are accepted."""
+
+    code = "HEADERS_TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit in bytes."""
+        super().__init__(f"The header fields are larger than {limit} bytes.", limit=limit)
+
+
 class BodyTooSlow(InvalidInput):
     """The body did not arrive in time."""
 

@@ -11,6 +11,7 @@ import structlog
 import uvicorn
 
 from router.gateway.app import Gateway, make_app, make_plain_app
+from router.gateway.protocol.heads import BoundedHeads
 from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
 from shared.wire.bootstrap import RouterBootstrap
@@ -62,7 +63,7 @@ def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> 
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHeads,
         ws="wsproto",
         ws_max_size=256 * 1024,
         lifespan="on",
