@@ -28,7 +28,7 @@ from subgraphs.audit_log.writing import lock_chain, newest_purge, note, place_at
 # how late intrusions are found.
 _LAW: Mapping[str, int] = {"cn": 6, "in": 6, "vn": 12}
 _OTHERWISE = 6
-_MOST_RECORDS = 50_000  # of one purge; the next one goes on an hour later
+_MOST_RECORDS, _MOST_WINDOWS = 50_000, 500  # of one purge; the next one goes on an hour later
 
 
 class BelowLegalMinimum(Refusal):
@@ -103,11 +103,10 @@ async def purge(tx: Transaction) -> AuditPurge | None:
     role mewayz_audit_log_purge may (AUD-1), and the database lets it delete nothing unsealed and nothing under a hold.
     """
     keeping = await _keeping(tx)
-    windows = await _windows(tx, keeping)
-    if not windows:
+    if await _must_stay(tx) or not (windows := await _windows(tx, keeping)):
         return None
     await lock_chain(tx)
-    if await is_stopped(tx) or await _is_held(tx) or await _keeping(tx) != keeping:
+    if await _must_stay(tx) or await _keeping(tx) != keeping:
         return None  # somebody was quicker
     last = windows[-1]
     behind = await place_at(tx, last.last_sequence)
@@ -147,8 +146,9 @@ async def _was_closed(tx: Transaction, before: datetime) -> bool:
     return state == "CLOSED" and await tx.first_where(AuditRecord, *closing) is not None
 
 
-async def _is_held(tx: Transaction) -> bool:
-    return await tx.first_where(RetentionRule, RetentionRule.active, RetentionRule.legal_hold) is not None
+async def _must_stay(tx: Transaction) -> bool:
+    hold = await tx.first_where(RetentionRule, RetentionRule.active, RetentionRule.legal_hold)
+    return hold is not None or await is_stopped(tx)
 
 
 async def _windows(tx: Transaction, keeping: Keeping) -> list[AuditSeal]:
@@ -161,9 +161,7 @@ async def _windows(tx: Transaction, keeping: Keeping) -> list[AuditSeal]:
     old = (AuditSeal.last_sequence > place.sequence, AuditSeal.created_at < months_before(tx.now(), keeping.minimum))
     windows: list[AuditSeal] = []
     count = 0
-    for seal in await tx.all(
-        select(AuditSeal).where(*old).order_by(AuditSeal.last_sequence).limit(_MOST_RECORDS // 10)
-    ):
+    for seal in await tx.all(select(AuditSeal).where(*old).order_by(AuditSeal.last_sequence).limit(_MOST_WINDOWS)):
         count += seal.record_count
         is_over = await _is_over(tx, keeping, place.sequence, seal)
         if not is_over or (windows and count > _MOST_RECORDS) or not await _is_whole(tx, place, seal, known):
