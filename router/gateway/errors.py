@@ -1,6 +1,6 @@
 """What the gateway itself refuses. `protocol.http` gives each code its HTTP status."""
 
-from router.errors import Denied, InvalidInput, Unauthenticated, Unavailable
+from router.errors import Denied, Forbidden, InvalidInput, Unauthenticated, Unavailable
 
 
 class NotSignedIn(Unauthenticated):
@@ -117,6 +117,14 @@ class ForeignPage(Denied):
     def __init__(self) -> None:
         """Write the sentence."""
         super().__init__("This page may not be used with this company's data.")
+
+
+class PlanHidden(Forbidden):
+    """Which modules answer an operation is told to who may read plans."""
+
+    def __init__(self) -> None:
+        """Write the sentence, which GraphiQL shows in the plan's place."""
+        super().__init__("The plan is not shown to you: it takes a role with the permission gateway.plan.read.")
 
 
 class RateExceeded(InvalidInput):

@@ -12,6 +12,7 @@ from router.gateway.access.credentials import credentials_of
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.access.origins import Origins
+from router.gateway.access.plans import may_see_plans
 from router.gateway.errors import MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
@@ -28,8 +29,6 @@ from router.gateway.shedding import Standing
 from router.gateway.subscriptions import Subscriptions
 from router.planning.explain import explain_json
 from shared.wire.principal import Principal
-
-PLAN_PERMISSION = "gateway.plan.read"
 
 log = structlog.get_logger()
 
@@ -120,7 +119,7 @@ class Pipeline:
             self._audit.denied(found.errors, principal)
         if self._settings.mask_errors and found.errors:
             mask(found.errors, reference=trace.request_id)
-        if operation.extensions and operation.extensions.get("plan") is True and _may_see_plans(principal):
+        if operation.extensions and operation.extensions.get("plan") is True and may_see_plans(principal):
             found.extensions = {"plan": explain_json(prepared.compiled.plan)}
         return found
 
@@ -153,11 +152,6 @@ class Pipeline:
             return read_get(request.query)
         check_post(request)
         return read_post(await request.body(self._settings.body_bytes), variables_bytes=self._settings.variables_bytes)
-
-
-def _may_see_plans(principal: Principal | None) -> bool:
-    """Whether a caller may be shown plans: anybody of a plain router, else who has the permission."""
-    return principal is None or principal.scope(PLAN_PERMISSION) is not None
 
 
 def _check_kind(prepared: Prepared, method: str) -> None:

@@ -13,7 +13,8 @@ import msgspec
 from router.gateway.access.credentials import credentials_of
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
-from router.gateway.errors import MethodNotAllowed, NoSuchPath
+from router.gateway.access.plans import may_see_plans
+from router.gateway.errors import MethodNotAllowed, NoSuchPath, PlanHidden
 from router.gateway.protocol.asgi import Request, Response
 from router.gateway.protocol.http import check_post, read_post
 from router.gateway.served import ServedGraph
@@ -47,7 +48,7 @@ class GraphiQL:
     def __init__(
         self, *, served: ServedGraph, identity: Identity | None, gate: Gate, settings: Settings, bundle: Path = BUNDLE
     ) -> None:
-        """Serve the files in `bundle`; plans and modules only to who is signed in, where there is an `identity`."""
+        """Serve the files in `bundle`; where there is an `identity`, modules to who is signed in, plans to who may see them."""
         self._served = served
         self._identity = identity
         self._gate = gate
@@ -55,7 +56,7 @@ class GraphiQL:
         self._files = {str(path.relative_to(bundle))[: -len(".gz")]: path for path in bundle.rglob("*.gz")}
 
     async def respond(self, request: Request) -> Response:
-        """Answer one request. Raises NoSuchPath, MethodNotAllowed, and for the panels' questions NotSignedIn."""
+        """Answer one request. Raises NoSuchPath, MethodNotAllowed, and for the panels' questions NotSignedIn, PlanHidden."""
         name = request.path.removeprefix("/graphiql").strip("/") or "index.html"
         if name == "plan":
             return await self._plan(request)
@@ -82,6 +83,8 @@ class GraphiQL:
         if request.method != "POST":
             raise MethodNotAllowed("POST")
         principal = await self._must_be_signed_in(request)
+        if not may_see_plans(principal):
+            raise PlanHidden
         check_post(request)
         operation = read_post(await request.body(self._settings.body_bytes))
         prepared = self._gate.admit(

@@ -1,6 +1,7 @@
 """GraphiQL is served from here alone; what its panels ask is told only to who is signed in."""
 
 import gzip
+import json
 import re
 from pathlib import Path
 
@@ -57,3 +58,27 @@ async def test_modules_and_plans_need_a_login(tmp_path: Path) -> None:
         await made.start()
         assert (await made.get("/graphiql/modules")).status == 401
         assert (await made.get("/graphiql/plan")).status == 405
+
+
+@pytest.mark.parametrize(
+    ("permissions", "status"), [(("*",), 200), (("*.read",), 200), (("gateway.plan.read",), 200), (("crm.*",), 403)]
+)
+async def test_a_plan_is_shown_to_who_may_read_plans(permissions: tuple[str, ...], status: int, tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        token = made.token(permissions=permissions)
+
+        reply = await made.post(b'{"query": "{ tenant }"}', "/graphiql/plan", token=token)
+        modules = await made.get("/graphiql/modules", authorization=f"Bearer {token}")
+
+    assert reply.status == status
+    assert modules.status == 200  # its names stand in the examples, and in every error
+    answer = json.loads(reply.body)
+    if status == 200:
+        assert [fetch["module"] for fetch in answer["fetches"]] == ["crm"]
+    else:
+        (error,) = answer["errors"]
+        assert error["extensions"]["code"] == "FORBIDDEN"
+        assert (
+            error["message"] == "The plan is not shown to you: it takes a role with the permission gateway.plan.read."
+        )

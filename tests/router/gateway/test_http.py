@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from router.execution.transport import Reply
-from tests.router.gateway.world import world
+from tests.router.gateway.world import World, world
 
 pytestmark = pytest.mark.anyio
 QUERY = b'{"query":"{ tenant }"}'
@@ -52,6 +52,44 @@ async def test_what_is_no_graphql_request_is_refused_with_one_stable_code(
 
         assert (reply.status, _code(reply)) == (status, code)
         assert made.crm.tokens == []
+
+
+async def test_an_upload_is_refused_before_its_body_has_come(tmp_path: Path) -> None:
+    """Issue 5, upload limits; threat 19: a form of a foreign page is none of JSON's types"""
+    types = (
+        'multipart/form-data; boundary="x"',
+        "multipart/mixed; boundary=x",
+        "application/octet-stream",
+        "application/zip",
+        "image/png",
+        "text/plain; x=application/json",
+    )
+    async with world(tmp_path) as made:
+        await made.start()
+        for path in ("/graphql", "/graphiql/plan", "/auth/login"):
+            for content_type in types:
+                with anyio.fail_after(5):  # the gateway gives a body ten seconds to come
+                    answer = await _begin_upload(made, path, content_type)
+
+                assert answer.startswith(b"HTTP/1.1 415 "), (path, content_type)
+                assert b'"code":"UNSUPPORTED_MEDIA_TYPE"' in answer
+        assert made.crm.tokens == []
+
+
+async def _begin_upload(made: World, path: str, content_type: str) -> bytes:
+    """Send a gigabyte's head and beginning; return the answer to it."""
+    begun = b'--x\r\ncontent-disposition: form-data; name="operations"\r\n\r\n{"query":"{ tenant }"}\r\n'
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\n"
+        f"authorization: Bearer {made.token()}\r\ncontent-length: 1000000000\r\n\r\n"
+    )
+    host, _, port = made.url.removeprefix("http://").partition(":")
+    async with await anyio.connect_tcp(host, int(port)) as upload:
+        await upload.send(head.encode() + begun)
+        answer = await upload.receive()
+        while b"extensions" not in answer:
+            answer += await upload.receive()
+        return answer
 
 
 @pytest.mark.parametrize(
