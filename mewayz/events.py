@@ -51,15 +51,18 @@ def list_parked(
     as_json: AsJson = False,
 ) -> None:
     """List what is parked: the first event of a key with its error, then those that wait behind it"""
-    rows = _operate(data, "parked_list", module, tenant=tenant, key=key)
+    found = _operate(data, "parked_list", module, tenant=tenant, key=key)
+    rows = found["first"]
     if as_json:
-        return _print_json(rows)
+        _print_json(rows)
+        rows = []
     for row in rows:
         error = (row["error"] or "waits behind").splitlines()[0]
         where = f"{row['module']}  {row['tenant_id']}  {row['key']}  {row['sequence']}"
         typer.echo(f"{where}  {row['type']}  {row['event_id']}  tries {row['attempts']}  {error}")
-    typer.echo(f"{len(rows)} parked", err=True)
-    return None
+    shown = len(found["first"])
+    more = "" if shown == found["total"] else f", {shown} of them shown: --module, --tenant and --key choose"
+    typer.echo(f"{found['total']} parked{more}", err=True)
 
 
 @parked.command("show")

@@ -40,14 +40,16 @@ async def operate(task: Task) -> Any:
     return await _TASKS[task.operate.task](task)
 
 
-async def _parked_list(task: Task) -> list[dict[str, Any]]:
-    """List parked events of one module or of all, by `tenant` and `key`."""
+async def _parked_list(task: Task) -> dict[str, Any]:
+    """List parked events of one module or of all, by `tenant` and `key`: the first of each module, and how many there are."""
     found: list[dict[str, Any]] = []
+    total = 0
     for slug, database in (await _databases(task)).items():
-        tenant = await _tenant(task, database)
-        rows = await parked.list_parked(database.relay_url, tenant, task.operate.arguments.get("key"))
+        wanted = await _tenant(task, database), task.operate.arguments.get("key")
+        rows = await parked.list_parked(database.relay_url, *wanted)
+        total += await parked.count_parked(database.relay_url, *wanted)
         found += [{"module": slug, **{name: getattr(row, name) for name in row.__struct_fields__}} for row in rows]
-    return found
+    return {"first": found, "total": total}
 
 
 async def _parked_show(task: Task) -> list[dict[str, Any]]:
@@ -61,10 +63,10 @@ async def _parked_replay(task: Task) -> list[dict[str, Any]]:
     """Replay parked keys of a module, one after the other; a key that fails again is told with its error."""
     slug, database = await _one(task)
     tenant = await _tenant(task, database)
-    rows = await parked.list_parked(database.relay_url, tenant, task.operate.arguments.get("key"))
+    keys = await parked.parked_keys(database.relay_url, tenant, task.operate.arguments.get("key"))
     done: list[dict[str, Any]] = []
     async with _module(task, slug, database) as (subscriptions, app):
-        for tenant_id, key in dict.fromkeys((row.tenant_id, row.key) for row in rows):
+        for tenant_id, key in keys:
             outcome: dict[str, Any] = {"tenant": tenant_id, "key": key, "applied": 0, "error": None}
             try:
                 outcome["applied"] = await parked.replay(app, subscriptions, tenant_id, key)

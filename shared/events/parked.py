@@ -20,6 +20,13 @@ _LIST = """
     where ($1::uuid is null or tenant_id = $1) and ($2::text is null or key = $2)
     order by tenant_id, key, sequence limit $3
 """
+_COUNT = """
+    select count(*) from kit.inbox_parked where ($1::uuid is null or tenant_id = $1) and ($2::text is null or key = $2)
+"""
+_KEYS = """
+    select distinct tenant_id, key from kit.inbox_parked
+    where ($1::uuid is null or tenant_id = $1) and ($2::text is null or key = $2) order by tenant_id, key
+"""
 _SHOW = "select * from kit.inbox_parked where event_id = $1"
 # The key's row is locked first, as the consumer does: an event that arrives meanwhile waits, and parks behind.
 _LOCK = text("select 1 from kit.inbox_key where tenant_id = :tenant_id and key = :key for update")
@@ -62,23 +69,34 @@ class ParkedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_parked(relay_url: str, tenant: UUID | None, key: str | None, limit: int = 200) -> list[ParkedEvent]:
-    """Return parked events, by tenant, key and sequence. Reads as the relay role."""
-    connection = await asyncpg.connect(relay_url)
-    try:
-        rows = await connection.fetch(_LIST, tenant, key, limit)
-    finally:
-        await connection.close()
+    """Return parked events, by tenant, key and sequence, at most `limit`. Reads as the relay role."""
+    rows = await _read(relay_url, _LIST, tenant, key, limit)
     return [ParkedEvent(**{**dict(row), "parked_at": row["parked_at"].isoformat()}) for row in rows]
+
+
+async def count_parked(relay_url: str, tenant: UUID | None, key: str | None) -> int:
+    """Return how many events are parked, of a tenant and a key or of all."""
+    ((count,),) = await _read(relay_url, _COUNT, tenant, key)
+    return count
+
+
+async def parked_keys(relay_url: str, tenant: UUID | None, key: str | None) -> list[tuple[UUID, str]]:
+    """Return the tenant and key of each aggregate that is parked."""
+    return [(row["tenant_id"], row["key"]) for row in await _read(relay_url, _KEYS, tenant, key)]
 
 
 async def show_parked(relay_url: str, event_id: UUID) -> dict[str, Any] | None:
     """Return one parked event with the bytes it came in, None for an id that isn't parked."""
+    rows = await _read(relay_url, _SHOW, event_id)
+    return {**dict(rows[0]), "body": bytes(rows[0]["body"]).decode(errors="replace")} if rows else None
+
+
+async def _read(relay_url: str, statement: str, *values: Any) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(relay_url)
     try:
-        row = await connection.fetchrow(_SHOW, event_id)
+        return await connection.fetch(statement, *values)
     finally:
         await connection.close()
-    return {**dict(row), "body": bytes(row["body"]).decode(errors="replace")} if row else None
 
 
 async def replay(database: Database, subscriptions: dict[str, Subscription], tenant: UUID, key: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.clock import new_id
-from shared.events.parked import NothingParked, list_parked, replay, show_parked, skip
+from shared.events.parked import NothingParked, count_parked, list_parked, parked_keys, replay, show_parked, skip
 from shared.events.subscription import Subscription
 from shared.wire.envelope import Event
 from shared.wire.principal import Principal
@@ -201,6 +201,16 @@ async def test_parked_events_are_listed_with_their_bytes_and_error(crm: RunningM
     assert "invoiceId" in (first.error or "")
     assert shown is not None
     assert '"abc"' in shown["body"]
+
+
+async def test_what_is_parked_is_counted_and_its_keys_are_told_whole(crm: RunningModule) -> None:
+    """A replay took the keys of the first 200 events, and said that all was replayed"""
+    ada, customer = await a_customer(crm)
+    keys = sorted([await park(crm, ada, fresh(), customer) for _ in range(2)])
+
+    assert len(await list_parked(crm.urls.relay_url, ada.tenant, None, limit=1)) == 1
+    assert await count_parked(crm.urls.relay_url, ada.tenant, None) == 4
+    assert await parked_keys(crm.urls.relay_url, ada.tenant, None) == [(ada.tenant, key) for key in keys]
 
 
 async def test_a_replay_with_a_mended_handler_applies_all_in_order(crm: RunningModule) -> None:
