@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from shared.clock import Clock
-from shared.wire.jetstream import COMMANDS, Message, PublishFailed, end_if_cancelled, publish, pull
+from shared.wire.jetstream import COMMANDS, Message, PublishFailed, ask, end_if_cancelled, publish, pull
 from shared.wire.receipt import (
     Permit,
     PermitWanted,
@@ -128,7 +128,7 @@ class CommandQueue:
     async def _permit(self, command: QueuedCommand) -> Permit:
         wanted = msgspec.json.encode(PermitWanted(command.tenant, command.receipt))
         try:
-            reply = await self._client.request(permit_subject(self._module), wanted, timeout=_PERMIT_S)
+            reply = await ask(self._client, permit_subject(self._module), wanted, timeout_s=_PERMIT_S)
             return _decode_permit(reply.data)
         except (NatsError, OSError, msgspec.MsgspecError) as error:  # no gateway runs, or it can't decide now
             raise Postponed(f"no permit: {str(error) or type(error).__name__}") from error

@@ -39,6 +39,7 @@ log = structlog.get_logger()
 _BEAT_S = 1.0
 _DRAIN_S = 10
 _PAUSE_S = 0.5
+_GONE_S = 40  # longer than all that is waited for in order
 
 
 def serve(bootstrap: ModuleBootstrap, listener: socket.socket) -> None:
@@ -115,6 +116,7 @@ class _Process:
             await engine.dispose()
 
     def _end(self) -> None:
+        signal.alarm(_GONE_S)  # the kernel's word, whatever hangs: there may be no supervisor any more to end us
         self._is_ending = True
         if self._server is not None:
             self._server.should_exit = True
@@ -160,13 +162,16 @@ class Delivery:
         self._slug = slug
         self._client = client
         self._lease: Lease | None = None
+        self._is_over = False
 
     async def run(self) -> None:
-        while True:
+        while not self._is_over:
             try:
                 self._lease = await take_lease(self._url, self._slug)
                 await self._with(self._lease)
             except Exception as error:
+                if self._is_over:
+                    return
                 if not _passes(error):
                     raise
                 log.warning("delivery_restarts", module=self._slug, error=_first(error))
@@ -184,6 +189,10 @@ class Delivery:
                 tasks.create_task(self._commands.run())
             if self._consumer is not None:
                 tasks.create_task(self._consumer.run(lease))
+
+    def end(self) -> None:
+        """Begin nothing anew. `run` is to be cancelled now; a task group loses that where one of its tasks fails meanwhile."""
+        self._is_over = True
 
     async def drain(self) -> None:
         """Apply what was taken in, and take no more; what isn't done in 10 s is delivered again at the next start."""

@@ -128,7 +128,7 @@ async def publish_first(client: Client, message: Message, headers: Mapping[str, 
 async def last_message(client: Client, stream: str, subject: str) -> bytes | None:
     """Return the last message of a subject, None where there is none. Raises PublishFailed."""
     try:
-        reply = await client.request(f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout=_TIMEOUT_S)
+        reply = await ask(client, f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout_s=_TIMEOUT_S)
     except (NatsError, OSError) as error:
         raise PublishFailed(str(error) or type(error).__name__) from error
     status = (reply.headers or {}).get("Status")
@@ -244,9 +244,21 @@ async def _reset(client: Client, stream: str, consumer: str) -> None:
         raise PublishFailed(answer["error"].get("description"))
 
 
+async def ask(
+    client: Client, subject: str, body: bytes, *, timeout_s: float, headers: dict[str, str] | None = None
+) -> Msg:
+    """Return the answer to a message. Raises nats.errors.Error, TimeoutError.
+
+    The client's own time-out is `asyncio.wait_for`, which before Python 3.12 loses a cancellation that comes in the same
+    moment as the answer or the time-out: whoever asks again and again would never end.
+    """
+    async with asyncio.timeout(timeout_s):
+        return await client.request(subject, body, timeout=None, headers=headers)  # pyright: ignore[reportArgumentType]
+
+
 async def _request(client: Client, message: Message, headers: dict[str, str]) -> dict[str, Any]:
     try:
-        reply = await client.request(message.subject, message.body, timeout=_TIMEOUT_S, headers=headers)
+        reply = await ask(client, message.subject, message.body, timeout_s=_TIMEOUT_S, headers=headers)
     except (NatsError, OSError) as error:
         raise PublishFailed(str(error) or type(error).__name__) from error
     if not reply.data:  # the first message of a batch is answered with nothing

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from benchmarks.events_world import World
-from shared.events.lease import LeaseLost, take_lease
+from shared.events.lease import Lease, LeaseLost, take_lease
+from shared.events.relay import Relay
+from shared.hosting.process import Delivery
+from shared.wire.jetstream import connect, last_message
 from tests.chaos.listener import Listener
 from tests.chaos.wire import Wire
 from tests.modules import until
@@ -84,3 +88,51 @@ async def test_a_lease_whose_holder_hangs_goes_to_the_next(world: World) -> None
     with pytest.raises(LeaseLost):
         await hangs.fetch("select 1")
     await asyncio.gather(taken.release(), hangs.release())
+
+
+class Loses:
+    """In the place of a consumer: it loses the lease when the test says so."""
+
+    def __init__(self) -> None:
+        self.runs = asyncio.Event()
+        self.loses = asyncio.Event()
+
+    async def run(self, _lease: Lease) -> None:
+        self.runs.set()
+        await self.loses.wait()
+        raise LeaseLost("the database ended")
+
+
+async def test_delivery_ends_though_its_lease_is_lost_in_that_moment(world: World) -> None:
+    """Platform and servers ended at once: a module went on trying for ever, since a task group forgot that it was cancelled"""
+    access, loses = world.projects, Loses()
+    async with await connect(access.nats_url, user=access.user, password=access.password, name="projects") as client:
+        relay: Any = Relay(client)
+        consumer: Any = loses
+        delivery = Delivery(access.relay_url, "projects", client=client, relay=relay, consumer=consumer)
+        delivering = asyncio.ensure_future(delivery.run())
+        await asyncio.wait_for(loses.runs.wait(), 20)
+        await asyncio.sleep(0.1)
+
+        loses.loses.set()
+        delivery.end()
+        delivering.cancel()
+
+        await asyncio.wait([delivering], timeout=10)
+        assert delivering.done()
+        await delivery.finish()
+
+
+async def test_who_asks_nats_can_be_cancelled_at_any_moment(world: World) -> None:
+    """Python 3.11's wait_for loses a cancellation that comes with the answer"""
+
+    async def ask_on() -> None:
+        while True:
+            await last_message(world.admin, "CMDRES", "cmdres.nobody.nothing")
+
+    for number in range(200):
+        asking = asyncio.ensure_future(ask_on())
+        await asyncio.sleep(0.0002 * (number % 20))
+        asking.cancel()
+        await asyncio.wait([asking], timeout=1)
+        assert asking.done()
