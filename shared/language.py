@@ -48,6 +48,13 @@ def sentence(template: str, facts: Mapping[str, object], locale: str, slug: str)
     return template.format_map(facts)
 
 
+def sentence_from(catalogue: Path, template: str, facts: Mapping[str, object], locale: str) -> str:
+    """Return a sentence in the language of `locale`, by one catalogue: for who is no module."""
+    if locale.lower().startswith("zh") and (translated := _translated(template, facts, [read_catalogue(catalogue)])):
+        return translated
+    return template.format_map(facts)
+
+
 def refusal_in(refusal: Refusal, locale: str, slug: str) -> str:
     """Return the sentence of a refusal."""
     return sentence(refusal.template, refusal.facts, locale, slug)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mewayz.modules import REPOSITORY
+from router.gateway.commands import reasons
 from shared.errors import IllegalState, NotFound
 from shared.language import CATALOGUE, Phrase, read_catalogue, refusal_in, sentence
 from tests.docs.sentences import packages, sentences, states
@@ -42,6 +44,13 @@ def test_a_translation_names_the_same_facts_and_belongs_to_a_sentence(package: s
     if package != "shared":
         known = {one.template for one in sentences(package)} | states(package) | _BECOME | _KINDS
         assert set(catalogue) - known == set(), "nobody says these any more"
+
+
+def test_what_the_gateway_says_of_commands_that_wait_is_there_in_chinese() -> None:
+    catalogue = read_catalogue(Path(reasons.__file__).with_name(CATALOGUE))
+
+    assert set(catalogue) == {text for name, text in vars(reasons).items() if name.isupper() and isinstance(text, str)}
+    assert [english for english, chinese in catalogue.items() if _facts(english) != _facts(chinese)] == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from router.errors import BadAnswer, RouterError
+from router.gateway.commands.reasons import kept
 from router.gateway.commands.store import ReceiptStore, expired
 from router.gateway.fetching import Caller, Fetcher
 from router.gateway.observe.telemetry import trace_of
@@ -21,7 +22,7 @@ from shared.clock import Clock
 from shared.errors import Unauthenticated
 from shared.wire.jetstream import PublishFailed
 from shared.wire.principal import Principal
-from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Reason, Status, permit_subject
+from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Status, permit_subject
 
 _WORKERS = "gateway"
 _STANDING_S = 5.0
@@ -79,8 +80,7 @@ class Permits:
             return Permit(status=(await self._store.settle(command, Status.EXPIRED, expired(command))).status)
         principal = await self._caller_now(command)
         if principal is None:
-            reason = Reason(code="FORBIDDEN", message="Your rights were taken back before the command was executed.")
-            return Permit(status=(await self._store.settle(command, Status.REJECTED, reason)).status)
+            return Permit(status=(await self._store.settle(command, Status.REJECTED, kept("FORBIDDEN"))).status)
         if result is None:
             result = await self._store.settle(command, Status.RUNNING)
         if result.status is not Status.RUNNING:

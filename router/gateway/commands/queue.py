@@ -13,6 +13,7 @@ from router.gateway.access.modules import Modules
 from router.gateway.commands.backlog import Backlog
 from router.gateway.commands.connection import Connection
 from router.gateway.commands.mutation import MutationField, mutation_fields
+from router.gateway.commands.reasons import REUSED, said
 from router.gateway.commands.store import ReceiptStore
 from router.gateway.fetching import Caller
 from router.gateway.served import Queueable, ServedGraph
@@ -119,7 +120,8 @@ class MutationQueue:
         known = await self._store.result(principal.tenant, command.receipt) if field.idempotency_key else None
         known = known or await self._publish(command, kind.ttl)
         if known is not None and known.input_hash != command.input_hash:
-            error = {"code": "IDEMPOTENCY_KEY_REUSED", "message": _REUSED, "field": None}
+            sentence = said(REUSED, principal.locale)
+            error = {"code": "IDEMPOTENCY_KEY_REUSED", "message": sentence, "field": None}
             return field.payload(kind.payload, _receipt(command, Status.FAILED), [error])
         log.info("command_queued", module=module, command=field.command, receipt=str(command.receipt))
         status = known.status if isinstance(known, Settled) else Status.QUEUED
@@ -158,9 +160,6 @@ class MutationQueue:
             return msgspec.json.decode(there, type=QueuedCommand) if there else None
         self._backlog.added(command.module, command.tenant)
         return None
-
-
-_REUSED = "This idempotency key was already used with other input: send a new key."
 
 
 def _receipt(command: QueuedCommand, status: Status) -> dict[str, object]:

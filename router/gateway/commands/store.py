@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from router.gateway.commands.connection import Connection
+from router.gateway.commands.reasons import kept
 from shared.clock import Clock
 from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, SubjectTaken, last_message, publish_first
 from shared.wire.receipt import QueuedCommand, Reason, Settled, Status, command_subject, result_subject
@@ -126,6 +127,4 @@ class ReceiptStore:
 
 def expired(command: QueuedCommand) -> Reason:
     """Return why an expired command was not executed."""
-    return Reason(
-        code="EXPIRED", message=f"{command.module} did not come back in time; nothing was done. Send it again."
-    )
+    return kept("EXPIRED", module=command.module)

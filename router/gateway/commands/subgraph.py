@@ -8,16 +8,16 @@ from typing import Any, cast
 from uuid import UUID
 
 import graphql
-import msgspec
 import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, build_ast_schema, parse
 
 from router.errors import ModuleUnavailable, RouterError
 from router.gateway.commands.connection import GATEWAY
+from router.gateway.commands.reasons import TOO_LATE, UNKNOWN, kept, said, shown
 from router.gateway.commands.store import Known, ReceiptStore
 from router.gateway.fetching import Caller
 from shared.wire.jetstream import PublishFailed
-from shared.wire.receipt import QueuedCommand, Reason, Settled, Status
+from shared.wire.receipt import QueuedCommand, Settled, Status
 
 SDL = Path(__file__).with_name("receipts.graphql").read_text("utf-8")
 _FEDERATION = """
@@ -74,17 +74,18 @@ class _Root:
         self._store = store
         self._tenant = principal.tenant if principal else None
         self._user = principal.user if principal else None
+        self._locale = principal.locale if principal else ""
 
     async def receipt(self, _info: Any, id: str) -> dict[str, Any] | None:
         found = await self._known(id)
-        return _shown(found) if found else None
+        return self._shown(found) if found else None
 
     async def receipts(self, _info: Any, filter: Mapping[str, Any] | None = None, first: int = 50) -> list[Any]:
         if self._tenant is None or self._user is None:
             return []
         wanted = filter or {}
         statuses, modules = wanted.get("status"), wanted.get("module")
-        found = [_shown(one) for one in await self._store.all(self._tenant, self._user)]
+        found = [self._shown(one) for one in await self._store.all(self._tenant, self._user)]
         return [
             one
             for one in found
@@ -94,14 +95,13 @@ class _Root:
     async def cancelReceipt(self, _info: Any, id: str) -> dict[str, Any]:
         found = await self._known(id)
         if found is None:
-            return _refused(None, "NOT_FOUND", f"There is no receipt of yours with the id {id}.")
+            return {"receipt": None, "userErrors": [self._error("NOT_FOUND", UNKNOWN, id=id)]}
         if isinstance(found, QueuedCommand):
-            reason = Reason(code="CANCELLED", message="The command was taken back before it was executed.")
-            found = await self._store.settle(found, Status.CANCELLED, reason)
+            found = await self._store.settle(found, Status.CANCELLED, kept("CANCELLED"))
         if found.status is not Status.CANCELLED:
-            sentence = f"The command can't be taken back any more: it is {found.status}."
-            return _refused(found, "ILLEGAL_STATE", sentence)
-        return {"receipt": _shown(found), "userErrors": []}
+            error = self._error("ILLEGAL_STATE", TOO_LATE, status=found.status)
+            return {"receipt": self._shown(found), "userErrors": [error]}
+        return {"receipt": self._shown(found), "userErrors": []}
 
     async def changes(self, _info: Any, id: str) -> AsyncGenerator[dict[str, Any]]:
         receipt = _uuid(id)
@@ -110,7 +110,7 @@ class _Root:
         async with self._store.changes(self._tenant, receipt) as news:
             found = await self._known(id)
             while found is not None:
-                yield {"receiptChanged": _shown(found)}
+                yield {"receiptChanged": self._shown(found)}
                 if _is_final(found):
                     return
                 found = await self._next(found, news)
@@ -133,6 +133,12 @@ class _Root:
             return None
         return await self._store.known(self._tenant, self._user, receipt)
 
+    def _error(self, code: str, template: str, **facts: object) -> dict[str, str]:
+        return {"code": code, "message": said(template, self._locale, **facts)}
+
+    def _shown(self, found: Known) -> dict[str, Any]:
+        return _shown(found, self._locale)
+
 
 def _schema() -> GraphQLSchema:
     schema = build_ast_schema(parse(SDL + _FEDERATION), assume_valid=True, assume_valid_sdl=True)
@@ -146,7 +152,7 @@ def _schema() -> GraphQLSchema:
     return schema
 
 
-def _shown(found: Known) -> dict[str, Any]:
+def _shown(found: Known, locale: str) -> dict[str, Any]:
     status = found.status if isinstance(found, Settled) else Status.QUEUED
     settled = found if isinstance(found, Settled) and _is_final(found) else None
     return {
@@ -155,7 +161,7 @@ def _shown(found: Known) -> dict[str, Any]:
         "status": str(Status.QUEUED if status is Status.RUNNING else status),
         "module": found.module,
         "command": found.command,
-        "userErrors": [msgspec.to_builtins(one) for one in settled.reasons] if settled else [],
+        "userErrors": [shown(one, found.module, locale) for one in settled.reasons] if settled else [],
         "queuedAt": found.queued_at.isoformat(),
         "expiresAt": found.expires_at.isoformat(),
         "settledAt": settled.settled_at.isoformat() if settled else None,
@@ -164,10 +170,6 @@ def _shown(found: Known) -> dict[str, Any]:
 
 def _is_final(found: Known) -> bool:
     return isinstance(found, Settled) and found.status is not Status.RUNNING
-
-
-def _refused(found: Known | None, code: str, message: str) -> dict[str, Any]:
-    return {"receipt": _shown(found) if found else None, "userErrors": [{"code": code, "message": message}]}
 
 
 def _uuid(written: str) -> UUID | None:

@@ -17,12 +17,13 @@ from mewayz.servers.nats import GATEWAY, gateway_user
 from mewayz.servers.streams import connect as connect_admin
 from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
+from router.gateway.commands.reasons import CANCELLED, REUSED, UNKNOWN, kept, shown
 from router.gateway.commands.subgraph import SDL
 from router.gateway.settings import Settings
 from shared.clock import SystemClock, new_id
 from shared.wire.control import ModuleState
 from shared.wire.jetstream import connect, last_message
-from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Status, command_subject
+from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Reason, Status, command_subject
 from shared.wire.token import verify_internal
 from tests.router.gateway.world import TENANT, USER, Module, World, world
 from tests.services import NatsServer
@@ -249,6 +250,43 @@ async def test_of_taking_back_and_beginning_the_first_wins(tmp_path: Path, nats_
         assert taken_back["data"]["cancelReceipt"] == {"receipt": {"status": "CANCELLED"}, "userErrors": []}
         assert await made.permit(first) == Permit(status=Status.CANCELLED)
         assert too_late["data"]["cancelReceipt"]["userErrors"] == [{"code": "ILLEGAL_STATE"}]
+
+
+async def test_what_the_gateway_says_is_in_the_readers_language(tmp_path: Path, nats_server: NatsServer) -> None:
+    cancel = (
+        "mutation($id: ID!) { cancelReceipt(id: $id) { receipt { userErrors { message } } userErrors { message } } }"
+    )
+    words = "userErrors { message }"
+    nobodys = "0199aaaa-0000-7000-8000-000000000000"
+    async with shop(tmp_path, nats_server) as made:
+        told: dict[str, list[str]] = {}
+        receipt = await made.queued("tea", "key")
+        for locale in ("en", "zh-CN"):
+            token = made.world.token(locale=locale)
+            _, reused = await made.world.graphql(PLACE % ("place", words), {"what": "milk", "key": "key"}, token=token)
+            _, unknown = await made.world.graphql(cancel, {"id": nobodys}, token=token)
+            _, taken_back = await made.world.graphql(cancel, {"id": receipt}, token=token)
+            told[locale] = [
+                reused["data"]["place"]["userErrors"][0]["message"],
+                unknown["data"]["cancelReceipt"]["userErrors"][0]["message"],
+                taken_back["data"]["cancelReceipt"]["receipt"]["userErrors"][0]["message"],
+            ]
+
+        assert told["en"] == [REUSED, UNKNOWN.format(id=nobodys), CANCELLED]
+        assert told["zh-CN"] == [
+            "该幂等键已用于其他输入：请换用新的幂等键。",
+            f"您没有编号为 {nobodys} 的回执。",
+            "该命令在执行前已被撤回。",
+        ]
+
+
+def test_a_modules_own_words_are_not_ours() -> None:
+    ours = kept("EXPIRED", module="crm")
+    theirs = Reason(code="FORBIDDEN", message="You may not do this.")
+
+    assert shown(ours, "crm", "zh")["message"] == "crm 未能及时恢复，未执行任何操作。请重新发送。"
+    assert shown(kept("FORBIDDEN"), "crm", "zh")["message"] == "在命令执行之前，您的权限已被收回。"
+    assert shown(theirs, "crm", "zh")["message"] == theirs.message
 
 
 async def test_a_subscription_tells_what_became_of_a_command(tmp_path: Path, nats_server: NatsServer) -> None:

@@ -296,9 +296,10 @@ class World:
         key: SigningKey | None = None,
         permissions: tuple[str, ...] = ("*",),
         session: UUID | None = None,
+        locale: str = "en",
         **options: Any,
     ) -> str:
-        principal = Principal(tenant=tenant, user=USER, session=session, permissions=permissions)
+        principal = Principal(tenant=tenant, user=USER, session=session, permissions=permissions, locale=locale)
         key = key or self.identity_key
         return sign_access(
             key, principal, issuer=ISSUER, roles=(), now=SystemClock().now(), **{"plan": "FREE", **options}
