@@ -74,6 +74,7 @@ class ModuleProcess:
         self.life: Life | None = None
         self._adopted: Process | None = None  # the process that an earlier supervisor had forked
         self._restarts = 0
+        self._died_of: str | None = None  # why it was last started again without being told to
         self._bootstrap: ModuleBootstrap | None = None
         self._wanted = anyio.Event()  # unless it is stopped or parked
         self._wanted.set()
@@ -89,7 +90,7 @@ class ModuleProcess:
             state=self.state,
             pid=self.life.pid if self.life else self._adopted.pid if self._adopted else None,
             restarts=self._restarts,
-            reason=self.reason or (self._forks.trouble if self.state is ModuleState.STARTING else None),
+            reason=self.reason or (self._forks.trouble if self.state is ModuleState.STARTING else self._died_of),
         )
 
     @property
@@ -136,6 +137,7 @@ class ModuleProcess:
         """Let it run again; its code is read, and its database migrated, anew."""
         self._down_file.unlink(missing_ok=True)
         self._backoff.forget()
+        self._died_of = None
         if self._records.fitting(self.slug) is None:
             self._forks.reload(self.slug)
         self._prepare_anew()
@@ -269,6 +271,7 @@ class ModuleProcess:
         if self._to_stop.is_set() or self.state is ModuleState.ASLEEP:  # a restart, or it was put to sleep
             return
         self._restarts += 1
+        self._died_of = f"the last time: {self.reason}"
         if self.state is ModuleState.STARTING:  # it never came up: perhaps its database is not what we think
             self._prepare_anew()
         wait_s = self._backoff.after_death(lived_s)

@@ -6,7 +6,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -26,6 +28,7 @@ from shared.wire.principal import system
 log = structlog.get_logger()
 F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_S = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NO_ROLES: Mapping[str, Database] = {}
@@ -68,7 +71,7 @@ class ScheduleMark:
         if self.interval is not None:
             return done_at + self.interval
         assert self.cron is not None
-        return next(CronSim(self.cron, done_at.astimezone(zone))).astimezone(UTC)
+        return _next(self.cron, done_at, zone)
 
     def last_due(self, done_at: datetime, now: datetime, zone: ZoneInfo) -> datetime | None:
         """Return the due time to work for now: the first that passed, or the last where missed ones don't count."""
@@ -81,6 +84,12 @@ class ScheduleMark:
             return done_at + self.interval * ((now - done_at) // self.interval)
         assert self.cron is not None
         return next(CronSim(self.cron, now.astimezone(zone) + timedelta(minutes=1), reverse=True)).astimezone(UTC)
+
+
+@lru_cache(maxsize=10_000)
+def _next(expression: str, after: datetime, zone: ZoneInfo) -> datetime:
+    """Return the next time of a cron expression; it is asked for each tenant each second, mostly with the same answer."""
+    return next(CronSim(expression, after.astimezone(zone))).astimezone(UTC)
 
 
 def every(
@@ -121,6 +130,7 @@ class Scheduler:
         self._jobs = jobs
         self._roles = roles
         self._dues: dict[str, datetime] = {}
+        self._failed: dict[tuple[str, UUID], _Failed] = {}
 
     @property
     def next_due(self) -> datetime | None:
@@ -136,7 +146,10 @@ class Scheduler:
             await asyncio.sleep(max(0.05, _LOOK_S - (time.monotonic() - started)))
 
     async def run_due(self, lease: Lease, job: Job) -> None:
-        """Run one job in each tenant where it is due; a tenant in which it fails doesn't hold up the others."""
+        """Run one job in each tenant where it is due; a tenant in which it fails doesn't hold up the others.
+
+        There it is tried again after 1 s, 2 s, 4 s, at most every five minutes.
+        """
         now = self._database.clock.now()
         next_due = _NEVER
         for row in await lease.fetch(_TENANTS, job.name, job.mark.everywhere, PLATFORM):
@@ -145,11 +158,15 @@ class Scheduler:
                 done_at = now - (job.mark.interval or timedelta())
             zone = ZoneInfo(row["time_zone"])
             due = job.mark.last_due(done_at, now, zone)
-            next_due = min(next_due, job.mark.due_after(due or done_at, zone))
-            if due is None and row["done_at"] is not None:
+            failed = self._failed.get((job.name, row["tenant_id"]))
+            if failed is not None and due is not None and now < failed.again_at:
+                next_due = min(next_due, failed.again_at)
                 continue
-            with contextlib.suppress(_Done):
-                await self._run(lease, job, row, due or now, is_due=due is not None)
+            if due is not None or row["done_at"] is None:
+                with contextlib.suppress(_Done):
+                    await self._run(lease, job, row, due or now, is_due=due is not None)
+                failed = self._failed.get((job.name, row["tenant_id"]))
+            next_due = min(next_due, failed.again_at if failed else job.mark.due_after(due or done_at, zone))
         self._dues[job.name] = next_due
 
     async def _run(self, lease: Lease, job: Job, row: asyncpg.Record, due: datetime, *, is_due: bool) -> None:
@@ -169,14 +186,27 @@ class Scheduler:
                     },
                 )
                 if begun.first() is None:
+                    self._failed.pop((job.name, row["tenant_id"]), None)
                     raise _Done
                 if is_due:
                     await job.work(tx)
+            self._failed.pop((job.name, row["tenant_id"]), None)
         except (_Done, LeaseLost):
             raise
         except Exception as error:
+            before = self._failed.get((job.name, row["tenant_id"]))
+            pause = min(before.pause * 2, _LONGEST_PAUSE) if before else _FIRST_PAUSE
+            self._failed[job.name, row["tenant_id"]] = _Failed(self._database.clock.now() + pause, pause)
             facts = {"module": lease.consumer, "tenant": str(row["tenant_id"]), "job": job.name}
             log.error("schedule_failed", **facts, exc_info=error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """When work that failed is tried again, and after which pause."""
+
+    again_at: datetime
+    pause: timedelta
 
 
 class _Done(Exception):

@@ -1,6 +1,7 @@
 """Scheduled work: in each tenant, once for each due time, also after an outage and by two processes."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,7 +37,7 @@ class Scheduled:
         self.clock = Hand()
         self.ran_at: list[datetime] = []
         self.tenant: Any = None
-        database = Database(crm.database.engine, "crm", self.clock)
+        self.database = database = Database(crm.database.engine, "crm", self.clock)
 
         async def work(tx: Transaction) -> None:
             if tx.tenant_id == self.tenant:
@@ -108,9 +109,36 @@ async def test_work_that_fails_is_rolled_back_and_stays_due(crm: RunningModule, 
     assert tenant
     assert await crm.rows(tenant, "select 1 from customer") == []
 
-    await scheduled.look(lease)
+    await scheduled.look(lease, timedelta(seconds=1))
 
     assert len(await crm.rows(tenant, "select 1 from customer")) == 1
+
+
+async def test_work_that_goes_on_failing_is_tried_ever_more_seldom_and_keeps_its_process_awake(
+    crm: RunningModule, lease: Lease
+) -> None:
+    """It ran each second in each tenant, and its module could fall asleep until the next due time"""
+    scheduled = Scheduled(crm, every("30d"))
+    scheduled.tenant = (await crm.new_tenant()).tenant
+    tried_at: list[timedelta] = []
+    began = scheduled.clock.at
+
+    async def failing(tx: Transaction) -> None:
+        if tx.tenant_id == scheduled.tenant:
+            tried_at.append(tx.now() - began)
+            raise ValueError("not today")
+
+    broken = Job(scheduled.job.name, failing, scheduled.job.mark)
+    scheduler = Scheduler(scheduled.database, [broken])
+    for _ in range(1000):
+        await scheduler.run_due(lease, broken)
+        assert scheduler.next_due is not None
+        scheduled.clock.at = scheduler.next_due
+        if len(tried_at) == 12:
+            break
+
+    pauses = [int((later - before).total_seconds()) for before, later in pairwise(tried_at)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
 async def test_a_process_without_the_lease_does_nothing(crm: RunningModule, lease: Lease) -> None:
