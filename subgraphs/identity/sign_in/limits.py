@@ -21,6 +21,7 @@ _LOCK = RateLimitItemPerMinute(1, 15, namespace="lock")
 CODES = RateLimitItemPerMinute(5, 15, namespace="code")
 _FLOWS = RateLimitItemPerMinute(60, namespace="flow")
 _RESETS = RateLimitItemPerMinute(3, 60, namespace="reset")
+_RESETS_OF_PEER = RateLimitItemPerMinute(30, 60, namespace="resets of peer")
 _MOMENT_S = 1
 
 
@@ -77,9 +78,9 @@ class Guesses:
         peer = subscriber(peer)
         return 0 if self._limiter.hit(_FLOWS, peer) else self._left_s(_FLOWS, peer)
 
-    def may_ask_reset(self, account: str) -> bool:
-        """Tell whether another letter may go to an address: three an hour."""
-        return self._limiter.hit(_RESETS, _short(account))
+    def may_ask_reset(self, account: str, peer: str) -> bool:
+        """Tell whether another letter may go to an address: three an hour, and thirty from one place."""
+        return self._limiter.hit(_RESETS_OF_PEER, subscriber(peer)) and self._limiter.hit(_RESETS, _short(account))
 
     def _locked_for_s(self, who: str, peer: str) -> int:
         if not self._limiter.test(_LOCK, who):

@@ -195,7 +195,7 @@ async def reset(request: HttpRequest) -> HttpAnswer:
     """Leave a letter for a person who forgot their password; the answer is the same for everyone."""
     account = folded(read(request, Reset).email)
     answered_at = anyio.current_time() + _RESET_S
-    if guesses().may_ask_reset(account):
+    if guesses().may_ask_reset(account, peer_of(request)):
         async with store_of(request) as store:
             person = await store.person(email=account)
             if person and await store.places(person.user_id):

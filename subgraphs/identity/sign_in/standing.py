@@ -6,7 +6,7 @@ from shared.module.http import HttpAnswer, HttpRequest, route
 from shared.wire.pages import AllPages, TenantPages
 from shared.wire.revocation import Revocation, Revocations
 from subgraphs.identity.revocations import KEPT_FOR
-from subgraphs.identity.sign_in import admission
+from subgraphs.identity.sign_in import admission, programs
 from subgraphs.identity.sign_in.answers import nothing, store_of
 
 
@@ -20,6 +20,8 @@ async def standing(request: HttpRequest) -> HttpAnswer:
     if sent.tenant is None or sent.user is None:
         return nothing()
     found = await admission.standing(request.database, sent.user, sent.tenant, sent.session)
+    if found is None and sent.session is None:  # a program's key stands where a person would
+        found = await programs.standing(request.database, sent.user, sent.tenant)
     return HttpAnswer(200, msgspec.to_builtins(found)) if found else HttpAnswer(403)
 
 

@@ -5,9 +5,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
+from shared.wire.principal import Principal
 from subgraphs.identity.sign_in.keys import key_ring
 from subgraphs.identity.tests.conftest import Company, Desk
 from subgraphs.identity.tests.test_sign_in import role_id
@@ -102,6 +104,32 @@ async def test_a_key_brings_a_program_in_with_its_roles_permissions_until_it_is_
     assert program.scope("crm.deal.write") is None
     assert [(one.status, one.body) for one in refused] == [(401, revoked.body)] * 4
     assert revoked.status == 401
+
+
+async def test_what_a_program_may_is_asked_anew_before_a_command_of_its_that_waited(
+    desk: Desk, company: Company
+) -> None:
+    """events.md, D: its key stands where a person would"""
+    owner = await desk.principal(company)
+    arguments = {
+        "label": "Shop",
+        "roleId": await role_id(desk, company, "Viewer"),
+        "expiresAt": (datetime.now(UTC) + timedelta(days=9)).isoformat(),  # noqa: TID251 outside the platform
+        "modules": ["crm"],
+    }
+    issued = await desk.running.command(owner, "issueApiKey", "serviceCredential { id secret }", **arguments)
+    key = issued["serviceCredential"]
+    sent = await desk.read((await desk.post("/auth/key", key=key["secret"])).body)
+
+    good = await desk.send("POST", "/auth/standing", {}, who=sent)
+    elsewhere = await desk.send(
+        "POST", "/auth/standing", {}, who=Principal(tenant=(await desk.company()).id, user=sent.user)
+    )
+    await desk.running.command(owner, "revokeApiKey", "serviceCredential { id }", id=key["id"])
+    revoked = await desk.send("POST", "/auth/standing", {}, who=sent)
+
+    assert msgspec.convert(good.body, Principal) == msgspec.structs.replace(sent, plan="")
+    assert (elsewhere.status, revoked.status) == (403, 403)
 
 
 @pytest.mark.parametrize("days", [-1, 400])

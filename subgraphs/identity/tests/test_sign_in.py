@@ -1,6 +1,7 @@
 """Password sign-in, refresh with rotation, switching tenants, and what refusals tell (contracts.md, "Sign-in")."""
 
 import time
+from functools import partial
 
 import anyio
 import pytest
@@ -118,8 +119,8 @@ async def test_guesses_that_come_all_at_once_are_no_more_than_those_one_after_th
     statuses: list[int] = []
 
     async def guess(number: int) -> None:
-        answer = await desk.post("/auth/login", email=company.email(), password=f"wrong guess {number:04}")
-        statuses.append(answer.status)
+        sent = {"email": company.email(), "password": f"wrong guess {number:04}"}
+        statuses.append((await desk.send("POST", "/auth/login", sent, peer="198.51.100.1")).status)
 
     async with anyio.create_task_group() as tasks:
         for number in range(40):
@@ -244,6 +245,24 @@ async def test_a_forgotten_password_is_replaced_by_letter_and_ends_all_sessions(
     assert (await desk.post("/auth/login", email=company.email(), password=PASSWORD)).status == 401
     assert (await desk.post("/auth/login", email=company.email(), password="quite another one")).status == 200
     assert (await desk.post("/auth/reset/confirm", token=token, password="and a third one")).status == 401
+
+
+async def test_letters_that_one_place_asks_for_are_bounded(desk: Desk, company: Company) -> None:
+    """However many addresses it knows, and however many of its own it has (threat 26)"""
+    async with anyio.create_task_group() as tasks:
+        for number in range(40):
+            sent = {"email": f"{number}-{company.slug}@nowhere.example"}
+            tasks.start_soon(partial(desk.send, "POST", "/auth/reset", sent, peer=f"2001:db8:0:7::{number:x}"))
+
+    answer = await desk.send("POST", "/auth/reset", {"email": company.email()}, peer="2001:db8:0:7::ffff")
+    async with desk.login.begin() as connection:
+        values = {"email": company.email()}
+        found = await connection.execute(text("select 1 from sign_in.letter where email = :email"), values)
+        assert found.first() is None
+    await desk.send("POST", "/auth/reset", {"email": company.email()}, peer="2001:db8:0:8::1")
+
+    assert answer.status == 202
+    assert await desk.letter(company.email())
 
 
 async def test_a_reset_for_nobody_is_answered_the_same_and_writes_nothing(desk: Desk, company: Company) -> None:
