@@ -37,16 +37,7 @@ _ORIGINS = "audit_log.audit_origin.read"
 _RECORD = [getattr(AuditRecord, name) for name in (*CHAINED, "previous_hash", "chain_hash")]
 SNAKE = {outside_name(name): name for name in (*(column.key for column in _RECORD), "address", "user_agent")}
 _EQUAL = ("actor_user_id", "module_slug", "action", "subject", "entity_type", "entity_reference")
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-)  # what a spreadsheet takes for a formula (OWASP, "CSV Injection")
+_FORMULA = tuple("=+-@＝＋－＠")  # what a spreadsheet takes for a formula (OWASP, "CSV Injection")
 
 
 class RangeTooLarge(Refusal):
