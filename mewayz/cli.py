@@ -308,6 +308,9 @@ def serve_router(
 def provision(
     into: Annotated[Path, typer.Argument(help="Where passwords, NATS users and bootstrap files are kept")],
     users_only: Annotated[bool, typer.Option("--users", help="Only what the NATS servers start with")] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Exchange keys and passwords; with --users, twice: begin, end")
+    ] = False,
     database_url: Annotated[str, typer.Option(envvar="MEWAYZ_DATABASE_URL", help="An administrator's URL")] = "",
     nats_url: Annotated[str, typer.Option(envvar="MEWAYZ_NATS_URL", help="The servers' URLs, a,b,c")] = "",
     module_url: Annotated[str, typer.Option(help="Where routers find a module")] = "http://{slug}:8000/graphql",
@@ -330,14 +333,16 @@ def provision(
     edge = read_edge(gateway)
     wanted = chosen(slugs(module_folders([])), modules.split(",") if modules else None)
     if users_only:
-        print(write_users(wanted, into))
+        print(write_users(wanted, into, rotate=rotate))
         return
     if not database_url or not nats_url:
         raise typer.BadParameter("give --database-url and --nats-url")
 
     async def work() -> None:
         urls = {"database_url": database_url, "nats_url": nats_url, "module_url": module_url, "address": address}
-        await prepare(wanted, into, **urls, replicas=replicas, port=port, edge=edge, metrics_token=metrics_token)
+        await prepare(
+            wanted, into, **urls, replicas=replicas, port=port, edge=edge, metrics_token=metrics_token, rotate=rotate
+        )
         if demo:
             print(await found_tenants(into))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 _ROUTER_KEY = "router-signing-key"
 _NEXT = ".next"
+KEY_LEFT_S = 60.0  # in modules: a router looks for its key each second, and its tokens count for 30 s, give or take 5
 QUEUED_S = 86_400 + 60  # the queue keeps no command longer than a day (servers/streams.py)
 
 

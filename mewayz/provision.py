@@ -5,32 +5,50 @@ Two steps, each of which may be repeated. `write_users` needs no server: the NAT
 """
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from mewayz.modules import REPOSITORY
-from mewayz.passwords import Passwords, RouterKey
-from mewayz.servers.databases import make_database
-from mewayz.servers.nats import ADMIN, GATEWAY, entries, gateway_user, module_user, password_of, user_name
+from mewayz.passwords import KEY_LEFT_S, QUEUED_S, Passwords, RouterKey
+from mewayz.servers.databases import change_passwords, make_database
+from mewayz.servers.module_database import logins, module_database
+from mewayz.servers.nats import (
+    ADMIN,
+    GATEWAY,
+    NATS_PASSWORD,
+    entries,
+    gateway_user,
+    module_user,
+    password_of,
+    user_name,
+)
 from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.clock import SystemClock
 from shared.database.engine import connect_app
 from shared.database.migrate import migrate
 from shared.database.transaction import Database
 from shared.demo import found
-from shared.module import Module, load
-from shared.wire.bootstrap import Edge, ModuleBootstrap, RouterBootstrap
+from shared.module import load
+from shared.wire.bootstrap import Edge, FormerKey, ModuleBootstrap, RouterBootstrap
 
 
-def write_users(slugs: Sequence[str], into: Path) -> Path:
+def write_users(slugs: Sequence[str], into: Path, *, rotate: bool = False) -> Path:
     """Write `nats-users.conf` for the servers' configuration to include: one user a module, each with its own rights.
 
-    Passwords are made once and kept in `<into>/secrets`, mode 0600.
+    Passwords are made once and kept in `<into>/secrets`, mode 0600. To `rotate` is to write other users beside the present
+    ones, or, where those are there already, the others alone.
     """
     passwords = _passwords(into)
     modules = [load(slug) for slug in slugs]
+    if heirs := passwords.heirs(NATS_PASSWORD) if rotate else []:
+        for name in heirs:
+            passwords.succeed(name)
+    elif rotate:
+        for name in passwords.names(NATS_PASSWORD):
+            passwords.make_successor(name)
     users = entries(None, passwords)
     for user in [gateway_user(), *(module_user(module.slug, sorted(module.published)) for module in modules)]:
         users += entries(user, passwords)
@@ -50,25 +68,37 @@ async def provision(
     port: int = 8000,
     edge: Edge = Edge(),
     metrics_token: str | None = None,
+    rotate: bool = False,
 ) -> None:
     """Make everything the modules and routers of a cluster need, and write `<into>/<slug>.json` and `<into>/router.json`.
 
     `database_url` is an administrator's (CREATEDB, CREATEROLE), `nats_url` names the servers without a user,
     `module_url` is where routers find a module (`http://{slug}:8000/graphql`), `address` is the API's own (`iss` of
-    access tokens), `metrics_token` opens /metrics. `replicas` is 3 on three NATS servers. Raises what the servers raise.
+    access tokens), `metrics_token` opens /metrics. `replicas` is 3 on three NATS servers. To `rotate` is to give routers
+    another key and database roles other passwords; processes that run read their files again. Raises what the servers raise.
     """
     passwords = _passwords(into)
+    await _prepare(slugs, passwords, database_url, nats_url, replicas)
+
+    def tell(key: RouterKey) -> None:
+        for slug in slugs:
+            _write(into / f"{slug}.json", _module(slug, passwords, database_url, nats_url, key, address))
+
+    # In an order in which whoever checks a secret knows it before anybody uses it (ADR 0024).
     key = passwords.make_router_key()
-    admin = nats_url.replace("nats://", f"nats://{':'.join(_login(ADMIN, passwords))}@")
-    client = await connect(admin)
-    await make_streams(client, replicas=replicas)
-    for slug in slugs:
-        module = load(slug)
-        bootstrap = await _module(module, passwords, database_url, nats_url, key, address)
-        described = module.describe()
-        await make_consumers(client, slug, described.subscribes)
-        _write(into / f"{slug}.json", bootstrap)
-    await client.close()
+    roles = [f"role-{login}" for slug in slugs for login in logins(slug)]
+    for name in roles if rotate else ():
+        passwords.make_successor(name)
+    coming = {name: password for name in roles if (password := passwords.successor(name)) is not None}
+    if coming:
+        tell(key)
+        changes = {f"mewayz_{name.removeprefix('role-')}": password for name, password in coming.items()}
+        await change_passwords([database_url], changes)
+        for name in coming:
+            passwords.succeed(name)
+    if rotate:
+        key = passwords.exchange_router_key(time.time())
+    tell(key)
     user, password = _login(GATEWAY, passwords)
     router = RouterBootstrap(
         host="0.0.0.0",
@@ -78,6 +108,7 @@ async def provision(
         module_url=module_url,
         supervisor_socket=None,
         signing_key=key.private,
+        former_keys={one.kid: FormerKey(one.public, one.at + QUEUED_S) for one in key.former},
         edge=edge,
         metrics_token=metrics_token,
         nats_url=nats_url,
@@ -88,21 +119,34 @@ async def provision(
     _write(into / "router.json", router)
 
 
-async def _module(
-    module: Module, passwords: Passwords, database_url: str, nats_url: str, key: RouterKey, address: str
+async def _prepare(slugs: Sequence[str], passwords: Passwords, database_url: str, nats_url: str, replicas: int) -> None:
+    """Make streams, and each module's database and consumers."""
+    client = await connect(nats_url.replace("nats://", f"nats://{':'.join(_login(ADMIN, passwords))}@"))
+    await make_streams(client, replicas=replicas)
+    for slug in slugs:
+        module = load(slug)
+        database = await make_database(database_url, slug, passwords)
+        await migrate(slug, module.migrations, database.owner_url)
+        await make_consumers(client, slug, module.describe().subscribes)
+    await client.close()
+
+
+def _module(
+    slug: str, passwords: Passwords, database_url: str, nats_url: str, key: RouterKey, address: str
 ) -> ModuleBootstrap:
-    database = await make_database(database_url, module.slug, passwords)
-    await migrate(module.slug, module.migrations, database.owner_url)
-    user, password = _login(module.slug, passwords)
+    database = module_database(database_url, slug, passwords)
+    user, password = _login(slug, passwords)
     return ModuleBootstrap(
-        module=module.slug,
+        module=slug,
         database_url=database.app_url,
         relay_url=database.relay_url,
         extra_urls=database.extra_urls,
+        successors=database.successors,
         nats_url=nats_url,
         nats_user=user,
         nats_password=password,
         router_keys={key.kid: key.public},
+        former_router_keys={one.kid: FormerKey(one.public, one.at + KEY_LEFT_S) for one in key.former},
         issuer=address,
     )
 
@@ -122,7 +166,7 @@ async def found_tenants(into: Path) -> Path:
 
 
 def _login(name: str, passwords: Passwords) -> tuple[str, str]:
-    password = passwords.of(password_of(name))
+    password = passwords.successor(password_of(name)) or passwords.of(password_of(name))
     return user_name(name, password), password
 
 

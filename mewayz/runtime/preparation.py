@@ -8,7 +8,7 @@ import msgspec
 
 from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
-from mewayz.passwords import Passwords, RouterKey
+from mewayz.passwords import KEY_LEFT_S, Passwords, RouterKey
 from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted
 from mewayz.runtime.orders import Admit, Description, Prepare, Provide
 from mewayz.runtime.process_files import ROUTER, forget_process_files, process_file, write_process_file
@@ -19,7 +19,6 @@ from mewayz.servers.nats import Nats, module_user
 from mewayz.settings import Settings
 from shared.wire.bootstrap import FormerKey, ModuleBootstrap
 
-_KEY_LEFT_S = 60.0  # a router looks for its key each second, and its tokens count for 30 s, give or take 5
 _LONGEST_S = {"provide": 60.0, "prepare": 600.0, "admit": 60.0}  # a migration may have a large table to go through
 
 
@@ -122,7 +121,7 @@ class Preparation:
             nats_user=user,
             nats_password=password,
             router_keys={key.kid: key.public},
-            former_router_keys={one.kid: FormerKey(one.public, one.at + _KEY_LEFT_S) for one in key.former},
+            former_router_keys={one.kid: FormerKey(one.public, one.at + KEY_LEFT_S) for one in key.former},
             renewed=str(process_file(self._folders, slug)),
             issuer=self._settings.address,
             clock=self._settings.clock,

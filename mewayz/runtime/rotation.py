@@ -17,7 +17,7 @@ from mewayz.runtime.orders import Change, Key
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.process_files import ROUTER, forget_process_files, write_process_file
 from mewayz.servers.external import ExternalNats, ExternalPostgres
-from mewayz.servers.nats import Nats
+from mewayz.servers.nats import NATS_PASSWORD, Nats
 from mewayz.servers.postgres import ADMIN, ADMIN_PASSWORD, Postgres
 from shared.errors import InvalidInput, Unavailable
 from shared.wire.bootstrap import RouterBootstrap
@@ -152,7 +152,7 @@ class Rotation:
             raise NotOurs("The NATS server is none of ours: change its users there, then give --nats-url anew.")
         await self._nats.begin_exchange()
         await self._move_users(self._nats)
-        return f"{len(self._passwords.names('nats-'))} users have another name and password; the old ones are refused"
+        return f"{len(self._passwords.names(NATS_PASSWORD))} users have another name and password; the old ones are refused"
 
     async def _move_users(self, nats: Nats) -> None:
         """Have all connect as their new users, which NATS knows, then let nobody in as an old one."""

@@ -25,7 +25,7 @@ ADMIN = "mewayz_admin"
 GATEWAY = "gateway"  # no module may have this name
 _START_S = 30
 _RELOAD_S = 10
-_PASSWORD = "nats-"  # noqa: S105 how the names of files begin
+NATS_PASSWORD = "nats-"  # noqa: S105 how the names of files begin
 _CRITICAL = b"critical write error"
 
 
@@ -116,7 +116,7 @@ class Nats:
     async def begin_exchange(self) -> None:
         """Let every user in by another name and password too; whoever connects from now on is told the new ones."""
         self._knows_successors = False
-        for name in self._passwords.names(_PASSWORD):
+        for name in self._passwords.names(NATS_PASSWORD):
             self._passwords.make_successor(name)
         try:
             await self._reload()
@@ -125,13 +125,13 @@ class Nats:
 
     async def end_exchange(self) -> None:
         """Let nobody in by the old names any more: who is still connected so is cut."""
-        for name in self._passwords.heirs(_PASSWORD):
+        for name in self._passwords.heirs(NATS_PASSWORD):
             self._passwords.succeed(name)
         await self._reload()
 
     def is_exchanging(self) -> bool:
         """Return whether an exchange was begun and not ended."""
-        return bool(self._passwords.heirs(_PASSWORD))
+        return bool(self._passwords.heirs(NATS_PASSWORD))
 
     async def allow(self, *users: NatsUser) -> None:
         """Add or change users; a running server has taken them over on return, and cut no other's connection."""
@@ -280,7 +280,7 @@ def user_name(name: str, password: str) -> str:
 
 def password_of(name: str) -> str:
     """Return what a user's password is called."""
-    return f"{_PASSWORD}{'admin' if name == ADMIN else name}"
+    return f"{NATS_PASSWORD}{'admin' if name == ADMIN else name}"
 
 
 def _program() -> Path:

@@ -45,22 +45,39 @@ class Cluster:
         for name in self._ports:
             self.start_nats(name)
         until(self._has_leader, 20)
-        urls = ",".join(f"nats://127.0.0.1:{client}" for client, _ in self._ports.values())
-        provision = [self._here(word) for word in self.services("provision")["provision"]]
-        where = ["--module-url", f"unix:{self.folder}/{{slug}}.sock", "--database-url", self._database_url]
-        self.mewayz(*provision, *where, "--nats-url", urls)
+        self.provision(*self.services("provision")["provision"][2:])
         for slug, command in self.services("serve-module").items():
             self.run(slug, *command, "--socket", str(self.folder / f"{slug}.sock"))
         self.run(
             "invoicing again", *self.services("serve-module")["invoicing"], "--socket", str(self.folder / "2.sock")
         )
-        told = json.loads((self.folder / "router.json").read_text())
-        for name, port in self._routers.items():
-            bootstrap = self.folder / f"{name}.json"
-            bootstrap.write_text(json.dumps({**told, "host": "127.0.0.1", "port": port}))
-            self.run(name, "serve-router", "--bootstrap", str(bootstrap))
+        self.tell_routers()
+        for name in self._routers:
+            self.run(name, "serve-router", "--bootstrap", str(self.folder / f"{name}.json"))
         for name in self._routers:
             until(lambda name=name: self.ready(name), 30)
+
+    def provision(self, *more: str) -> None:
+        urls = ",".join(f"nats://127.0.0.1:{client}" for client, _ in self._ports.values())
+        where = ["--module-url", f"unix:{self.folder}/{{slug}}.sock", "--database-url", self._database_url]
+        self.mewayz("provision", str(self.folder), *where, "--nats-url", urls, *more)
+
+    def tell_routers(self) -> None:
+        """Write what each router reads: here each has a port of its own."""
+        told = json.loads((self.folder / "router.json").read_text())
+        for name, port in self._routers.items():
+            draft = self.folder / f"{name}.new"
+            draft.write_text(json.dumps({**told, "host": "127.0.0.1", "port": port}))
+            draft.replace(self.folder / f"{name}.json")
+
+    def rotate_users(self) -> None:
+        """Write the NATS users anew, and have the servers read them."""
+        self.mewayz("provision", str(self.folder), "--users", "--rotate")
+        for name in self._ports:
+            log = self.folder / f"{name}.log"
+            reloads = log.read_text().count("Reloaded server configuration")
+            self.processes[name].send_signal(signal.SIGHUP)
+            until(lambda log=log, reloads=reloads: log.read_text().count("Reloaded server conf") > reloads, 10)
 
     def start_nats(self, name: str) -> None:
         text = (REPOSITORY / "deploy" / "nats-cluster.conf").read_text()
@@ -199,6 +216,20 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
 
     first = win("S1")
     until(lambda: drafts(first) == ["27120.00"], 20)
+
+    before = {path.name: path.read_text() for path in (cluster.folder / "secrets").iterdir()}
+    cluster.rotate_users()
+    assert known()
+    cluster.provision("--rotate")
+    cluster.tell_routers()
+    assert known()
+    time.sleep(4)  # all have looked, and routers have left their connections
+    cluster.rotate_users()
+    after = {path.name: path.read_text() for path in (cluster.folder / "secrets").iterdir()}
+    assert [name for name in before if before[name] == after.get(name)] == ["demo-logins.json"]
+    changed = win("with other secrets")
+    until(lambda: drafts(changed) == ["27120.00"], 20)
+    assert [name for name, process in cluster.processes.items() if process.poll() is not None] == []
 
     cluster.kill("invoicing again")
     cluster.kill("nats-2")
