@@ -18,6 +18,7 @@ _HEADERS_BYTES = 1024
 _EVENTS_AT_ONCE = 512
 _COMMANDS_AT_ONCE = 64
 _EXISTS = (10058, 10148)  # the stream or consumer is there, with another configuration
+_NO_CONSUMER = 10014
 
 # No stream denies deletion: that can't be undone, and a damaged one must be refilled (events.md H).
 _STREAMS: tuple[dict[str, Any], ...] = (
@@ -92,14 +93,20 @@ async def make_consumers(client: Client, slug: str, subscribes: Iterable[str], *
     """Make module `slug`'s durable consumers, or change their filter: on TENANTS, on EVENTS where it hears any, and on
     COMMANDS where commands may wait for it.
 
+    One that it had and needs no longer is deleted: nobody would take what waits there, and it would wake the module for ever.
+
     A message is delivered until it is acknowledged: poison is parked by the module, never dropped by the server.
     """
     await _make_consumer(client, "TENANTS", slug, [])
     filters = ["evt.*.>"] if ">" in subscribes else [f"evt.*.{event_type}" for event_type in sorted(subscribes)]
     if filters:
         await _make_consumer(client, "EVENTS", slug, filters)
+    else:
+        await _delete_consumer(client, "EVENTS", slug)
     if takes_queued:
         await _make_consumer(client, "COMMANDS", slug, [command_subject(slug, "*", "*")], at_once=_COMMANDS_AT_ONCE)
+    else:
+        await _delete_consumer(client, "COMMANDS", slug)
 
 
 async def _make_consumer(
@@ -119,6 +126,14 @@ async def _make_consumer(
         f"CONSUMER.DURABLE.CREATE.{stream}.{slug}",
         {"stream_name": stream, "config": configuration, "action": ""},
     )
+
+
+async def _delete_consumer(client: Client, stream: str, slug: str) -> None:
+    try:
+        await _call(client, f"CONSUMER.DELETE.{stream}.{slug}", {})
+    except JetStreamRefused as refusal:
+        if refusal.facts["err_code"] != _NO_CONSUMER:
+            raise
 
 
 class JetStreamRefused(Defect):

@@ -55,6 +55,20 @@ async def test_a_module_hears_its_own_events_and_every_tenant(nats_server: NatsS
         assert await _hears(client, "TENANTS", "evt.t7.tenant.created")
 
 
+async def test_what_a_module_does_not_hear_any_more_waits_for_nobody(nats_server: NatsServer) -> None:
+    """Its backlog would never be taken, and wake the module twice a second, for ever"""
+    async with await connect(nats_server.admin_url) as admin:
+        await make_consumers(admin, "fickle", ["ticket.open"])
+        await admin.jetstream().publish("evt.t7.ticket.open", b"1")
+
+        for _ in range(2):
+            await make_consumers(admin, "fickle", [], takes_queued=False)
+
+        for stream, wanted in (("EVENTS", False), ("COMMANDS", False), ("TENANTS", True)):
+            answer = json.loads((await admin.request(f"$JS.API.CONSUMER.INFO.{stream}.fickle", b"")).data)
+            assert ("config" in answer) is wanted
+
+
 async def test_a_killed_server_keeps_its_port_and_what_it_acknowledged(tmp_path: Path) -> None:
     folders = folders_of(tmp_path)
     folders.create()
