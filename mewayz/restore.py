@@ -29,7 +29,8 @@ from mewayz.passwords import Passwords
 from mewayz.servers.databases import make_database
 from mewayz.servers.module_database import module_database
 from shared.events.audit import audit, refill
-from shared.events.stream import forget_events
+from shared.events.inbox import say_replayed
+from shared.events.stream import forget_events, state_of_stream
 
 _LAST = "kit.outbox"  # its rows get new numbers, which must be higher than those of the events sent before
 
@@ -87,11 +88,14 @@ async def fit_events(client: Client, admin_url: str, passwords: Passwords, slugs
     """Empty the stream of events, and fill it with what all modules have sent; return how many events that are.
 
     What happened after the backup is undone: it must not reach anybody, and its sequences are given anew. Modules drop
-    what they know. They must not run.
+    what they know, and leave out effects outside the platform. They must not run.
     """
     await forget_events(client)
     relays = {slug: (await make_database(admin_url, slug, passwords)).relay_url for slug in slugs}
-    return await refill(relays, client, await audit(relays, client))
+    events = await refill(relays, client, await audit(relays, client))
+    for url in relays.values():
+        await say_replayed(url, (await state_of_stream(client)).at)
+    return events
 
 
 async def _fill(slug: str, url: str, dump: Path, tables: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ from mewayz.servers.streams import connect
 from shared.errors import InvalidInput
 from shared.events import parked
 from shared.events.audit import Audit, audit, refill
-from shared.events.stream import deliver_again, listeners
+from shared.events.inbox import say_replayed
+from shared.events.stream import deliver_again, listeners, state_of_stream
 from shared.events.trace import Trace, trace
 from shared.wire.occasion import PLATFORM
 from shared.wire.principal import system
@@ -117,13 +118,13 @@ async def _refill(task: Task) -> dict[str, Any]:
 
 
 async def _rebuild(task: Task) -> int:
-    """Deliver all retained events to a module again; return how many it has before it."""
-    assert task.operate.module is not None
+    """Deliver all retained events to a module again, but for effects outside; return how many it has before it."""
+    slug, database = await _one(task)
     client = await connect(task.nats_admin_url)
     try:
-        await deliver_again(client, [task.operate.module])
-        waiting = {listener.module: listener.waiting for listener in await listeners(client)}
-        return waiting[task.operate.module]
+        await say_replayed(database.relay_url, (await state_of_stream(client)).at)
+        await deliver_again(client, [slug])
+        return {listener.module: listener.waiting for listener in await listeners(client)}[slug]
     finally:
         await client.close()
 

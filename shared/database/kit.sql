@@ -92,6 +92,8 @@ create table if not exists kit.consumer_lease (
     primary key (consumer, epoch)
 );
 comment on table kit.consumer_lease is '@global_table';
+-- Messages that the stream took by then are delivered again (`events rebuild`): effects outside the platform are left out.
+alter table kit.consumer_lease add column if not exists replayed_until timestamptz;
 
 -- When each scheduled work was last due and done.
 create table if not exists kit.schedule (

@@ -139,9 +139,12 @@ class Consumer:
         readings = [check(taken.envelope, taken.subscription) for taken in events]
         first = events[0].envelope
         async with self._database.transaction(system(first.tenant_id), cause_of(first)) as tx:
-            claims = await claim(tx, lease.consumer, lease.epoch, [taken.envelope for taken in events])
+            envelopes = [taken.envelope for taken in events]
+            claims, replayed_until = await claim(tx, lease.consumer, lease.epoch, envelopes)
             for taken, reading, what in zip(events, readings, claims, strict=True):
                 match what:
+                    case Claim.APPLY if taken.subscription.external and replayed_until and taken.at <= replayed_until:
+                        log.warning("effect_left_out", **_facts(taken.envelope, lease), reason="it is a replay")
                     case Claim.APPLY:
                         tx.cause = cause_of(taken.envelope)
                         await taken.subscription.handler(tx, reading)

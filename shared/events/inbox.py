@@ -1,7 +1,10 @@
 """The inbox: each event of an aggregate applied once, in order, by the process that holds the lease (events.md, B and C3)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import Enum
+
+import asyncpg
 
 from shared.database.transaction import Transaction
 from shared.events.lease import LeaseLost
@@ -10,7 +13,7 @@ from shared.wire.envelope import Envelope
 # Fence and positions in one statement. A take-over updates the lease's primary key and so waits for this transaction.
 _CLAIM = """
     with fence as (
-        select 1 from kit.consumer_lease where consumer = $1 and epoch = $2 for key share
+        select replayed_until from kit.consumer_lease where consumer = $1 and epoch = $2 for key share
     ), wanted as (
         select * from unnest($4::text[], $5::bigint[]) as wanted (key, sequence)
     ), moved as (
@@ -20,7 +23,8 @@ _CLAIM = """
         where k.last_sequence < excluded.last_sequence and not k.parked
         returning k.key, coalesce(old.last_sequence, 0) as moved_from
     )
-    select wanted.key, exists (select from fence) as fenced, moved_from, coalesce(k.parked, false) as parked
+    select wanted.key, exists (select from fence) as fenced, (select replayed_until from fence) as replayed_until,
+        moved_from, coalesce(k.parked, false) as parked
     from wanted left join moved using (key)
     left join kit.inbox_key k on k.tenant_id = $3 and k.key = wanted.key
 """
@@ -36,6 +40,7 @@ _PARK = """
     values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict do nothing
 """
+_REPLAYED = "update kit.consumer_lease set replayed_until = $1::text::timestamptz"
 
 
 class Claim(Enum):
@@ -46,8 +51,12 @@ class Claim(Enum):
     BEHIND_PARKED = "behind parked"  # an earlier one of its aggregate is parked: it waits behind
 
 
-async def claim(tx: Transaction, consumer: str, epoch: int, envelopes: Sequence[Envelope]) -> list[Claim]:
+async def claim(
+    tx: Transaction, consumer: str, epoch: int, envelopes: Sequence[Envelope]
+) -> tuple[list[Claim], datetime | None]:
     """Move the aggregates' positions to these events, where they are next, and return what is to be done with each.
+
+    The time is the one up to which what the stream took is delivered again, for a rebuild.
 
     The events are one tenant's, in the order in which they will be applied. Raises LeaseLost where another process took over.
     """
@@ -68,7 +77,7 @@ async def claim(tx: Transaction, consumer: str, epoch: int, envelopes: Sequence[
         else:
             at[envelope.key] = envelope.sequence
             claims.append(Claim.APPLY)
-    return claims
+    return claims, rows[0]["replayed_until"]
 
 
 async def park(
@@ -84,3 +93,12 @@ async def park_behind(tx: Transaction, envelope: Envelope, body: bytes, error: s
     """Append an event to its parked key, with the bytes it came in."""
     event = (envelope.key, envelope.sequence, envelope.id, envelope.type, body)
     await tx.fetch(_PARK, tx.tenant_id, *event, error, tries)
+
+
+async def say_replayed(relay_url: str, until: str) -> None:
+    """Let what the stream took until then, in RFC 3339, count as delivered again. Writes as the relay role."""
+    connection = await asyncpg.connect(relay_url)
+    try:
+        await connection.execute(_REPLAYED, until)
+    finally:
+        await connection.close()

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,11 @@ class Taken:
     def aggregate(self) -> tuple[UUID, str]:
         """Whose events are settled in order."""
         return self.envelope.tenant_id, self.envelope.key
+
+    @property
+    def at(self) -> datetime:
+        """When the stream took it."""
+        return self.message.metadata.timestamp
 
     @property
     def place(self) -> int:

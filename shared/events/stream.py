@@ -44,6 +44,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     last_sequence: int
     deleted: int
     max_age_s: float
+    at: str  # the server's time, RFC 3339
 
 
 class StreamMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ async def state_of_stream(client: Client) -> StreamState:
         last_sequence=state["last_seq"],
         deleted=state.get("num_deleted", 0),
         max_age_s=answer["config"].get("max_age", 0) / 1e9,
+        at=answer["ts"],
     )
 
 
