@@ -23,10 +23,13 @@ _TOO_MANY = Phrase("Too many attempts: wait, then try again.")
 async def begin(request: HttpRequest, person: Person, wanted: str | None, *, vouched: bool = False) -> HttpAnswer:
     """Begin a session in the tenant that is wanted, else the last used, else the first by slug that lets them in.
 
-    `vouched`: the tenant's own provider answers for the person, and for no other tenant.
+    `vouched`: the tenant's own provider answers for the person, and for no other tenant. Refused where the person's password
+    was replaced since it was checked: all sessions that it opened have ended.
     """
     ring = await key_ring_of(request)
     async with store_of(request) as store:
+        if not vouched and not await store.still_has(person):
+            return refused(request)
         places = await store.places(person.user_id)
         has_factor = await store.second_factor(person.user_id).is_active()
         wished = [place for place in places if wanted is None or place.is_named(wanted)]
@@ -46,7 +49,7 @@ async def challenge(request: HttpRequest, person: Person, wanted: str | None) ->
         if has_factor:
             places = await store.places(person.user_id)
             wished = next((place.id for place in places if wanted is not None and place.is_named(wanted)), None)
-            if places and (wanted is None or wished):
+            if places and (wanted is None or wished) and await store.still_has(person):
                 return HttpAnswer(200, {"mfaToken": await store.offer_code(person.user_id, wished)}, NO_STORE)
             return refused(request)
     return await begin(request, person, wanted)

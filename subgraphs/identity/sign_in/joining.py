@@ -1,6 +1,6 @@
 """Coming to a password: by accepting an invitation, or by a reset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from shared.database.transaction import Database
@@ -32,7 +32,9 @@ async def accept(store: Store, database: Database, token: str, password: str, pe
         return None
     if person.password_hash is None:
         passwords.must_be_strong(password, person.email)
-        await store.set_password(person.user_id, await passwords.hashed(password))
+        chosen = await passwords.hashed(password)
+        await store.set_password(person.user_id, chosen)
+        person = replace(person, password_hash=chosen)
     else:
         with guesses().attempt(person.email, peer) as wait_s:
             if wait_s:

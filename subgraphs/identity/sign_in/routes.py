@@ -106,7 +106,7 @@ async def login(request: HttpRequest) -> HttpAnswer:
     if passwords.is_outdated(person.password_hash or ""):
         new_hash = await passwords.hashed(sent.password)
         async with store_of(request) as store:
-            await store.set_password(person.user_id, new_hash)
+            person = await store.renew_hash(person, new_hash)
     return await challenge(request, person, sent.tenant)
 
 

@@ -45,6 +45,11 @@ _SET_PASSWORD = text("""
     insert into sign_in.credential (user_id, password_hash, changed_at) values (:user_id, :hash, :now)
     on conflict (user_id) do update set password_hash = :hash, changed_at = :now
 """)
+_PASSWORD = text("select password_hash from sign_in.credential where user_id = :user_id for share")
+_RENEW_PASSWORD = text("""
+    update sign_in.credential set password_hash = :hash, changed_at = :now
+    where user_id = :user_id and password_hash = :before returning user_id
+""")
 _SPEND = text(
     "update sign_in.refresh_token set used_at = :now where hash = :hash and used_at is null returning family_id"
 )
@@ -173,6 +178,18 @@ class Store:
     async def set_password(self, user_id: UUID, password_hash: str) -> None:
         """Give a person a password."""
         await self._run(_SET_PASSWORD, user_id=user_id, hash=password_hash)
+
+    async def renew_hash(self, person: Person, password_hash: str) -> Person:
+        """Keep a stronger hash of a person's password, unless it was replaced meanwhile; return the person as they are then."""
+        row = await self._first(
+            _RENEW_PASSWORD, user_id=person.user_id, hash=password_hash, before=person.password_hash
+        )
+        return replace(person, password_hash=password_hash) if row else person
+
+    async def still_has(self, person: Person) -> bool:
+        """Tell whether a person's password is what it was when it was checked; it is until this transaction ends."""
+        row = await self._first(_PASSWORD, user_id=person.user_id)
+        return (row.password_hash if row else None) == person.password_hash
 
     def second_factor(self, user_id: UUID) -> SecondFactor:
         """Return a person's second factor."""

@@ -7,7 +7,10 @@ import anyio
 import pytest
 from sqlalchemy import text
 
+from shared.clock import SystemClock
 from shared.errors import InvalidInput
+from shared.module.http import HttpAnswer
+from subgraphs.identity.sign_in.store import open_store
 from subgraphs.identity.tests.conftest import ISSUER, PASSWORD, Company, Desk
 
 pytestmark = pytest.mark.anyio
@@ -245,6 +248,39 @@ async def test_a_forgotten_password_is_replaced_by_letter_and_ends_all_sessions(
     assert (await desk.post("/auth/login", email=company.email(), password=PASSWORD)).status == 401
     assert (await desk.post("/auth/login", email=company.email(), password="quite another one")).status == 200
     assert (await desk.post("/auth/reset/confirm", token=token, password="and a third one")).status == 401
+
+
+async def test_who_signs_in_with_the_old_password_while_it_is_replaced_is_out_like_all_others(
+    desk: Desk, company: Company
+) -> None:
+    """The password was right when it was read, and another one holds when the session begins."""
+    await desk.post("/auth/reset", email=company.email())
+    token = await desk.letter(company.email())
+    answers: list[HttpAnswer] = []
+
+    async def old() -> None:
+        answers.append(await desk.post("/auth/login", email=company.email(), password=PASSWORD))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(desk.post, "/auth/reset/confirm", token=token, password="quite another one"))
+        for _ in range(6):
+            tasks.start_soon(old)
+
+    begun = [answer.body["refreshToken"] for answer in answers if answer.status == 200]
+    assert {(await desk.post("/auth/refresh", refreshToken=one)).status for one in begun} <= {401}
+    assert (await desk.post("/auth/login", email=company.email(), password="quite another one")).status == 200
+
+
+async def test_a_stronger_hash_does_not_bring_an_old_password_back(desk: Desk, company: Company) -> None:
+    async with open_store(desk.login, SystemClock().now()) as store:
+        before = await store.person(email=company.email())
+    assert before is not None
+    await desk.set_password(company.email(), "quite another one")
+
+    async with open_store(desk.login, SystemClock().now()) as store:
+        assert await store.renew_hash(before, "stronger") == before
+
+    assert (await desk.post("/auth/login", email=company.email(), password="quite another one")).status == 200
 
 
 async def test_letters_that_one_place_asks_for_are_bounded(desk: Desk, company: Company) -> None:
