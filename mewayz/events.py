@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 import typer
@@ -21,7 +22,7 @@ Tenant = Annotated[str, typer.Option(help="The tenant's slug or id")]
 AnyTenant = Annotated[str | None, typer.Option(help="Only this tenant: its slug or id")]
 Key = Annotated[str, typer.Option(help="The aggregate, as `list` prints it: Deal/<id>")]
 AnyKey = Annotated[str | None, typer.Option(help="Only this aggregate: Deal/<id>")]
-EventId = Annotated[str, typer.Argument(help="The event's id")]
+EventId = Annotated[UUID, typer.Argument(help="The event's id")]
 
 
 class NoSuchEvent(InvalidInput):
@@ -68,7 +69,7 @@ def list_parked(
 @parked.command("show")
 def show_parked(event: EventId, data: Data = Path("var")) -> None:
     """Show a parked event with its error and the bytes it came in"""
-    rows = _operate(data, "parked_show", None, event=event)
+    rows = _operate(data, "parked_show", None, event=str(event))
     if not rows:
         raise NoSuchEvent(f"No event {event} is parked: `mewayz events show {event}` tells where it is.")
     _print_json(rows)
@@ -102,7 +103,7 @@ def skip(
 @events.command("show")
 def show(event: EventId, data: Data = Path("var"), as_json: AsJson = False) -> None:
     """Follow one event: written, sent, on the stream, applied or waiting in each module that hears it"""
-    found = _operate(data, "show", None, event=event)
+    found = _operate(data, "show", None, event=str(event))
     if found is None:
         raise NoSuchEvent(f"No module has sent an event {event} in the last 31 days.")
     if as_json:

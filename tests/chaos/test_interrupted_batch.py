@@ -1,7 +1,9 @@
 """A relay that ends in the middle of a batch: what its last pass sends is refused at first, and all is sent all the same."""
 
+import asyncio
 from pathlib import Path
 
+import orjson
 import pytest
 
 from benchmarks.events_world import World, known, register, running
@@ -14,6 +16,8 @@ from shared.events.lease import take_lease
 from shared.events.relay import Relay
 from shared.wire.envelope import event_subject
 from shared.wire.jetstream import connect
+
+_SENT = "select envelope->>'subject' as customer from kit.outbox_sent where type = 'customer.created' order by id"
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120), pytest.mark.xdist_group("outages")]
 
@@ -47,3 +51,35 @@ async def test_the_last_pass_sends_all_though_a_batch_was_left_open(tmp_path: Pa
         async with await connect_admin(world.nats.admin_url) as admin:
             sent = await audit({"crm": world.crm.relay_url}, admin)
         assert (sent.faults, sent.modules["crm"].sent) == ([], len(rows))
+
+
+async def test_a_relay_that_ends_at_any_moment_has_each_event_sent_once_and_in_order(tmp_path: Path) -> None:
+    """events.md, C1 and H2: before, in and after a batch, before and after what it sent is noted"""
+    async with World.started(tmp_path) as world:
+        tenant, access = world.crm.tenants[0], world.crm
+        async with running(world.crm, None) as crm:
+            await known(crm, [tenant])
+        unheard = Database(connect_app(access.app_url, "crm"), "crm", SystemClock(), lambda: None)
+        customers: list[str] = []
+        for step in range(60):
+            customers += [await register(unheard, tenant) for _ in range(3)]
+            lease = await take_lease(access.relay_url, "crm")
+            client = await connect(access.nats_url, user=access.user, password=access.password, name="crm")
+            relaying = asyncio.ensure_future(Relay(client).run(lease))
+            await asyncio.sleep(step * 0.0002)
+            relaying.cancel()
+            await asyncio.wait([relaying])
+            await asyncio.gather(lease.release(), client.close())
+        await unheard.close()
+        lease = await take_lease(access.relay_url, "crm")
+        async with await connect(access.nats_url, user=access.user, password=access.password, name="crm") as client:
+            await Relay(client).drain(lease)
+        sent = [row["customer"] for row in await lease.fetch(_SENT)]
+        await lease.release()
+
+        stream = await world.admin.jetstream().subscribe("evt.*.customer.created", ordered_consumer=True)
+        heard = [orjson.loads((await stream.next_msg(timeout=5)).data)["subject"] for _ in customers]
+        with pytest.raises(TimeoutError):
+            await stream.next_msg(timeout=0.2)
+
+    assert heard == sent == customers
