@@ -215,7 +215,8 @@ class Forks:
         """
         async with contextlib.AsyncExitStack() as stack:
             if kind not in _LASTING:
-                await self._may_begin.wait()
+                while not self._may_begin.is_set():  # the next pause may have begun before we go on
+                    await self._may_begin.wait()
                 stack.enter_context(self._in_hand())
             yield await stack.enter_async_context(self._forked(kind, module, order, log, given))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import asyncpg
 import msgspec
 from nats.errors import Error as NatsError
 
@@ -170,7 +171,7 @@ def run(kind: str, module: str, order: bytes, listener: socket.socket | None, he
 def _failure(error: Exception, module: str) -> Outcome:
     """Return the exception in words, with the last line of the module's own code that it came through.
 
-    It passes where a server was away; a file that the module's own code misses does not.
+    It passes where a server was away, or a password was changed meanwhile; a file that the module's own code misses does not.
     """
     from shared.database.faults import is_transient
 
@@ -179,5 +180,6 @@ def _failure(error: Exception, module: str) -> Outcome:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if f"/{module}/" in frame.filename.replace("\\", "/")]
     where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
-    passes = isinstance(error, NatsError) or (is_transient(error) and not (own and isinstance(error, OSError)))
+    is_away = isinstance(error, NatsError | asyncpg.InvalidPasswordError)
+    passes = is_away or (is_transient(error) and not (own and isinstance(error, OSError)))
     return Outcome(error=f"{type(error).__name__}: {error}{where}", passes=passes)

@@ -59,14 +59,15 @@ class Preparation:
         self.demo_orders[slug] = record.description.demo_order
         return self.bootstraps[slug]
 
-    def renew(self, *running: str) -> None:
+    def renew(self, *running: str, former_s: float = KEY_LEFT_S) -> None:
         """Tell the processes of all modules what has changed; `running` are further ones, not prepared by us.
 
-        A file that nobody keeps up to date would be believed all the same, so it goes.
+        The routers' former keys count for `former_s` after their end. A file that nobody keeps up to date would be believed
+        all the same, so it goes.
         """
         slugs = {*self.bootstraps, *running}
         for slug in slugs:
-            self.bootstraps[slug] = self._bootstrap(slug)
+            self.bootstraps[slug] = self._bootstrap(slug, former_s)
             write_process_file(self._folders, slug, self.bootstraps[slug])
         forget_process_files(self._folders, {*slugs, ROUTER})
 
@@ -108,7 +109,7 @@ class Preparation:
             await fork.end_hung()
             raise JobInterrupted(f"to {kind} it took more than {longest_s:.0f} s; where it hung stands in {log}")
 
-    def _bootstrap(self, slug: str) -> ModuleBootstrap:
+    def _bootstrap(self, slug: str, former_s: float = KEY_LEFT_S) -> ModuleBootstrap:
         database = module_database(self._admin_url(), slug, Passwords(self._folders.secrets))
         (user, password), key = self._nats.credentials(slug), self.router_key
         return ModuleBootstrap(
@@ -121,7 +122,7 @@ class Preparation:
             nats_user=user,
             nats_password=password,
             router_keys={key.kid: key.public},
-            former_router_keys={one.kid: FormerKey(one.public, one.at + KEY_LEFT_S) for one in key.former},
+            former_router_keys={one.kid: FormerKey(one.public, one.at + former_s) for one in key.former},
             renewed=str(process_file(self._folders, slug)),
             issuer=self._settings.address,
             clock=self._settings.clock,

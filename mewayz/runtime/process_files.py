@@ -23,11 +23,13 @@ def process_file(folders: Folders, name: str) -> Path:
 
 def write_process_file(folders: Folders, name: str, bootstrap: ModuleBootstrap | RouterBootstrap) -> None:
     """Tell a process its bootstrap as it is now; after a crash of the machine nobody reads it, so it isn't synced."""
-    path = process_file(folders, name)
+    path, content = process_file(folders, name), msgspec.json.encode(bootstrap)
+    if path.exists() and path.read_bytes() == content:  # a full disk is no matter then
+        return
     draft = path.with_name(f".{path.name}.new")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.encode(bootstrap))
+        file.write(content)
     draft.replace(path)
 
 

@@ -11,11 +11,11 @@ import anyio
 import msgspec
 
 from mewayz.folders import Folders
-from mewayz.passwords import Passwords, RouterKey
+from mewayz.passwords import QUEUED_S, Passwords, RouterKey
 from mewayz.runtime.forks import Errand, Forks, JobInterrupted, ZygoteGone
 from mewayz.runtime.orders import Change, Key
 from mewayz.runtime.preparation import Preparation
-from mewayz.runtime.process_files import ROUTER, forget_process_files, write_process_file
+from mewayz.runtime.process_files import ROUTER, forget_process_files, process_file, write_process_file
 from mewayz.servers.external import ExternalNats, ExternalPostgres
 from mewayz.servers.nats import NATS_PASSWORD, Nats
 from mewayz.servers.postgres import ADMIN, ADMIN_PASSWORD, Postgres
@@ -162,12 +162,21 @@ class Rotation:
             await nats.end_exchange()
 
     def _tell(self, *running: str) -> None:
-        """Tell the modules, then the router, their secrets as they are: who checks a key before who signs with it."""
+        """Tell the modules, then the router, their secrets as they are: who checks a key before who signs with it.
+
+        Until the router has the key that modules know, the one before counts without haste: the disk may be full.
+        """
         key = self._passwords.router_key()
         assert key is not None, "it is made at the first start"
         self._preparation.router_key = key
-        self._preparation.renew(*running)
+        if not self._router_knows(key):
+            self._preparation.renew(*running, former_s=QUEUED_S)
         write_process_file(self._folders, ROUTER, self._sign_with(key))
+        self._preparation.renew(*running)
+
+    def _router_knows(self, key: RouterKey) -> bool:
+        told = process_file(self._folders, ROUTER)
+        return told.exists() and key.private in told.read_text()
 
     def _heirs(self) -> list[str]:
         """Return what passwords of roles are called that have a successor, the administrator's behind them."""

@@ -181,9 +181,9 @@ class Supervisor:
         try:
             adopted = [slug for slug, module in self._modules.items() if module.is_adopted]
             await rotation.finish(adopted if self._is_successor else None)
-        except Unavailable as error:
-            remedy = "./justw secrets rotate databases  tries again"
-            tell(Trouble(f"Passwords of databases are not exchanged to the end: {error.message}", remedy))
+        except (Unavailable, OSError) as error:  # a database that is away, a disk that is full
+            remedy = "./justw secrets rotate  does so"
+            tell(Trouble(f"An exchange of secrets is not brought to its end: {error}", remedy))
         self._answers.rotation = rotation
 
     async def _load_ahead(self) -> None:

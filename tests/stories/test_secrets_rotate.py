@@ -17,6 +17,7 @@ import asyncpg
 import psutil
 
 from mewayz.folders import folders_of
+from mewayz.passwords import Passwords
 from mewayz.runtime.client import command
 from mewayz.runtime.sessions import post
 from shared.clock import ShiftedClock
@@ -73,6 +74,8 @@ def test_secrets_change_while_everything_goes_on(lumen: F0) -> None:
     assert _connects(_broker(platform.data))
     assert not _connects(old_broker)
 
+    current = _secrets(folder)["router-signing-key"]
+    assert json.loads((folder / "process-router.json").read_text())["signing_key"] == current
     assert _answers(lumen, _signing_key(folder)) == 200
     assert _answers(lumen, old_key) == 200, "what it signed may be on its way"
     told = folder / "process-crm.json"
@@ -119,7 +122,7 @@ def _load(story: F0) -> Iterator[list[Any]]:
 
 @contextmanager
 def _killed_in_the_middle(story: F0) -> Iterator[None]:
-    """Kill the supervisor as soon as NATS knows the new users, and nobody has moved for good."""
+    """Kill the supervisor when NATS knows the new users, nobody has moved for good, and a router key was made and not told."""
     folder = story.world.platform.data / "secrets"
     children = psutil.Process(story.world.platform.pid).children()
     supervisor = next(one for one in children if "mewayz.runtime.supervisor" in " ".join(one.cmdline()))
@@ -127,6 +130,7 @@ def _killed_in_the_middle(story: F0) -> Iterator[None]:
     def kill() -> None:
         until(lambda: bool(list(folder.glob("nats-*.next"))), seconds=10)
         time.sleep(1)
+        Passwords(folder).exchange_router_key(time.time())
         supervisor.kill()
 
     thread = threading.Thread(target=kill)
