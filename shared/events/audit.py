@@ -1,6 +1,7 @@
 """The audit: is every event that modules have sent on the stream, and if not, can it be filled again (events.md, H1)."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -9,13 +10,20 @@ from nats.aio.client import Client
 
 from shared.events.stream import StreamState, deliver_again, forget_ids, ids_on_stream, listeners, state_of_stream
 from shared.wire.envelope import event_subject
-from shared.wire.jetstream import MAX_BATCH, Message, publish_batch
+from shared.wire.jetstream import MAX_BATCH, TENANTS, Message, publish_batch
 
 _MARGIN_S = 3600  # what is about to grow old may go at any moment
 _WAITING = "select count(*) from kit.outbox"
+# What lies on EVENTS still; and what TENANTS keeps without limit, the last event of each kind, however old.
 _SENT = """
-    select event_id, stream_sequence from kit.outbox_sent
-    where $1 = 0 or sent_at > clock_timestamp() - make_interval(secs => $1) order by id
+    with recent as (
+        select id from kit.outbox_sent where $1 = 0 or sent_at > clock_timestamp() - make_interval(secs => $1)
+    ), last as (
+        select max(id) as id from kit.outbox_sent where type like 'tenant.%' group by tenant_id, type
+    )
+    select event_id, stream_sequence, recent.id is null as is_old from kit.outbox_sent
+    left join recent using (id) left join last using (id)
+    where recent.id is not null or last.id is not null order by id
 """
 _COPIES = """
     select id, event_id, tenant_id, type, envelope::text as envelope from kit.outbox_sent
@@ -68,21 +76,22 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 async def audit(relay_urls: Mapping[str, str], client: Client) -> Audit:
     """Compare what every module has sent, event by event, with what lies on the stream.
 
-    Events that the stream may have let go by age are not missed. Events sent while the audit reads are seen or not
-    seen on both sides: modules are asked first.
+    Events that the stream may have let go by age are not missed, but for those of tenants on stream TENANTS. Events sent
+    while the audit reads are seen or not seen on both sides: modules are asked first.
     """
     stream = await state_of_stream(client)
     known_s = max(0.0, stream.max_age_s - _MARGIN_S)
     sent = {slug: await _sent(url, known_s) for slug, url in relay_urls.items()}
     present = await ids_on_stream(client)
+    kept = await ids_on_stream(client, TENANTS)
     return Audit(
         stream=await state_of_stream(client),
         modules={
             slug: ModuleAudit(
                 sent=len(events),
                 waiting=waiting,
-                missing=tuple(event for event, _ in events if str(event) not in present),
-                highest=max((number or 0 for _, number in events), default=0),
+                missing=tuple(one.id for one in events if str(one.id) not in (kept if one.is_old else present)),
+                highest=max((one.place or 0 for one in events), default=0),
             )
             for slug, (events, waiting) in sent.items()
         },
@@ -106,11 +115,17 @@ async def refill(relay_urls: Mapping[str, str], client: Client, found: Audit) ->
     return published
 
 
-async def _sent(url: str, known_s: float) -> tuple[list[tuple[UUID, int | None]], int]:
+class _Sent(NamedTuple):
+    id: UUID
+    place: int | None
+    is_old: bool
+
+
+async def _sent(url: str, known_s: float) -> tuple[list[_Sent], int]:
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch(_SENT, known_s)
-        return [(row["event_id"], row["stream_sequence"]) for row in rows], await connection.fetchval(_WAITING)
+        return [_Sent(*row) for row in rows], await connection.fetchval(_WAITING)
     finally:
         await connection.close()
 

@@ -67,9 +67,9 @@ class Listener:
         return bool({"evt.*.>", f"evt.*.{event_type}"} & set(self.filters))
 
 
-async def state_of_stream(client: Client) -> StreamState:
+async def state_of_stream(client: Client, name: str = EVENTS) -> StreamState:
     """Return what the stream holds now. Raises StreamRefused."""
-    answer = await call(client, f"STREAM.INFO.{EVENTS}")
+    answer = await call(client, f"STREAM.INFO.{name}")
     state = answer["state"]
     return StreamState(
         messages=state["messages"],
@@ -107,13 +107,13 @@ async def message_of(client: Client, sequence: int, event_id: UUID) -> StreamMes
     return StreamMessage(sequence=message.seq, time=message.time)
 
 
-async def ids_on_stream(client: Client) -> set[str]:
+async def ids_on_stream(client: Client, name: str = EVENTS) -> set[str]:
     """Return the `Nats-Msg-Id` of every message, read by its headers alone (about 100 bytes of memory each)."""
-    state = await state_of_stream(client)
+    state = await state_of_stream(client, name)
     end = state.last_sequence
     found, at = set[str](), 0
     stream = client.jetstream()  # pyright: ignore[reportUnknownMemberType]
-    subscription = await stream.subscribe("evt.>", stream=EVENTS, ordered_consumer=True, headers_only=True)
+    subscription = await stream.subscribe("evt.>", stream=name, ordered_consumer=True, headers_only=True)
     pending = 1 if state.messages else 0
     try:
         while pending:
@@ -123,7 +123,7 @@ async def ids_on_stream(client: Client) -> set[str]:
             if at >= end:
                 break
     except TimeoutError:
-        if (await state_of_stream(client)).messages:
+        if (await state_of_stream(client, name)).messages:
             raise StreamUnread(at, end) from None
     finally:
         await subscription.unsubscribe()

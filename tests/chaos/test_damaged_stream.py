@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import anyio
+import asyncpg
 import pytest
 
 from benchmarks.events_world import World, known, register, running
@@ -13,9 +15,15 @@ from mewayz.runtime.auditing import Auditing
 from mewayz.servers.streams import connect
 from shared.clock import SystemClock
 from shared.events.audit import Audit, audit, refill
+from shared.events.relay import FORGET
+from shared.events.stream import ids_on_stream
 from shared.wire.control import Operate
 from tests.modules import until
 
+_LONG_AGO = """
+    insert into kit.outbox_sent (id, tenant_id, event_id, type, envelope, created_at, sent_at)
+    values ($1, $2, $3, $4, '{}', now() - interval '60 days', now() - interval '60 days')
+"""
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120), pytest.mark.xdist_group("outages")]
 
 
@@ -107,3 +115,28 @@ async def test_damage_is_told_without_being_asked(world: World, tmp_path: Path) 
         tasks.cancel_scope.cancel()
     assert told[0].message.startswith("The stream is damaged: ")
     assert auditing.last.faults
+
+
+async def test_tenants_of_long_ago_come_back_to_a_stream_that_was_lost(world: World) -> None:
+    """contracts.md, "Databases": a module installed late knows them all; their events had been forgotten after 31 days"""
+    tenant, created = world.crm.tenants[0], UUID(int=7)
+    relay = await asyncpg.connect(world.crm.relay_url)
+    for number, kind, event in ((1, "tenant.created", created), (2, "customer.created", UUID(int=8))):
+        await relay.execute(_LONG_AGO, number, tenant, event, kind)
+
+    for statement in FORGET:
+        await relay.execute(statement)
+    await relay.close()
+    async with await connect(world.nats.admin_url) as client:
+        urls = {"crm": world.crm.relay_url}
+        found = await audit(urls, client)
+        await refill(urls, client, found)
+
+        async def is_back() -> bool:
+            return str(created) in await ids_on_stream(client, "TENANTS")
+
+        await until(is_back)
+        again = await audit(urls, client)
+
+    assert found.modules["crm"].missing == (created,)
+    assert again.missing == 0
