@@ -44,6 +44,16 @@ class InvalidInput(MewayzError):
     code = "BAD_REQUEST"
 
 
+class AnswerTooLarge(InvalidInput):
+    """What was asked for has more bytes than one answer may have."""
+
+    code = "ANSWER_TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit in bytes."""
+        super().__init__(f"The answer would be larger than {limit} bytes: ask for less at once.", limit=limit)
+
+
 class Denied(MewayzError):
     """The caller is not known, or may not."""
 

@@ -245,7 +245,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
     Raises InvalidSupergraph or OSError.
     """
     settings = settings or Settings(
-        cost=_NO_LIMIT
+        cost=_NO_LIMIT, answer_bytes=_NO_LIMIT
     )  # of lists that say nothing of their size, ten are assumed: not for others' schemas
     metrics = Metrics()
     served = ServedGraph(supergraph, data=data)

@@ -31,6 +31,16 @@ class BodyTooLarge(InvalidInput):
         super().__init__(f"The body is larger than {limit} bytes.", limit=limit)
 
 
+class AnswerTooLarge(InvalidInput):
+    """What was asked for has more bytes than one answer may have."""
+
+    code = "ANSWER_TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit in bytes."""
+        super().__init__(f"The answer would be larger than {limit} bytes: ask for less at once.", limit=limit)
+
+
 class HeadTooLarge(InvalidInput):
     """The header fields, or what else is no body, have more bytes than are accepted."""
 

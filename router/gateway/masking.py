@@ -6,8 +6,9 @@ import structlog
 
 # Written for clients, by the router or by the kit (contracts.md, "Commands"). Anything else may hold SQL, paths, rows.
 PUBLIC_CODES = frozenset({
-    "BAD_USER_INPUT", "DEADLINE", "FORBIDDEN", "IDEMPOTENCY_KEY_REUSED", "ILLEGAL_STATE", "MODULE_UNAVAILABLE",
-    "NOT_ENTITLED", "NOT_FOUND", "OVERLOADED", "QUEUE_FULL", "STALE_VERSION", "UNAUTHENTICATED", "VALIDATION",
+    "ANSWER_TOO_LARGE", "BAD_USER_INPUT", "DEADLINE", "FORBIDDEN", "IDEMPOTENCY_KEY_REUSED", "ILLEGAL_STATE",
+    "MODULE_UNAVAILABLE", "NOT_ENTITLED", "NOT_FOUND", "OVERLOADED", "QUEUE_FULL", "STALE_VERSION", "UNAUTHENTICATED",
+    "VALIDATION",
 })  # fmt: skip
 _PUBLIC_EXTENSIONS = frozenset({"code", "module", "permission", "receipt", "retryAfterMs", "skipped"})
 

@@ -13,7 +13,7 @@ from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
 from router.gateway.access.origins import Origins
 from router.gateway.access.plans import may_see_plans
-from router.gateway.errors import MethodNotAllowed
+from router.gateway.errors import AnswerTooLarge, MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask, masked_message
 from router.gateway.observe.audit import AuditTrail
@@ -79,9 +79,12 @@ class Pipeline:
             if isinstance(found, Streamed):
                 code = "STREAM"
                 return found
+            body = found.body()
+            if len(body) > self._settings.answer_bytes:
+                raise AnswerTooLarge(self._settings.answer_bytes)
             code = "PARTIAL" if found.errors else "OK"
             headers = self._gate.headers(request.principal)
-            return answer(found.body(), media=media, request_id=request_id, headers=headers)
+            return answer(body, media=media, request_id=request_id, headers=headers)
         except RouterError as error:
             code = error.code
             self._audit.refused(error, request)

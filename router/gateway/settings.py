@@ -40,6 +40,7 @@ class Settings:
     revocation_pause_s: float = 0.9  # without NATS: how often identity is asked what is revoked
     unknown_key_pause_s: float = 2.0  # how long unknown key ids are refused before identity is asked again
     variables_bytes: int = 64 * 1024
+    answer_bytes: int = 4 * 1024 * 1024
     cost: int = 5_000  # of one operation, as access.cost estimates it
     user_requests_per_minute: int = 120_000  # high: one machine serves a company; a shared platform sets them lower
     tenant_requests_per_minute: int = 300_000

@@ -11,7 +11,7 @@ from router.execution.prepared import Prepared
 from router.execution.run import Answer, execute
 from router.execution.subscribe import subscribe
 from router.gateway.access.gate import Gate
-from router.gateway.errors import MethodNotAllowed
+from router.gateway.errors import AnswerTooLarge, MethodNotAllowed
 from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask
 from router.gateway.observe.audit import AuditTrail
@@ -101,7 +101,8 @@ class Subscriptions:
         async with aclosing(answers) as opened:
             async for answer in opened:
                 self._look_at(answer.errors, caller)
-                yield answer.body()
+                body, limit = answer.body(), self._settings.answer_bytes
+                yield body if len(body) <= limit else orjson.dumps({"errors": [AnswerTooLarge(limit).formatted()]})
 
     def _look_at(self, errors: list[dict[str, Any]] | None, caller: Caller) -> None:
         """Note what was denied, and mask what is nobody's business."""

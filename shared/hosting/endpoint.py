@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from shared.clock import Clock, new_id
 from shared.database.transaction import Database
-from shared.errors import Denied, InvalidInput, MewayzError, NotEntitled, Unauthenticated
+from shared.errors import AnswerTooLarge, Denied, InvalidInput, MewayzError, NotEntitled, Unauthenticated
 from shared.graph.context import RequestContext
 from shared.hosting.documents import Documents
 from shared.hosting.errors import shown
@@ -27,6 +27,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _MAX_BODY = 4 * 1024 * 1024
+_MAX_ANSWER = 4 * 1024 * 1024  # security.md, F; the router would take one of 64 MiB for a module that is broken
 _JSON = (b"content-type", b"application/json")
 
 
@@ -139,7 +140,10 @@ class Endpoint:
         async with self._database.transaction(token.principal, cause, timeout_s=min(left_s, 5.0)) as tx:
             context = RequestContext(self._module.slug, self._database, tx, cause, token.deadline)
             result = await self.documents.execute(request.query, request.variables, request.operation_name, context)
-        return orjson.dumps(result, default=str)
+        answer = orjson.dumps(result, default=str)
+        if len(answer) > _MAX_ANSWER:
+            return orjson.dumps({"errors": [shown(AnswerTooLarge(_MAX_ANSWER), self._module.slug)]})
+        return answer
 
 
 def _status(error: MewayzError) -> int:

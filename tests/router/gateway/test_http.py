@@ -54,6 +54,21 @@ async def test_what_is_no_graphql_request_is_refused_with_one_stable_code(
         assert made.crm.tokens == []
 
 
+async def test_an_answer_above_the_limit_is_refused_in_every_protocol(tmp_path: Path) -> None:
+    """security.md, F: of several modules together, too, and of copies that the router makes itself"""
+    small, large = [b'{"query":"{ deal(id: \\"%b\\") { name } }"}' % (b"x" * size) for size in (10, 200)]
+    async with world(tmp_path, answer_bytes=200) as made:
+        await made.start()
+
+        given, refused = await made.post(small), await made.post(large)
+        streamed = await made.post(large, headers={"accept": "text/event-stream"})
+
+    assert given.status == 200
+    assert (refused.status, _code(refused)) == (400, "ANSWER_TOO_LARGE")
+    assert b"ANSWER_TOO_LARGE" in streamed.body
+    assert b"xxxx" not in refused.body + streamed.body
+
+
 async def test_an_upload_is_refused_before_its_body_has_come(tmp_path: Path) -> None:
     """Issue 5, upload limits; threat 19: a form of a foreign page is none of JSON's types"""
     types = (
