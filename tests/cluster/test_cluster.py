@@ -214,10 +214,19 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
     )
     do("setDefaultTax", "taxDefault { id }", code="VAT13", ratePct="13", roundingRule="PER_LINE")
     customer = do("registerCustomer", "customer { id }", name="C-ACME", currency="CNY")["customer"]["id"]
+    department = do("openDepartment", "department { id }", name="Sales of the cluster")["department"]["id"]
+    hired = {"fullName": "Bo", "departmentId": department, "hiredOn": "2026-01-01", "jobTitle": "Sales"}
+    bo = do("hireEmployee", "employee { id }", **hired)["employee"]["id"]
+    tiers = [{"fromAmount": "0", "ratePct": "5"}]
+    plan = {"name": "P1", "currency": "CNY", "tiers": tiers, "validFrom": "2026-01-01"}
+    plan_id = do("defineCommissionPlan", "commissionPlan { id }", **plan)["commissionPlan"]["id"]
+    assigned = {"employeeId": bo, "planId": plan_id, "validFrom": "2026-01-01"}
+    do("assignCommissionPlan", "planAssignment { id }", **assigned)
 
     def win(title: str, router: str = "router-1") -> str:
         amount = {"amount": "24000.00", "currency": "CNY"}
-        deal = do("openDeal", "deal { id }", router, customerId=customer, title=title, amount=amount)["deal"]["id"]
+        opened = {"customerId": customer, "title": title, "amount": amount, "salespersonId": bo}
+        deal = do("openDeal", "deal { id }", router, **opened)["deal"]["id"]
         do("closeDealWon", "deal { status }", router, dealId=deal, closedOn="2026-03-10")
         return deal
 
@@ -225,8 +234,12 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
         seen = ask("query($id: ID!) { deal(id: $id) { invoices { grossTotal { amount } } } }", router, id=deal)
         return [one["grossTotal"]["amount"] for one in seen["data"]["deal"]["invoices"] or []]
 
+    def commissions(deal: str, router: str = "router-1") -> list[str]:
+        seen = ask("query($id: ID!) { deal(id: $id) { commissions { amount { amount } } } }", router, id=deal)
+        return [one["amount"]["amount"] for one in seen["data"]["deal"]["commissions"] or []]
+
     first = win("S1")
-    until(lambda: drafts(first) == ["27120.00"], 20)
+    until(lambda: drafts(first) == ["27120.00"] and commissions(first) == ["1200.00"], 20)
 
     before = {path.name: path.read_text() for path in (cluster.folder / "secrets").iterdir()}
     cluster.rotate_users()
@@ -259,3 +272,4 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
     cluster.kill("router-1")
     until(lambda: drafts(third, "router-2") == ["27120.00"], 40)
     assert drafts(first, "router-2") == drafts(second, "router-2") == ["27120.00"]
+    until(lambda: [commissions(deal, "router-2") for deal in (first, second, third)] == [["1200.00"]] * 3, 40)
