@@ -95,6 +95,10 @@ privacy *args:
 prove-isolation *args:
     @.venv/bin/mewayz prove-isolation "$@"
 
+# Exchange keys and passwords while everything runs: `secrets rotate`, or one of router-key, databases, nats
+secrets *args:
+    @.venv/bin/mewayz secrets "$@"
+
 # Let schemathesis, clairvoyance and pip-audit loose on a platform of its own: `attack --seconds 540`
 attack *args:
     @cmp -s requirements-attack.lock .venv-attack/lock || { .venv/bin/python -m venv .venv-attack && .venv-attack/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-attack.lock && cp requirements-attack.lock .venv-attack/lock; }
