@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from shared.commands.command import command
 from shared.database.transaction import Transaction
-from shared.errors import Refusal
+from shared.errors import NotFound, Refusal
 from shared.graph.entity import card, entity, field_of_row, query
 from shared.values import Address, Money, Part
 from subgraphs.crm import models
@@ -347,9 +347,9 @@ async def schedule_activity(
     due_at: datetime | None = None,
     assignee_user_id: UUID | None = None,
 ) -> models.SalesActivity:
-    """Plan a call, a meeting, a mail or a task."""
+    """Plan a call, a meeting, a mail or a task; for a deal, if wanted, that the caller may see."""
     customer = await tx.get(models.Customer, customer_id)
-    deal = await tx.get(models.Deal, deal_id) if deal_id else None
+    deal = await _seen_deal(tx, deal_id) if deal_id else None
     return tx.add(
         models.SalesActivity(
             customer_id=customer.id,
@@ -360,6 +360,14 @@ async def schedule_activity(
             assignee_user_id=assignee_user_id or tx.principal.user,
         )
     )
+
+
+async def _seen_deal(tx: Transaction, deal_id: UUID) -> models.Deal:
+    """Return a deal that the caller may see; another is like none. Raises NotFound."""
+    deal = await tx.first_where(models.Deal, models.Deal.id == deal_id, *tx.visible(models.Deal), lock=True)
+    if deal is None:
+        raise NotFound("Deal", deal_id)
+    return deal
 
 
 @command("crm.activity.write")

@@ -180,10 +180,31 @@ async def test_a_permission_for_some_rows_is_none_for_what_belongs_to_nobody(crm
     assert await crm.rows(ada.tenant, "select 1 from contact") == []
 
 
+async def test_an_activity_is_planned_for_a_deal_that_one_may_see(crm: RunningModule) -> None:
+    """A deal of somebody else's is like none, also for a command that is about something else"""
+    ada = await crm.new_tenant()
+    deal = await open_deal(crm, ada)
+    customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
+    some = ("crm.activity.write", "crm.customer.read", "crm.deal.read@own")
+    own = Principal(tenant=ada.tenant, user=new_id(crm.database.clock.now()), permissions=some)
+    planned = {"customerId": customer["id"], "summary": "call"}
+
+    answers = [
+        await crm.command(own, "scheduleActivity", "salesActivity { id }", **planned, dealId=one)
+        for one in (deal["id"], str(UUID(int=7)))
+    ]
+
+    assert [answer["userErrors"][0]["code"] for answer in answers] == ["NOT_FOUND", "NOT_FOUND"]
+    assert (await crm.command(ada, "scheduleActivity", "salesActivity { id }", **planned, dealId=deal["id"]))[
+        "salesActivity"
+    ]
+
+
 async def test_a_salesperson_s_own_activities_are_theirs(crm: RunningModule) -> None:
     ada = await crm.new_tenant()
     customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
-    own = Principal(tenant=ada.tenant, user=new_id(crm.database.clock.now()), permissions=("crm.*@own",))
+    permissions = ("crm.*@own",)
+    own = Principal(tenant=ada.tenant, user=new_id(crm.database.clock.now()), permissions=permissions)
     planned = {"customerId": customer["id"], "summary": "call"}
     theirs = (await crm.command(ada, "scheduleActivity", "salesActivity { id }", **planned))["salesActivity"]["id"]
 
