@@ -121,7 +121,12 @@ class IdentityProvider:
     """Where a tenant's people sign in; the client's secret is written and never shown."""
 
 
-@entity(models.Session, filters=("user_id", "expires_at", "ended_at"), sort=("created_at", "expires_at"))
+@entity(
+    models.Session,
+    hidden=("left_at",),
+    filters=("user_id", "expires_at", "ended_at"),
+    sort=("created_at", "expires_at"),
+)
 class Session:
     """One sign-in on one device; everyone sees their own."""
 

@@ -109,6 +109,7 @@ class Session(Entity):
     device: Mapped[Annotated[str | None, Field(max_length=200), Personal("user_id")]] = default(None)
     ip: Mapped[Annotated[str | None, Field(max_length=64), Personal("user_id")]] = default(None)
     ended_at: Mapped[datetime | None] = default(None)
+    left_at: Mapped[datetime | None] = default(None)  # it went on in another tenant, and may come back
     vouched: Mapped[bool] = default(False)  # the tenant's own provider answers for the person, with its factors
 
 

@@ -24,7 +24,7 @@ from subgraphs.identity.models import (
 )
 from subgraphs.identity.models.roles import EVERYONE
 from subgraphs.identity.revocations import end_session, outdate
-from subgraphs.identity.sign_in.store import Family
+from subgraphs.identity.sign_in.store import Family, Place
 
 _TEAM_SIZE = 200
 _TEAM = text("""
@@ -68,8 +68,9 @@ async def admit(
 ) -> Admission | None:
     """Return what a person may in the tenant of their session, None where they may not come in.
 
-    With `device` this is a new sign-in, whose session is noted; without, the session must be alive. `has_factor` says
-    whether sign-in asked for a second factor, None where it was not looked up.
+    With `device` this is a new sign-in, whose session is noted, or one that comes from another tenant, and was not ended here
+    meanwhile; without, the session must be alive. `has_factor` says whether sign-in asked for a second factor, None where it
+    was not looked up.
     """
     async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
         await _note_factor(tx, family.user_id, has_factor)
@@ -78,6 +79,8 @@ async def admit(
             return None
         if device is None:
             return admission if await _is_alive(tx, family.id) else None
+        if await tx.first_where(Session, Session.id == family.id, Session.ended_at.is_not(None)):
+            return None
         await _note_session(tx, family, device)
         return admission
 
@@ -85,7 +88,7 @@ async def admit(
 async def standing(database: Database, user_id: UUID, tenant_id: UUID, session_id: UUID | None) -> Principal | None:
     """Return what a person may in a tenant now, None where they may not come in or took their session back.
 
-    A session that merely ran out counts: what was asked in it was asked in time.
+    A session that merely ran out, or went on in another tenant, counts: what was asked in it was asked in time.
     """
     async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
         session = await tx.first_where(Session, Session.id == session_id) if session_id else None
@@ -96,7 +99,7 @@ async def standing(database: Database, user_id: UUID, tenant_id: UUID, session_i
 
 
 async def is_alive(database: Database, tenant_id: UUID, session_id: UUID, user_id: UUID) -> bool:
-    """Tell whether a session has not been ended in its tenant."""
+    """Tell whether a session goes on in a tenant."""
     async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
         return await _is_alive(tx, session_id)
 
@@ -104,17 +107,18 @@ async def is_alive(database: Database, tenant_id: UUID, session_id: UUID, user_i
 async def leave(database: Database, family: Family) -> None:
     """Note in a tenant that a session went on in another one: its access token here counts no more."""
     async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
-        over = update(Session).where(Session.id == family.id, Session.ended_at.is_(None))
-        await tx.session.execute(over.values(ended_at=tx.now()))
+        here = update(Session).where(Session.id == family.id, Session.ended_at.is_(None))
+        await tx.session.execute(here.values(left_at=tx.now()))
         await outdate(tx, family.id)  # not for good: it may come back
 
 
-async def revoke_session(database: Database, family: Family) -> None:
-    """End a session in its tenant; its access token counts no more."""
-    async with database.transaction(Principal(tenant=family.tenant_id, user=family.user_id)) as tx:
-        session = await tx.first_where(Session, Session.id == family.id, lock=True)
-        if session is not None:
-            await end_session(tx, session)
+async def revoke_session(database: Database, family: Family, places: Sequence[Place]) -> None:
+    """End a session in its tenant and in those of the person's `places` that it has left; its access tokens count no more."""
+    for tenant in dict.fromkeys((family.tenant_id, *(place.id for place in places))):
+        async with database.transaction(Principal(tenant=tenant, user=family.user_id)) as tx:
+            session = await tx.first_where(Session, Session.id == family.id, lock=True)
+            if session is not None:
+                await end_session(tx, session)
 
 
 async def _standing(tx: Transaction, user_id: UUID, session_id: UUID | None, *, vouched: bool) -> Admission | None:
@@ -179,8 +183,8 @@ def _needs_factor(tenant: Tenant, membership: TenantMembership, permissions: tup
 
 
 async def _is_alive(tx: Transaction, session_id: UUID) -> bool:
-    alive = (Session.id == session_id, Session.ended_at.is_(None), Session.expires_at > tx.now())
-    return await tx.first_where(Session, *alive) is not None
+    alive = (Session.ended_at.is_(None), Session.left_at.is_(None), Session.expires_at > tx.now())
+    return await tx.first_where(Session, Session.id == session_id, *alive) is not None
 
 
 async def _note_factor(tx: Transaction, user_id: UUID, has_factor: bool | None) -> None:

@@ -1,5 +1,7 @@
 """The HTTP face of sign-in: requests in, answers and refusals out, exactly as contracts.md "Sign-in" has them."""
 
+from collections.abc import Sequence
+
 import anyio
 import msgspec
 
@@ -210,8 +212,7 @@ async def reset_confirm(request: HttpRequest) -> HttpAnswer:
     sent = read(request, WithPassword)
     async with store_of(request) as store:
         ended = await confirm_reset(store, sent.token, sent.password)
-    for family in ended or ():
-        await revoke_session(request.database, family)
+    await _revoke(request, ended or ())
     return HttpAnswer(204) if ended is not None else refused(request)
 
 
@@ -271,6 +272,13 @@ async def letters(request: HttpRequest) -> HttpAnswer:
 async def _end(request: HttpRequest, token: str) -> HttpAnswer:
     async with store_of(request) as store:
         ended = await store.end_family_of(token)
-    if ended:
-        await revoke_session(request.database, ended)
+    await _revoke(request, [ended] if ended else ())
     return refused(request)
+
+
+async def _revoke(request: HttpRequest, ended: Sequence[Family]) -> None:
+    """Let sessions that were ended count no more, wherever they have been."""
+    for family in ended:
+        async with store_of(request) as store:
+            places = await store.places(family.user_id)
+        await revoke_session(request.database, family, places)

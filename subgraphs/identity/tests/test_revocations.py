@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.wire.principal import Principal
 from subgraphs.identity.tests.conftest import PASSWORD, Company, Desk
 from subgraphs.identity.tests.test_roles import user_id
 from subgraphs.identity.tests.test_sign_in import role_id
@@ -21,6 +22,16 @@ async def told(desk: Desk, company: Company) -> list[tuple[str, bool]]:
         (event["subjectId"], event["isFinal"]) for event in events
     }
     return [(event["subjectId"], event["isFinal"]) for event in events]
+
+
+async def joined_another(desk: Desk, company: Company) -> tuple[Company, Principal, dict[str, Any]]:
+    """Let a member join a second company, and return that, its owner, and the session that is there now."""
+    other = await desk.company()
+    owner = await desk.principal(other)
+    viewer = await role_id(desk, other, "Viewer")
+    await desk.running.command(owner, "inviteUser", "userAccount { id }", email=company.email("member"), roleId=viewer)
+    letter = await desk.letter(company.email("member"))
+    return other, owner, (await desk.post("/auth/invitation", token=letter, password=PASSWORD)).body
 
 
 async def test_whatever_ends_a_session_revokes_its_access_token(desk: Desk, company: Company) -> None:
@@ -53,12 +64,7 @@ async def test_a_deactivated_persons_sessions_are_revoked_here_and_not_elsewhere
 
 async def test_a_session_that_goes_on_elsewhere_has_no_token_left_where_it_was(desk: Desk, company: Company) -> None:
     """Else whatever ends it there, a logout or a new password, would leave the token of here good for ten minutes."""
-    other = await desk.company()
-    boss = await desk.principal(other)
-    viewer = await role_id(desk, other, "Viewer")
-    await desk.running.command(boss, "inviteUser", "userAccount { id }", email=company.email("member"), roleId=viewer)
-    letter = await desk.letter(company.email("member"))
-    joined = (await desk.post("/auth/invitation", token=letter, password=PASSWORD)).body
+    other, _, joined = await joined_another(desk, company)
     sid = desk.claims(joined)["sid"]
 
     switched = (await desk.post("/auth/switch", refreshToken=joined["refreshToken"], tenant=company.slug)).body
@@ -71,7 +77,33 @@ async def test_a_session_that_goes_on_elsewhere_has_no_token_left_where_it_was(d
     assert desk.claims(joined)["iat"] < at < desk.claims(back)["iat"]
     await desk.post("/auth/logout", refreshToken=back["refreshToken"])
     assert await told(desk, other) == [(sid, False), (sid, True)]
-    assert await told(desk, company) == [(sid, False)]
+    assert await told(desk, company) == [(sid, False), (sid, True)]
+
+
+async def test_a_session_that_is_ended_where_it_was_does_not_come_back(desk: Desk, company: Company) -> None:
+    """It goes on in the other tenant: that one's administrators have not ended it."""
+    other, boss, joined = await joined_another(desk, company)
+    here = (await desk.post("/auth/switch", refreshToken=joined["refreshToken"], tenant=company.slug)).body
+
+    ended = await desk.running.command(
+        boss, "endSession", "session { endedAt } userErrors { code }", sessionId=desk.claims(joined)["sid"]
+    )
+    back = await desk.post("/auth/switch", refreshToken=here["refreshToken"], tenant=other.slug)
+
+    assert ended["session"]["endedAt"]
+    assert back.status == 401
+    assert (await desk.post("/auth/refresh", refreshToken=here["refreshToken"])).status == 200
+
+
+async def test_what_was_asked_before_a_session_left_is_still_its_own(desk: Desk, company: Company) -> None:
+    """A command that waits is executed though its sender works for another company by now; not once they signed out."""
+    _, _, joined = await joined_another(desk, company)
+    asked = await desk.read(joined)
+    here = (await desk.post("/auth/switch", refreshToken=joined["refreshToken"], tenant=company.slug)).body
+
+    assert (await desk.send("POST", "/auth/standing", {}, who=asked)).status == 200
+    await desk.post("/auth/logout", refreshToken=here["refreshToken"])
+    assert (await desk.send("POST", "/auth/standing", {}, who=asked)).status == 403
 
 
 async def test_a_role_that_is_taken_away_outdates_the_tokens_that_name_it(desk: Desk, company: Company) -> None:
