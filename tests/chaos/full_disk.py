@@ -31,7 +31,11 @@ def main() -> None:
     assert not compose_modules(check=False, into=folder / "schema", modules_from=[str(MODULES)])
     arguments = ["--modules", "identity,journal,teller", "--supergraph", str(folder / "schema" / "supergraph.graphql")]
     with Platform(data, *arguments, "--demo-scale", "0", modules_from=[MODULES], demo=True) as platform:
-        print(json.dumps(anyio.run(_run, platform, disk, what == "all")))
+        try:
+            print(json.dumps(anyio.run(_run, platform, disk, what == "all")))
+        except BaseException:
+            _tell(platform)  # the disk goes with this process
+            raise
 
 
 async def _run(platform: Platform, disk: Path, is_whole: bool) -> dict[str, Any]:
@@ -53,6 +57,14 @@ async def _run(platform: Platform, disk: Path, is_whole: bool) -> dict[str, Any]
     ledger = await compare(platform, clients)
     acked = {"before": full_at, "while_full": while_full - full_at, "in_all": len(clients.acked)}
     return {"acked": acked, "states": states, **ledger}
+
+
+def _tell(platform: Platform) -> None:
+    """Print how everything stands, and the last words of each log."""
+    for path in sorted((platform.data / "log").glob("*.log")):
+        last = path.read_text(errors="replace").splitlines()[-8:]
+        print(f"--- {path.name}", *(line[:300] for line in last), sep="\n", file=sys.stderr)
+    print(platform.run("status").stdout[-3000:], file=sys.stderr)
 
 
 def _fill(disk: Path) -> None:

@@ -26,7 +26,7 @@ def test_what_a_full_disk_stops_goes_on_when_there_is_room(tmp_path: Path, what:
         timeout=380,
     )
 
-    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-20000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["acked"]["while_full"] > 0) == (what == "nats"), found
     assert found["states"]["identity"] == "ready", found

@@ -135,6 +135,7 @@ def test_a_killed_server_is_started_again(platform: Platform, server: str) -> No
 
 def test_a_killed_supervisor_is_started_again_and_takes_over_what_runs(platform: Platform) -> None:
     _wait_until(lambda: platform.module("fragile")["state"] == "parked")
+    _wait_until(lambda: _takes_sessions(platform))  # a server that an earlier test killed may still be starting
     platform.run("stop", "beta")
     _wait_until(lambda: platform.module("alpha")["state"] == "ready")
     before = platform.status()
@@ -263,6 +264,13 @@ def _connects(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def _takes_sessions(platform: Platform) -> bool:
+    """Whether PostgreSQL does: the last of the eight lines of its file says so."""
+    file = platform.data / "postgres" / "postmaster.pid"
+    lines = _lines(file) if file.exists() else []
+    return len(lines) == 8 and lines[7].strip() == "ready"
 
 
 def _supervisor(platform: Platform) -> psutil.Process:
