@@ -37,7 +37,7 @@ class DiskWatch:
         while isinstance(self._nats, Nats):
             await anyio.sleep(_LOOK_S)
             free = _free_bytes(self._folder)
-            was_full |= free < _FULL_BYTES or self._nats.failed_to_write()
+            was_full |= is_full(self._folder) or self._nats.failed_to_write()
             if was_full and free >= _ROOM_BYTES:
                 was_full = is_told = False
                 await self._nats.stop()
@@ -46,6 +46,11 @@ class DiskWatch:
                 self._tell(
                     Trouble("The disk is full: events wait until there is room.", f"make room at {self._folder}")
                 )
+
+
+def is_full(folder: Path) -> bool:
+    """Tell whether the disk of a folder has no room left, or so little that writing fails any moment."""
+    return _free_bytes(folder) < _FULL_BYTES
 
 
 def _free_bytes(folder: Path) -> int:

@@ -3,6 +3,7 @@
 Database and broker are talked to here, and not in the supervisor: the zygote has the drivers in memory already.
 """
 
+import contextlib
 import socket
 import time
 import traceback
@@ -163,7 +164,8 @@ def run(kind: str, module: str, order: bytes, listener: socket.socket | None, he
     try:
         result = JOBS[kind](module, order, listener, heartbeat)
     except Exception as error:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log's disk is full
+            traceback.print_exc()
         return _failure(error, module)
     return Outcome(result=result)
 

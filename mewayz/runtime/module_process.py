@@ -16,6 +16,7 @@ import msgspec
 
 from mewayz.folders import Folders
 from mewayz.runtime.backoff import Backoff
+from mewayz.runtime.disk import is_full
 from mewayz.runtime.forks import Fork, Forks, JobFailed, JobInterrupted, ZygoteGone
 from mewayz.runtime.life import Life
 from mewayz.runtime.pulse import Pulse
@@ -272,6 +273,9 @@ class ModuleProcess:
             return
         self._restarts += 1
         self._died_of = f"the last time: {self.reason}"
+        if is_full(self._log.parent):  # no module is given up for that, whatever it dies of
+            await self._wait_in_backoff(_AGAIN_S)
+            return
         if self.state is ModuleState.STARTING:  # it never came up: perhaps its database is not what we think
             self._prepare_anew()
         wait_s = self._backoff.after_death(lived_s)

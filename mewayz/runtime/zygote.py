@@ -186,8 +186,9 @@ class Zygote:
                 pipe.write(msgspec.json.encode(outcome))
             status = 0 if outcome.error is None else 1
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):  # its disk is full
+                    stream.flush()
             os._exit(status)
 
     def _leave_zygote(self, log: int) -> None:

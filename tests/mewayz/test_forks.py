@@ -120,3 +120,11 @@ async def test_a_job_whose_server_is_away_is_interrupted_and_one_whose_code_is_w
         async with forks.fork("prepare", "wrong", order, tmp_path / "wrong.log") as fork:
             with pytest.raises(JobFailed, match=r"FileNotFoundError: .*\(__init__.py:1\)"):
                 await fork.result()
+
+
+async def test_a_job_tells_why_it_failed_though_its_log_is_on_a_full_disk(tmp_path: Path) -> None:
+    write_module(tmp_path, "wrong", "open('/nowhere/at/all')\n")
+    order = msgspec.json.encode(Prepare(f"postgresql://nobody@/nothing?host={tmp_path}"))
+    async with running(tmp_path) as forks, forks.fork("prepare", "wrong", order, Path("/dev/full")) as fork:
+        with pytest.raises(JobFailed, match="FileNotFoundError"):
+            await fork.result()
