@@ -112,12 +112,15 @@ async def leave(database: Database, family: Family) -> None:
         await outdate(tx, family.id)  # not for good: it may come back
 
 
-async def revoke_session(database: Database, family: Family, places: Sequence[Place]) -> None:
-    """End a session in its tenant and in those of the person's `places` that it has left; its access tokens count no more."""
-    for tenant in dict.fromkeys((family.tenant_id, *(place.id for place in places))):
-        async with database.transaction(Principal(tenant=tenant, user=family.user_id)) as tx:
-            session = await tx.first_where(Session, Session.id == family.id, lock=True)
-            if session is not None:
+async def revoke_sessions(database: Database, ended: Sequence[Family], places: Sequence[Place]) -> None:
+    """End sessions of one person in their tenants, and in those of the person's `places` that they have left.
+
+    Their access tokens count no more.
+    """
+    here = select(Session).where(Session.id.in_([family.id for family in ended])).with_for_update()
+    for tenant in dict.fromkeys((*(family.tenant_id for family in ended), *(place.id for place in places))):
+        async with database.transaction(Principal(tenant=tenant, user=ended[0].user_id)) as tx:
+            for session in await tx.all(here):
                 await end_session(tx, session)
 
 

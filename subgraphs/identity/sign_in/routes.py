@@ -12,7 +12,7 @@ from shared.wire.token import ACCESS_TOKEN_LIFE, jwk
 from subgraphs.identity.events import SessionIssued
 from subgraphs.identity.models.users import folded
 from subgraphs.identity.sign_in import passwords
-from subgraphs.identity.sign_in.admission import Device, admit, is_alive, leave, revoke_session
+from subgraphs.identity.sign_in.admission import Device, admit, is_alive, leave, revoke_sessions
 from subgraphs.identity.sign_in.answers import (
     NO_STORE,
     access_token,
@@ -277,8 +277,9 @@ async def _end(request: HttpRequest, token: str) -> HttpAnswer:
 
 
 async def _revoke(request: HttpRequest, ended: Sequence[Family]) -> None:
-    """Let sessions that were ended count no more, wherever they have been."""
-    for family in ended:
-        async with store_of(request) as store:
-            places = await store.places(family.user_id)
-        await revoke_session(request.database, family, places)
+    """Let sessions of one person that were ended count no more, wherever they have been."""
+    if not ended:
+        return
+    async with store_of(request) as store:
+        places = await store.places(ended[0].user_id)
+    await revoke_sessions(request.database, ended, places)
