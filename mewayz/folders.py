@@ -156,3 +156,27 @@ def _refuse_foreign(run: Path) -> None:
         raise UnusableFolder(f"{run} belongs to another user.", f"remove it, or set TMPDIR (uid {os.geteuid()})")
     if stat.S_IMODE(found.st_mode) & 0o077:
         run.chmod(0o700)
+
+
+def write_whole(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Write a file of mode 0600 so that a crash of ours leaves the old one or the new one, whole.
+
+    With `sync` what is written is on disk before it takes its name; for the name itself there is `sync_names`.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def sync_names(folder: Path) -> None:
+    """Have on disk which names a folder holds."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -3,10 +3,12 @@
 One that is being exchanged has a *successor* in a file of its own, `<name>.next`, until everybody knows it (ADR 0024).
 """
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from mewayz.folders import sync_names, write_whole
+from shared.wire.bootstrap import FormerKey
 
 _ROUTER_KEY = "router-signing-key"
 _NEXT = ".next"
@@ -34,6 +36,10 @@ class RouterKey:
     kid: str
     public: str
     former: tuple[RetiredKey, ...] = ()
+
+    def former_keys(self, left_s: float) -> dict[str, FormerKey]:
+        """Return the former ones by `kid`, each counting for `left_s` after its end."""
+        return {one.kid: FormerKey(one.public, one.at + left_s) for one in self.former}
 
 
 class Passwords:
@@ -76,7 +82,7 @@ class Passwords:
         """Put the successor in the place of the password called `name`, where there is one."""
         if self.successor(name) is not None:
             (self._folder / (name + _NEXT)).replace(self._folder / name)
-            self._sync()
+            sync_names(self._folder)
 
     def heirs(self, beginning: str) -> list[str]:
         """Return the names of the passwords that have a successor and begin so: an exchange was begun."""
@@ -101,15 +107,12 @@ class Passwords:
         return self._keep_router_key(tuple(one for one in former if one.at + QUEUED_S > now_s))
 
     def keep(self, name: str, content: str) -> None:
-        """Write a secret so that a crash, of the machine too, leaves the old one or the new one, whole."""
-        draft = self._folder / f".{name}.new"
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(content + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._folder / name)
-        self._sync()
+        """Write a secret so that a crash, of the machine too, leaves the old one or the new one, whole.
+
+        A server may keep a password for good that only its file tells.
+        """
+        write_whole(self._folder / name, f"{content}\n".encode(), sync=True)
+        sync_names(self._folder)
 
     def _keep_router_key(self, former: tuple[RetiredKey, ...]) -> RouterKey:
         from shared.wire.token import SigningKey, public_bytes
@@ -125,11 +128,3 @@ class Passwords:
             return (self._folder / name).read_text().strip()
         except FileNotFoundError:
             return None
-
-    def _sync(self) -> None:
-        """Have the folder's names on disk: a server may keep a password for good that only its file tells."""
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

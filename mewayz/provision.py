@@ -32,7 +32,7 @@ from shared.database.migrate import migrate
 from shared.database.transaction import Database
 from shared.demo import found
 from shared.module import load
-from shared.wire.bootstrap import Edge, FormerKey, ModuleBootstrap, RouterBootstrap
+from shared.wire.bootstrap import Edge, ModuleBootstrap, RouterBootstrap
 
 
 def write_users(slugs: Sequence[str], into: Path, *, rotate: bool = False) -> Path:
@@ -108,7 +108,7 @@ async def provision(
         module_url=module_url,
         supervisor_socket=None,
         signing_key=key.private,
-        former_keys={one.kid: FormerKey(one.public, one.at + QUEUED_S) for one in key.former},
+        former_keys=key.former_keys(QUEUED_S),
         edge=edge,
         metrics_token=metrics_token,
         nats_url=nats_url,
@@ -146,7 +146,7 @@ def _module(
         nats_user=user,
         nats_password=password,
         router_keys={key.kid: key.public},
-        former_router_keys={one.kid: FormerKey(one.public, one.at + KEY_LEFT_S) for one in key.former},
+        former_router_keys=key.former_keys(KEY_LEFT_S),
         issuer=address,
     )
 

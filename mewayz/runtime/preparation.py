@@ -17,7 +17,7 @@ from mewayz.servers.external import ExternalNats
 from mewayz.servers.module_database import ModuleDatabase, module_database
 from mewayz.servers.nats import Nats, module_user
 from mewayz.settings import Settings
-from shared.wire.bootstrap import FormerKey, ModuleBootstrap
+from shared.wire.bootstrap import ModuleBootstrap
 
 _LONGEST_S = {"provide": 60.0, "prepare": 600.0, "admit": 60.0}  # a migration may have a large table to go through
 
@@ -122,7 +122,7 @@ class Preparation:
             nats_user=user,
             nats_password=password,
             router_keys={key.kid: key.public},
-            former_router_keys={one.kid: FormerKey(one.public, one.at + former_s) for one in key.former},
+            former_router_keys=key.former_keys(former_s),
             renewed=str(process_file(self._folders, slug)),
             issuer=self._settings.address,
             clock=self._settings.clock,

@@ -3,13 +3,12 @@
 There is none until secrets are rotated. One that is there is right: it wins over what a process was told at its birth.
 """
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
-from mewayz.folders import Folders
+from mewayz.folders import Folders, write_whole
 from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
 
 ROUTER = "router"  # no module may have this name
@@ -26,11 +25,7 @@ def write_process_file(folders: Folders, name: str, bootstrap: ModuleBootstrap |
     path, content = process_file(folders, name), msgspec.json.encode(bootstrap)
     if path.exists() and path.read_bytes() == content:  # a full disk is no matter then
         return
-    draft = path.with_name(f".{path.name}.new")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-    draft.replace(path)
+    write_whole(path, content)
 
 
 def forget_process_files(folders: Folders, but: Collection[str]) -> None:

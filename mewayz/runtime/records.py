@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from mewayz.folders import write_whole
 from mewayz.modules import REPOSITORY, module_folders
 from mewayz.runtime.orders import Description
 
@@ -79,13 +80,7 @@ class Records:
 
     def _write(self, slug: str, record: Record, *, sync: bool = False) -> Record:
         self._records[slug] = record
-        draft = self._folder / f"{slug}.new"
-        with draft.open("wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        draft.replace(self._folder / f"{slug}.json")
+        write_whole(self._folder / f"{slug}.json", msgspec.json.encode(record), sync=sync)
         return record
 
     def _code(self, slug: str) -> str:

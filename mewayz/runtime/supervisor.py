@@ -36,7 +36,7 @@ from mewayz.servers.postgres import Postgres
 from mewayz.settings import Charge
 from shared.clock import clock_from
 from shared.errors import Unavailable
-from shared.wire.bootstrap import FormerKey, RouterBootstrap
+from shared.wire.bootstrap import RouterBootstrap
 from shared.wire.control import ModuleState, States
 
 _STARTS_AT_ONCE = 8
@@ -340,7 +340,7 @@ class Supervisor:
             module_url=f"unix:{folders.run}/{{slug}}.sock",
             supervisor_socket=str(folders.control_socket),
             signing_key=self._key.private,
-            former_keys={one.kid: FormerKey(one.public, one.at + QUEUED_S) for one in self._key.former},
+            former_keys=self._key.former_keys(QUEUED_S),
             renewed=str(process_file(folders, ROUTER)),
             edge=settings.edge,
             metrics_token=settings.metrics_token,
