@@ -123,15 +123,23 @@ class World:
 
         return anyio.run(read)
 
-    def publish(self, subject: str, message: dict[str, Any]) -> None:
-        """Put a message on the stream, as nobody but the tests may."""
+    def publish(self, subject: str, message: dict[str, Any]) -> int:
+        """Put a message on the stream, as nobody but the tests may. Return its place there."""
 
-        async def send() -> None:
+        async def send() -> int:
             client = await connect(self._nats_admin_url())
-            await client.jetstream().publish(subject, orjson.dumps(message))
+            place = (await client.jetstream().publish(subject, orjson.dumps(message))).seq
             await client.close()
+            return place
 
-        anyio.run(send)
+        return anyio.run(send)
+
+    def has_heard(self, module: str, place: int) -> bool:
+        """Return whether a module is done with the message of its own at a place on the stream, and all before it.
+
+        What is pending doesn't tell: a consumer hears of a message only after who published it has the server's word.
+        """
+        return self.consumer(module)["ack_floor"]["stream_seq"] >= place
 
     def consumer(self, module: str, stream: str = "EVENTS") -> dict[str, Any]:
         """Return the state of a module's consumer on a stream."""
