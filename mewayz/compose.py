@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from mewayz.events_schema import breaking_changes, read_events
+from mewayz.events_schema import breaking_changes, misreadings, read_events
 from mewayz.modules import REPOSITORY, module_folders, slugs
 from router.composition import Composition, HintLevel, Subgraph, compose
 from router.gateway.commands.connection import GATEWAY
@@ -18,6 +18,7 @@ from router.gateway.commands.subgraph import SDL
 from shared.errors import InvalidInput, MewayzError
 from shared.events.subscription import subscription_to
 from shared.module import Module, load
+from shared.wire.envelope import Event
 
 SCHEMA = REPOSITORY / "schema"
 
@@ -42,6 +43,9 @@ def compose_modules(
     published = events(modules)
     if broken := breaking_changes(read_events(into / "events.json"), published):
         print(*broken, "Raise the event's version, or keep what is there.", sep="\n", file=sys.stderr)
+        return 1
+    if misread := misreadings(published, _readings(modules)):
+        print(*misread, "Let the reader take it, or the publisher say less.", sep="\n", file=sys.stderr)
         return 1
     files[into / "events.json"] = _as_json(published)
     files = {path: content.rstrip() + "\n" for path, content in files.items()}
@@ -159,6 +163,13 @@ def _loaded(slug: str) -> Module:
         raise
     except Exception as error:
         raise BrokenModule(f"Module {slug} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _readings(modules: Iterable[Module]) -> Iterator[tuple[str, type[Event]]]:
+    for module in modules:
+        for subscription in module.subscriptions.values():
+            if subscription.reading is not None:
+                yield module.slug, subscription.reading
 
 
 def _report(composition: Composition) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from shared.wire.envelope import Event
 
 Schema = Mapping[str, Any]
 _LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
@@ -30,6 +32,22 @@ def breaking_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
             if new["aggregate"] != old["aggregate"]:
                 found.append(f"{event_type} is ordered by {new['aggregate']}, before by {old['aggregate']}.")
             found += [f"{event_type}: {change}" for change in _payload_changes(old["payload"], new["payload"])]
+    return found
+
+
+def misreadings(published: Mapping[str, Any], readings: Iterable[tuple[str, type[Event]]]) -> list[str]:
+    """Return what of the published events those who hear them could not read, a sentence each: it would be parked.
+
+    `published` is as `schema/events.json`; a reading is a module and the class it validates payloads with. Of a version
+    that a reader doesn't know nothing is said: that is parked until the reader is upgraded.
+    """
+    found: list[str] = []
+    for module, reading in readings:
+        event = published.get(reading.type)
+        if event is not None and event["version"] == reading.schema_version:
+            read, payload = reading.model_json_schema(by_alias=True, mode="validation"), event["payload"]
+            changes = _Reading(read, payload).changes(read, payload, "")
+            found += [f"{reading.type}: {change}, which {module} can't read." for change in changes]
     return found
 
 
@@ -82,6 +100,15 @@ class _Comparison:
             if name in before.get("required", ()) and name not in after.get("required", ()):
                 yield f"{where} may be missing now"
             yield from self.changes(schema, now[name], where)
+
+
+class _Reading(_Comparison):
+    """Compares what a reader takes with what is published: what the reader can do without need not be there."""
+
+    def _object(self, before: Schema, after: Schema, path: str) -> Iterator[str]:
+        known, needed, now = before.get("properties", {}), before.get("required", ()), after.get("properties", {})
+        read = {name: schema for name, schema in known.items() if name in needed or name in now}
+        return super()._object({**before, "properties": read}, after, path)
 
 
 def _wider(before: Schema, after: Schema, path: str) -> Iterator[str]:

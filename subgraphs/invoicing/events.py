@@ -219,7 +219,7 @@ class BillableBatchReady(Event, type="billable.batch.ready"):
     source_key: str
     origin_key: str | None = None
     customer_id: UUID | None = None
-    customer_name: str
+    customer_name: str | None = None
     currency: str
     lines: tuple[DocumentLine, ...]
 

@@ -217,7 +217,7 @@ class EmployeeTerminated(Event, type="employee.terminated"):
 
     employee_id: UUID
     user_id: UUID | None = None
-    left_on: date
+    left_on: date | None
 
 
 class LeaveApproved(Event, type="leave.approved"):

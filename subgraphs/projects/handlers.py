@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from shared.database.transaction import Transaction
 from shared.errors import Refusal
@@ -124,11 +124,13 @@ async def know_employee(tx: Transaction, event: EmployeeHired) -> None:
 
 @on("employee.terminated")
 async def list_open_tasks(tx: Transaction, event: EmployeeTerminated) -> None:
-    """List the leaver's open tasks for reassignment."""
+    """List the leaver's open tasks for reassignment; another leaving date or none takes the place of the first (HR-15)."""
     person = await people.employee(tx, event.employee_id)
     person.left_on, person.user_id = event.left_on, event.user_id or person.user_id
     key = f"leaver:{event.employee_id}"
-    await _notice(tx, event.employee_id, f"{person.full_name or 'Its person'} leaves on {event.left_on}", key, None)
+    await tx.session.execute(delete(ProjectNotice).where(ProjectNotice.source_key.startswith(f"{key}:")))
+    if event.left_on is not None:
+        await _notice(tx, event.employee_id, f"{person.full_name or 'Its person'} leaves on {event.left_on}", key, None)
 
 
 @on("leave.approved")

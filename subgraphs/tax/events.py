@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from shared.wire.envelope import Event
@@ -14,4 +15,4 @@ class TaxRateChanged(Event, type="tax_rate.changed", aggregate="TaxRate", key="t
     tax_code: str
     rate_pct: Decimal
     valid_from: date
-    rounding_rule: str
+    rounding_rule: Literal["PER_LINE", "PER_DOCUMENT"]

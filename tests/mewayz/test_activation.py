@@ -13,7 +13,7 @@ import pytest
 from tests.services import Platform
 from tests.stories.world import World
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.xdist_group("activation")]
+pytestmark = [pytest.mark.xdist_group("activation")]
 
 _MODULE = """
 from shared.module import Module

@@ -30,7 +30,7 @@ from shared.module import load
 from shared.wire.envelope import event_subject
 from shared.wire.jetstream import Message, publish
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 A, B = UUID(int=0xA), UUID(int=0xB)
 _ROW = """
     insert into crm.customer (tenant_id, id, name, kind, lifecycle, credit_flag, version, created_at, updated_at)

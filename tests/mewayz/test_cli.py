@@ -74,7 +74,6 @@ def test_composition_errors_exit_with_1_and_bad_usage_with_2(tmp_path: Path) -> 
     assert missing.returncode == 2
 
 
-@pytest.mark.timeout(60)
 def test_check_names_the_files_that_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compose_modules(check=False, into=tmp_path) == 0
     assert compose_modules(check=True, into=tmp_path) == 0

@@ -28,7 +28,6 @@ def _supergraph(folder: Path, name: str, sdl: str) -> Path:
     return output
 
 
-@pytest.mark.timeout(60)
 def test_a_removed_field_is_breaking_and_names_the_stored_operations_that_break(tmp_path: Path) -> None:
     old = _supergraph(tmp_path, "old.graphql", "type Query { a: Int b: Int }")
     new = _supergraph(tmp_path, "new.graphql", "type Query { a: Int c: Int }")
@@ -49,7 +48,6 @@ def test_a_removed_field_is_breaking_and_names_the_stored_operations_that_break(
     assert [one["severity"] for one in document["changes"]] == ["BREAKING", "SAFE"]
 
 
-@pytest.mark.timeout(60)
 def test_what_breaks_nobody_exits_with_0_and_a_wrong_file_with_2(tmp_path: Path) -> None:
     old = _supergraph(tmp_path, "old.graphql", "type Query { a: Int }")
     new = _supergraph(tmp_path, "new.graphql", "type Query { a: Int b: Int }")

@@ -5,13 +5,22 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, create_model
 
-from mewayz.events_schema import breaking_changes
+from mewayz.events_schema import breaking_changes, misreadings
 from shared.values import Money
 from shared.wire.envelope import Event
 
 Code = Annotated[str, Field(pattern="^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=1)]
 Note = Annotated[str, Field(max_length=10)]
+
+
+class DealWon(Event, type="deal.close.won"):
+    """What the module of these tests reads."""
+
+    title: str
+    note: str | None = None
+    amount: Money
+    lines: tuple[str, ...] = ()
 
 
 def printed(version: int = 1, consumers: tuple[str, ...] = ("hr",), **fields: Any) -> dict[str, Any]:
@@ -67,3 +76,28 @@ def test_a_new_version_may_change_anything_and_an_old_one_never_comes_back() -> 
 def test_an_event_may_vanish_when_nobody_hears_it() -> None:
     assert breaking_changes(printed(consumers=(), title=str), {}) == []
     assert breaking_changes(printed(title=str), {}) == ["deal.close.won is no longer published, and hr hear it."]
+
+
+@pytest.mark.parametrize(
+    ("published", "why"),
+    [
+        ({"title": str | None, "amount": Money}, "title may now be null"),
+        ({"amount": Money}, "title is gone"),
+        ({"title": str, "amount": str}, "amount may now be string"),
+        ({"title": str, "amount": Money, "lines": tuple[int, ...]}, "lines[] may now be integer"),
+        ({"title": str, "amount": Money, "note": int}, "note may now be integer"),
+    ],
+)
+def test_what_a_module_hears_and_could_not_read_is_told(published: Any, why: str) -> None:
+    """It would be parked, and the aggregate with it"""
+    said = [f"deal.close.won: {why}, which invoicing can't read."]
+
+    assert misreadings(printed(**published), [("invoicing", DealWon)]) == said
+    assert misreadings(printed(version=2, **published), [("invoicing", DealWon)]) == []
+
+
+@pytest.mark.parametrize(
+    "published", [{"title": str, "amount": Money}, {"title": Code, "amount": Money, "note": Note, "more": int}]
+)
+def test_a_reader_does_without_what_it_does_not_need(published: Any) -> None:
+    assert misreadings(printed(**published), [("invoicing", DealWon)]) == []

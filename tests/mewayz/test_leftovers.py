@@ -15,7 +15,7 @@ from mewayz.servers.child import Adopted
 from mewayz.servers.leftovers import Process, end_leftover, note, noted
 from mewayz.servers.postgres import Postgres
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture

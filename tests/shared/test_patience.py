@@ -21,7 +21,7 @@ from tests.modules import RunningModule, until
 from tests.services import NatsServer
 from tests.shared.test_events import fresh
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.anyio
 _TYPE = "invoice.viewed"
 
 

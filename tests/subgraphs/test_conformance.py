@@ -33,7 +33,6 @@ MODULES = [pytest.param(slug, marks=pytest.mark.xdist_group(f"conformance-{slug}
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("slug", MODULES)
-@pytest.mark.timeout(60)  # the first of a module makes its database and rows
 async def test_a_module_conforms(slug: str, check: Check, start_module: Starter) -> None:
     if slug not in _subjects:
         _subjects[slug] = await Subject.of(await start_module(slug))

@@ -33,7 +33,7 @@ async def draft_billable(tx: Transaction, fact: BillableBatchReady) -> None:
             deal_id=billed.deal_id if billed else None,
             source_key=fact.source_key,
             origin_key=fact.origin_key,
-            bill_to=BillTo(name=fact.customer_name),
+            bill_to=BillTo(name=fact.customer_name) if fact.customer_name else None,
         )
     )
     taken_off = await _taken_off(tx, billed, fact.lines) if billed and billed.currency == fact.currency else ()

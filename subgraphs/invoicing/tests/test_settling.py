@@ -227,6 +227,24 @@ async def test_an_order_takes_the_place_of_the_deals_draft_or_takes_off_what_was
         assert found == ([("ISSUED", 1000), ("DRAFT", 600)] if issue else [("VOIDED", 1000), ("DRAFT", 1600)])
 
 
+async def test_a_batch_for_nobody_becomes_a_draft_that_waits_for_who_pays(books: Any) -> None:
+    """A project may have no customer; the event was parked, and its batch never billed"""
+    batch = {
+        "sourceKey": f"batch:{books.customer('nobody')}",
+        "originKey": None,
+        "customerId": None,
+        "customerName": None,
+        "currency": "CNY",
+        "lines": [{"description": "Hours", "quantity": "8", "unitPrice": {"amount": "200", "currency": "CNY"}}],
+    }
+
+    await books.hear("billable.batch.ready", "BillableBatch", books.customer("nobody"), 1, batch)
+
+    statement = "select id from invoice where source_key = $1 and status = 'DRAFT'"
+    (draft,) = await books.module.rows(books.tenant, statement, batch["sourceKey"])
+    assert codes(await books.command("issueInvoice", id=str(draft["id"]))) == ["BILL_TO_REQUIRED"]
+
+
 async def test_merged_customers_are_read_under_the_survivor(books: Any) -> None:
     invoice = await books.issued("100", customerId=books.customer("merged"))
     await books.hear(

@@ -474,6 +474,21 @@ async def test_a_leavers_tasks_and_tasks_due_in_an_absence_are_noticed_once(proj
     texts = sorted(notice["text"] for notice in answer.data["project"]["notices"])
     assert any(text.startswith("Near: ") and "2026-03-10" in text for text in texts)
     assert sum("2026-06-30" in text for text in texts) == 2
+
+    async def leaving_dates() -> set[str]:
+        rows = await projects.rows(ada.tenant, "select text from project_notice where source_key like 'leaver:%'")
+        return {row["text"][-10:] for row in rows}
+
+    async def later() -> bool:
+        return await leaving_dates() == {"2026-07-31"}
+
+    async def never() -> bool:
+        return await leaving_dates() == set()
+
+    for sequence, leaves_on, told in ((3, "2026-07-31", later), (4, None, never)):  # HR-15: told again, withdrawn
+        again = {**left, "leftOn": leaves_on}
+        await projects.publish(ada.tenant, "employee.terminated", "Employee", UUID(person), sequence, again)
+        await until(told)
     query = "query($of: [_Any!]!) { _entities(representations: $of) { ... on Employee { tasks { title } } } }"
     shown = await projects.execute(ada, query, of=[{"__typename": "Employee", "id": person}])
     assert [task["title"] for task in shown.data["_entities"][0]["tasks"]] == ["Near", "Far"]

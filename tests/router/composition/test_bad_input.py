@@ -60,7 +60,6 @@ def test_types_that_refer_to_each_other_in_circles_compose() -> None:
     assert codes(link + one) == []
 
 
-@pytest.mark.timeout(60)
 def test_a_long_schema_is_composed_in_seconds() -> None:
     types = "\n".join(f"type T{number} {{ a: Int b: String c: [T{number}!]! }}" for number in range(10_000))
     started = time.process_time()
@@ -69,7 +68,6 @@ def test_a_long_schema_is_composed_in_seconds() -> None:
     assert time.process_time() - started < 15
 
 
-@pytest.mark.timeout(60)
 def test_ten_megabytes_of_types_are_more_than_is_read_and_told_with_a_place() -> None:
     types = "\n".join(f"type T{number} {{ a: Int b: String c: [T{number}!]! }}" for number in range(220_000))
 

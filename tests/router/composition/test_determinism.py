@@ -10,7 +10,6 @@ from tests.router.composition.conftest import CASES, cases
 from tests.router.composition.generated import broken_set, random_set
 
 
-@pytest.mark.timeout(60)
 def test_every_process_tells_the_same_in_the_same_order() -> None:
     told = {_told_with(seed) for seed in (2, 3, 5, 7)}
 

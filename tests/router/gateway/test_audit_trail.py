@@ -38,7 +38,6 @@ async def trail(nats_server: NatsServer) -> AsyncIterator[AuditTrail]:
             task.cancel()
 
 
-@pytest.mark.timeout(60)
 async def test_a_flood_is_counted_whole_and_told_in_few_facts(trail: AuditTrail, nats_server: NatsServer) -> None:
     """A hundred different ones by themselves; what comes on top by tenant and code alone"""
     tenant = new_id(SystemClock().now())

@@ -159,7 +159,6 @@ async def started(made: World, nats_server: NatsServer) -> None:
     await until_told(made, FOREIGN)
 
 
-@pytest.mark.timeout(40)
 async def test_each_has_its_status_and_code_executes_nothing_and_is_told_once(
     tmp_path: Path, nats_server: NatsServer
 ) -> None:
@@ -189,7 +188,6 @@ async def test_each_has_its_status_and_code_executes_nothing_and_is_told_once(
     assert len({str(refused[name]) for name, case in CASES.items() if case.code == "UNAUTHENTICATED"}) == 1
 
 
-@pytest.mark.timeout(40)
 async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
     too_many = "{" + " ".join(f"a{n}: tenant" for n in range(101)) + "}"
     async with world(tmp_path) as made, facts(nats_server) as seen:
@@ -229,7 +227,6 @@ async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
     ]
 
 
-@pytest.mark.timeout(40)
 async def test_what_is_refused_for_too_much_or_by_a_module_is_told_once(
     tmp_path: Path, nats_server: NatsServer
 ) -> None:
