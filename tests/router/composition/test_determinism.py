@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from router.composition import compose
 from tests.router.composition.conftest import CASES, cases
 from tests.router.composition.generated import broken_set, random_set
