@@ -12,14 +12,14 @@ import anyio
 import structlog
 
 from mewayz.proof.ids import Side
-from mewayz.proof.operations import Targets, coordinates
+from mewayz.proof.operations import coordinates
 from mewayz.proof.planted import find_planted
 from mewayz.proof.report import Report
+from mewayz.proof.scopes import SCOPES, targets_of
 from mewayz.proof.timing import timing_of
 from mewayz.proof.walk import Walk
 from mewayz.proof.walls import WALLS
 from mewayz.proof.world import World, start_world
-from shared.database.entity import models_of
 
 
 def prove_isolation(*, short: bool = False, as_json: bool = False) -> int:
@@ -41,7 +41,7 @@ async def _prove(data: Path, short: bool) -> tuple[Report, dict[str, bool]]:
     async with start_world(data) as world:
         await _walk_gateway(world, report, short=short)
         await _walk_modules(world, report, short=short)
-        for wall in WALLS:
+        for wall in (*WALLS, *SCOPES):
             await wall(world, report)
         if not short:
             report.timing = await timing_of(world)
@@ -58,7 +58,7 @@ async def _walk_gateway(world: World, report: Report, *, short: bool) -> None:
     async def listen(side: Side, query: str, variables: object) -> bytes:
         return await world.listen(world.principal(side), query, variables)
 
-    walk = Walk("gateway", schema, ask, _targets(world), report, short=short)
+    walk = Walk("gateway", schema, ask, targets_of(world), report, short=short)
     await walk.queries()
     await walk.twins()
     if not short:
@@ -79,17 +79,13 @@ def _walk_of(world: World, slug: str, report: Report, *, short: bool) -> Walk:
         return await world.ask_module(slug, world.principal(side), query, variables)
 
     schema = world.modules[slug].endpoint.documents.schema
-    return Walk(slug, schema, ask, _targets(world), report, short=short)
-
-
-def _targets(world: World) -> Targets:
-    return Targets([model for proven in world.modules.values() for model in models_of(proven.module.slug)])
+    return Walk(slug, schema, ask, targets_of(world), report, short=short)
 
 
 def _only_first(world: World) -> World:
-    """Return the world with one module that has commands: enough to see whether a missing wall is noticed."""
+    """Return the world with the module that has most commands: enough to see whether a missing wall is noticed."""
     narrowed = copy.copy(world)
-    slug = next(slug for slug, proven in world.modules.items() if proven.module.commands)
+    slug = max(world.modules, key=lambda slug: len(world.modules[slug].module.commands))
     narrowed.modules = {slug: world.modules[slug]}
     return narrowed
 

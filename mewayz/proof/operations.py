@@ -63,6 +63,14 @@ class Targets:
         ends = [one for one in self.entities if bare.endswith(one)]
         return self.entities[max(ends, key=len)] if ends else "identity.UserAccount"
 
+    def about(self, field: GraphQLField, name: str) -> str:
+        """Return the entity that a root field is about: what it returns, also within a payload; else its own name."""
+        kind = get_named_type(field.type)
+        shown = getattr(kind, "fields", {}).items() if kind.name.endswith("Payload") else ()
+        results = [get_named_type(one.type).name for key, one in shown if key not in ("userErrors", "receipt")]
+        found = [one for one in (kind.name, *results, "Receipt" if shown else "") if one in self.entities]
+        return found[0] if found else name
+
     def text(self, name: str, context: str, side: Side, number: int) -> str | None:
         """Return what row `number` holds in the text column `name` of the model that is closest to `context`."""
         having = [
@@ -162,6 +170,20 @@ def id_paths(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]
             yield from id_paths(one.type, (*path, name))
     elif named.name == "ID":
         yield path
+
+
+def put(sent: dict[str, Any], path: tuple[str, ...], value: str, field: GraphQLField) -> dict[str, Any]:
+    """Put an id where `path` says, with what is needed on the way there."""
+    place: Any = sent
+    kind: Any = None
+    for step in path[:-1]:
+        facts = field.args[step] if kind is None else kind.fields[step]
+        kind = get_named_type(facts.type)
+        inner = place.setdefault(step, [{}] if str(facts.type).strip("!").startswith("[") else {})
+        place = inner[0] if isinstance(inner, list) else inner
+    facts = field.args[path[-1]] if kind is None else kind.fields[path[-1]]
+    place[path[-1]] = [value] if str(facts.type).strip("!").startswith("[") else value
+    return sent
 
 
 def is_entity(kind: GraphQLNamedType) -> bool:

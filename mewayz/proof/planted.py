@@ -17,12 +17,12 @@ import shared.database.transaction as transactions
 import shared.hosting.endpoint as endpoints
 import shared.module.schema as schemas
 import shared.wire.token as wire_tokens
-from mewayz.proof import walls
+from mewayz.proof import scopes, walls
 from mewayz.proof.ids import A, B
 from mewayz.proof.report import Report
 from mewayz.proof.world import World
 from router.gateway.pipeline import Pipeline
-from shared.database.transaction import Database
+from shared.database.transaction import Database, Transaction
 from shared.errors import Unauthenticated
 from shared.graph.context import RequestContext
 from shared.graph.rows import load_row
@@ -64,7 +64,8 @@ def all_planted(walk: Probe) -> list[Planted]:
         Planted("the session writes anywhere", _unheard("before_flush", "_only_own_writes"), walls.session_filter),
         Planted("a connection keeps its tenant", _patched(transactions, "tenant_scope", _lasting_scope), walls.pool),
         Planted("a connection given up serves on", _serving_on, walls.given_up),
-        Planted("row scopes are ignored", _patched(Principal, "scope", _any_scope), walls.row_scopes),
+        Planted("row scopes are ignored", _patched(Principal, "scope", _any_scope), scopes.row_scopes),
+        Planted("a command takes any row", _patched(Transaction, "visible", lambda _tx, _model: []), scopes.named_rows),
         Planted("permissions are not asked", _patched(RequestContext, "require", _no_question), walls.permissions),
         Planted("a module checks no signature", _patched(endpoints, "verify_internal", _unverified), walls.tokens),
         Planted("a token serves any body", _patched(wire_tokens, "body_hash", lambda _body: "same"), walls.tokens),

@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLField, GraphQLInputObjectType, GraphQLObjectType, GraphQLSchema, get_named_type
 
 from mewayz.proof.ids import ABSENT, A, B, Side
-from mewayz.proof.operations import Filler, Targets, id_paths, is_id, operation, selection
+from mewayz.proof.operations import Filler, Targets, id_paths, is_id, operation, put, selection
 from mewayz.proof.operations import shown as shown_in
 from mewayz.proof.report import Report, data_of
 from mewayz.proof.rows import ROWS
@@ -133,10 +133,10 @@ class Walk:
         """Ask with B's id in one place, then with an id of nobody: both answers must be the same."""
         where = f"{self._name} {name} {'.'.join(path)}"
         sent = self._sent(field, name, number)
-        entity = self._targets.of(path[-1], self._about(field, name))
+        entity = self._targets.of(path[-1], self._targets.about(field, name))
         answers: list[bytes] = []
         for one in (B.row(entity, 1), ABSENT):
-            changed = _put(copy.deepcopy(sent), path, str(one), field)
+            changed = put(copy.deepcopy(sent), path, str(one), field)
             body = await self._ask(A, operation(verb, name, field, changed), changed)
             answers.append(self._report.read(where, body, B, (str(one),)))
         self._report.compare(where, *answers)
@@ -180,15 +180,7 @@ class Walk:
 
     def _sent(self, field: GraphQLField, name: str, number: int, *, optional_ids: bool = False) -> dict[str, Any]:
         filler = Filler(self._targets, A, number, finds=optional_ids)
-        return filler.arguments(field, self._about(field, name), optional_ids=optional_ids)
-
-    def _about(self, field: GraphQLField, name: str) -> str:
-        """Return the entity that a root field is about: what it returns, also within a payload; else its own name."""
-        kind = get_named_type(field.type)
-        shown = getattr(kind, "fields", {}).items() if kind.name.endswith("Payload") else ()
-        results = [get_named_type(one.type).name for key, one in shown if key not in ("userErrors", "receipt")]
-        found = [one for one in (kind.name, *results, "Receipt" if shown else "") if one in self._targets.entities]
-        return found[0] if found else name
+        return filler.arguments(field, self._targets.about(field, name), optional_ids=optional_ids)
 
 
 def _data_of_events(body: bytes) -> list[Any]:
@@ -202,17 +194,3 @@ def _key(kind: str, one: object) -> dict[str, Any]:
 
 def _text_of(side: Side, name: str, key: str) -> str:
     return f"{side.canary}{name.removesuffix('s')}{key}1".lower()
-
-
-def _put(sent: dict[str, Any], path: tuple[str, ...], value: str, field: GraphQLField) -> dict[str, Any]:
-    """Put an id where `path` says, with what is needed on the way there."""
-    place: Any = sent
-    kind: Any = None
-    for step in path[:-1]:
-        facts = field.args[step] if kind is None else kind.fields[step]
-        kind = get_named_type(facts.type)
-        inner = place.setdefault(step, [{}] if str(facts.type).strip("!").startswith("[") else {})
-        place = inner[0] if isinstance(inner, list) else inner
-    facts = field.args[path[-1]] if kind is None else kind.fields[path[-1]]
-    place[path[-1]] = [value] if str(facts.type).strip("!").startswith("[") else value
-    return sent

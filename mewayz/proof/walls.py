@@ -17,9 +17,8 @@ from mewayz.proof.world import ProvenModule, World, call
 from shared.database.engine import connect_app
 from shared.database.entity import Entity, models_of
 from shared.database.transaction import Database
-from shared.database.visibility import read_permission
 from shared.errors import Defect
-from shared.graph.names import camel, plural
+from shared.graph.names import camel
 from shared.wire.token import SigningKey
 
 _PARTS, _PART_S = 40, 0.0001  # a transaction of one statement takes less
@@ -248,26 +247,4 @@ async def permissions(world: World, report: Report) -> None:
             report.expect(b'"FORBIDDEN"' in body, f"{slug} {name}", "is read without permission")
 
 
-async def row_scopes(world: World, report: Report) -> None:
-    """Who holds a permission for own rows only finds others' rows as absent, alone and in lists."""
-    for slug, proven in world.modules.items():
-        for model, (_, mark) in proven.module.entities.items():
-            if model.__owner__ is None or mark.root is None:
-                continue
-            limited = world.principal(A, number=2, permissions=(f"{read_permission(model)}@own",))
-            async with Database(proven.database.engine, slug, world.clock).transaction(world.principal(A)) as tx:
-                rows = await tx.all(select(model))
-            others = [row.id for row in rows if getattr(row, model.__owner__) not in (limited.user, limited.employee)]
-            where = f"{slug} {mark.root} @own"
-            for other in others[:2]:
-                name = camel(mark.root)
-                query = f"query($id: ID!) {{ {name}(id: $id) {{ id }} }}"
-                body = await world.ask_module(slug, limited, query, {"id": str(other)})
-                report.expect(data_of(body) == {name: None}, where, f"shows another's row: {body[:200].decode()}")
-            listed = camel(plural(mark.root))
-            body = await world.ask_module(slug, limited, f"{{ {listed} {{ totalCount }} }}")
-            count, own = (data_of(body).get(listed) or {}).get("totalCount"), len(rows) - len(others)
-            report.expect(count == own, where, f"counts {count} rows, {own} are the caller's")
-
-
-WALLS = (catalog, row_level_security, session_filter, pool, given_up, tokens, edge, permissions, row_scopes)
+WALLS = (catalog, row_level_security, session_filter, pool, given_up, tokens, edge, permissions)

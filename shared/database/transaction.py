@@ -30,8 +30,9 @@ from shared.clock import Clock, new_id
 from shared.database.engine import begun, tenant_scope
 from shared.database.entity import Entity
 from shared.database.outbox import write_events
+from shared.database.refusals import OutOfRange, UniqueTaken
 from shared.database.visibility import own_rows, read_permission, visible
-from shared.errors import Defect, NotFound, NotYet, Refusal, StaleVersion
+from shared.errors import Defect, NotFound, NotYet, StaleVersion
 from shared.wire.envelope import Cause, Event
 from shared.wire.principal import Principal, RowScope
 
@@ -50,26 +51,6 @@ class TenantFacts(msgspec.Struct, frozen=True, kw_only=True):
     locale: str
     state: str
     region: str | None = None
-
-
-class UniqueTaken(Refusal):
-    """Another row of the tenant has the same value in a unique key."""
-
-    code = "VALIDATION"
-
-    def __init__(self, constraint: str) -> None:
-        """Name the unique key."""
-        super().__init__("Another row already has this value: choose another one.", constraint=constraint)
-
-
-class OutOfRange(Refusal):
-    """A number is larger than its column."""
-
-    code = "VALIDATION"
-
-    def __init__(self) -> None:
-        """Say so; the database doesn't tell which."""
-        super().__init__("A number is too large to be kept: choose a smaller one.")
 
 
 class Transaction:
@@ -119,13 +100,12 @@ class Transaction:
         return self.now().astimezone(ZoneInfo((await self.tenant()).time_zone)).date()
 
     async def get(self, model: type[E], row_id: UUID) -> E:
-        """Return one row, locked until the end, so that its events keep their order.
+        """Return the row that the caller names, locked until the end, so that its events keep their order.
 
-        Raises NotFound, also for another tenant's row and for one outside the caller's row scope, and StaleVersion where
-        the command came with `expectedVersion` and this, its first row, has another one.
+        Raises NotFound, also for another tenant's row and for one that is not `visible`, and StaleVersion where the command
+        came with `expectedVersion` and this, its first row, has another one.
         """
-        seen = visible(model, self.principal, self.guard[1]) if self.guard and self.guard[0] is model else []
-        row = await self.find(select(model).where(model.id == row_id, *seen).with_for_update())
+        row = await self.find(select(model).where(model.id == row_id, *self.visible(model)).with_for_update())
         if row is None:
             raise NotFound(model.__name__, row_id)
         self.allowed.add(row.id)
@@ -134,8 +114,24 @@ class Transaction:
             raise StaleVersion(model.__name__, expected, row.version)
         return row
 
+    async def follow(self, model: type[E], row_id: UUID) -> E:
+        """Return the row that another row refers to, locked until the end, whether or not the caller may read it.
+
+        For rules that need it, as a deal's closing needs its customer; an id that came with the request goes through `get`.
+        Raises NotFound.
+        """
+        row = await self.first_where(model, model.id == row_id, lock=True)
+        if row is None:
+            raise NotFound(model.__name__, row_id)
+        return row
+
     def visible(self, model: type[Entity]) -> list[ColumnElement[bool]]:
-        """Return the conditions of the rows of `model` that the caller may read: for sums, and for Core statements."""
+        """Return the conditions of the rows of `model` that the caller may name: those that they may read.
+
+        Of the model that a command works on, those that its own permission reaches. For sums, too, and for Core statements.
+        """
+        if self.guard and self.guard[0] is model:
+            return visible(model, self.principal, self.guard[1])
         scope = self.principal.scope(read_permission(model))
         return [false()] if scope is None else visible(model, self.principal, scope)
 

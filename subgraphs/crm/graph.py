@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from shared.commands.command import command
 from shared.database.transaction import Transaction
-from shared.errors import NotFound, Refusal
+from shared.errors import Refusal
 from shared.graph.entity import card, entity, field_of_row, query
 from shared.values import Address, Money, Part
 from subgraphs.crm import models
@@ -186,6 +186,7 @@ async def register_customer(
 
 
 async def _alike(tx: Transaction, email: str | None, tax_number: str | None, country: str | None) -> list[UUID]:
+    """Return customers that look the same, whoever looks after them: a second record of one would be no less wrong (CRM-7)."""
     rules = []
     if email:
         rules.append(func.lower(models.Customer.email) == email.lower())
@@ -305,7 +306,7 @@ async def revise_deal(
 async def move_deal_to_stage(tx: Transaction, deal_id: UUID, stage: str) -> models.Deal:
     """Move an open deal to another stage of its pipeline."""
     deal = await tx.get(models.Deal, deal_id)
-    pipeline = await tx.get(models.Pipeline, deal.pipeline_id) if deal.pipeline_id else await default_pipeline(tx)
+    pipeline = await tx.follow(models.Pipeline, deal.pipeline_id) if deal.pipeline_id else await default_pipeline(tx)
     tx.publish(deal.move(pipeline.stage(stage)))
     return deal
 
@@ -314,7 +315,7 @@ async def move_deal_to_stage(tx: Transaction, deal_id: UUID, stage: str) -> mode
 async def close_deal_won(tx: Transaction, deal_id: UUID, closed_on: date | None = None) -> models.Deal:
     """Win a deal. Invoicing drafts the invoice and HR the commission when they hear of it; CRM knows neither."""
     deal = await tx.get(models.Deal, deal_id)
-    customer = await tx.get(models.Customer, deal.customer_id)
+    customer = await tx.follow(models.Customer, deal.customer_id)
     tx.publish(deal.win(customer, closed_on or await tx.today(), tx.now()))
     if updated := customer.activate():
         tx.publish(updated)
@@ -347,9 +348,9 @@ async def schedule_activity(
     due_at: datetime | None = None,
     assignee_user_id: UUID | None = None,
 ) -> models.SalesActivity:
-    """Plan a call, a meeting, a mail or a task; for a deal, if wanted, that the caller may see."""
+    """Plan a call, a meeting, a mail or a task, for a customer and, if wanted, a deal that the caller may see."""
     customer = await tx.get(models.Customer, customer_id)
-    deal = await _seen_deal(tx, deal_id) if deal_id else None
+    deal = await tx.get(models.Deal, deal_id) if deal_id else None
     return tx.add(
         models.SalesActivity(
             customer_id=customer.id,
@@ -360,14 +361,6 @@ async def schedule_activity(
             assignee_user_id=assignee_user_id or tx.principal.user,
         )
     )
-
-
-async def _seen_deal(tx: Transaction, deal_id: UUID) -> models.Deal:
-    """Return a deal that the caller may see; another is like none. Raises NotFound."""
-    deal = await tx.first_where(models.Deal, models.Deal.id == deal_id, *tx.visible(models.Deal), lock=True)
-    if deal is None:
-        raise NotFound("Deal", deal_id)
-    return deal
 
 
 @command("crm.activity.write")

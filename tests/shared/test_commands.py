@@ -200,10 +200,32 @@ async def test_an_activity_is_planned_for_a_deal_that_one_may_see(crm: RunningMo
     ]
 
 
+async def test_a_command_takes_no_row_that_its_caller_may_not_read(crm: RunningModule) -> None:
+    """A colleague's customer is like none; a deal of one's own is won though its customer is a colleague's"""
+    ada = await crm.new_tenant()
+    customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
+    own = Principal(
+        tenant=ada.tenant,
+        user=new_id(crm.database.clock.now()),
+        employee=new_id(crm.database.clock.now()),
+        permissions=("crm.contact.write", "crm.deal.*@own", "crm.customer.read@own"),
+    )
+    deal = await open_deal(crm, ada, salespersonId=str(own.employee))
+
+    refused, absent = [
+        (await crm.command(own, "addContact", "contact { id }", customerId=one, fullName="Bo"))["userErrors"][0]
+        for one in (customer["id"], str(UUID(int=7)))
+    ]
+    won = await crm.command(own, "closeDealWon", "deal { status }", dealId=deal["id"])
+
+    assert refused["code"] == absent["code"] == "NOT_FOUND"
+    assert won["deal"] == {"status": "WON"}
+
+
 async def test_a_salesperson_s_own_activities_are_theirs(crm: RunningModule) -> None:
     ada = await crm.new_tenant()
     customer = (await crm.command(ada, "registerCustomer", "customer { id }", name="x", currency="CNY"))["customer"]
-    permissions = ("crm.*@own",)
+    permissions = ("crm.*@own", "crm.customer.read")
     own = Principal(tenant=ada.tenant, user=new_id(crm.database.clock.now()), permissions=permissions)
     planned = {"customerId": customer["id"], "summary": "call"}
     theirs = (await crm.command(ada, "scheduleActivity", "salesActivity { id }", **planned))["salesActivity"]["id"]

@@ -106,10 +106,13 @@ async def approve_commissions(
 ) -> list[CommissionEntry]:
     """Approve what was accrued in a period, of everyone or of some; Payroll pays it."""
     statement = select(CommissionEntry).where(
-        CommissionEntry.period_label == period_label, CommissionEntry.status == CommissionEntryStatus.ACCRUED
+        CommissionEntry.period_label == period_label,
+        CommissionEntry.status == CommissionEntryStatus.ACCRUED,
+        *tx.visible(CommissionEntry),
     )
     if employee_ids is not None:
-        statement = statement.where(CommissionEntry.employee_id.in_(employee_ids))
+        named = select(Employee.id).where(Employee.id.in_(employee_ids), *tx.visible(Employee))
+        statement = statement.where(CommissionEntry.employee_id.in_(named))
     people = select(Employee).where(Employee.id.in_(statement.with_only_columns(CommissionEntry.employee_id)))
     await tx.all(people.order_by(Employee.id).with_for_update())  # nothing is rated meanwhile
     ordered = statement.order_by(CommissionEntry.closed_at, CommissionEntry.source_key)

@@ -50,7 +50,7 @@ async def request_leave(
     if own is None:
         raise Invalid("You are not an employee here: say who the leave is for.", "employeeId")
     _must_reach(tx, "hr.leave.request", own)
-    employee = await tx.get(Employee, own)
+    employee = await (tx.get if employee_id else tx.follow)(Employee, own)
     request = LeaveRequest(
         reference=f"{employee.employee_number}/{starts_on}",
         employee_id=employee.id,
@@ -88,7 +88,7 @@ async def reject_leave(tx: Transaction, id: UUID, reason: str) -> LeaveRequest:
 
 async def _decide(tx: Transaction, request: LeaveRequest) -> Employee:
     """Return whose leave it is, if the caller decides on it. Raises SelfApproval, NotApprover."""
-    employee = await tx.get(Employee, request.employee_id)
+    employee = await tx.follow(Employee, request.employee_id)
     caller = tx.principal.employee
     if caller is not None and caller == employee.id:
         raise SelfApproval

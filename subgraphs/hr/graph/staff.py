@@ -90,13 +90,13 @@ async def transfer_employee(
 
 async def _must_be_above(tx: Transaction, employee: Employee, manager_id: UUID | None) -> None:
     """Walk up from a manager; whoever is reached is above. HR-2. Raises ManagerCycle, NotFound."""
-    above = manager_id
+    above = await tx.get(Employee, manager_id) if manager_id else None
     for _ in range(_DEEPEST):
         if above is None:
             return
-        if above == employee.id:
+        if above is employee:
             break
-        above = (await tx.get(Employee, above)).manager_id
+        above = await tx.follow(Employee, above.manager_id) if above.manager_id else None
     raise ManagerCycle(employee.full_name)
 
 

@@ -26,6 +26,7 @@ _SUPPORT = _reads("support", "ticket ticket_message sla_policy sla_timer support
 _BOOKING = _reads("booking", "bookable_resource booking_service availability_rule booking waitlist_entry")
 _EVERYDAY = (*_CRM, *_INVOICING, *_PEOPLE, *_PROJECTS, *_SUPPORT, *_BOOKING)
 _OWN_WORK = (
+    *_reads("projects", "project project_task"),  # to log time on a task one has to see it
     "projects.time.log@own",
     "projects.time.write@own",
     "projects.time_entry.read@own",
@@ -38,7 +39,7 @@ _OWN_WORK = (
 _MEMBER = (
     *_CRM,
     *_PEOPLE,
-    *_reads("projects", "project project_task project_milestone"),
+    *_reads("projects", "project_milestone"),
     *_SUPPORT,
     *_BOOKING,
     "booking.booking.write",
@@ -143,7 +144,11 @@ BUILT_IN = (
             *_OWN_WORK,
         ),
     ),
-    BuiltIn("HR", "HR manager", ("hr.*", "identity.user.invite", "identity.user.read", *_OWN_WORK)),
+    BuiltIn(
+        "HR",
+        "HR manager",
+        ("hr.*", "identity.user.invite", "identity.user.read", "identity.access_role.read", *_OWN_WORK),
+    ),
     BuiltIn("Auditor", "Auditor", ("*.read",)),  # reads all, writes nothing (ADR 0010)
 )
 

@@ -66,7 +66,7 @@ async def confirm_reset(store: Store, token: str, password: str) -> list[Family]
 
 async def _activate(database: Database, tenant_id: UUID, user_id: UUID) -> None:
     async with database.transaction(Principal(tenant=tenant_id, user=user_id)) as tx:
-        account = await tx.get(UserAccount, user_id)
+        account = await tx.follow(UserAccount, user_id)
         membership = await tx.first_where(TenantMembership, TenantMembership.user_account_id == user_id, lock=True)
         if account.status is UserAccountStatus.ACTIVE:
             return  # accepted already, and the answer was lost

@@ -114,7 +114,7 @@ async def record_invoice_payment(
 async def reverse_invoice_payment(tx: Transaction, payment_id: UUID, reason: str) -> InvoicePayment:
     """Take a payment back: it bounced, or was disputed."""
     payment = await tx.get(InvoicePayment, payment_id)
-    invoice = await tx.get(Invoice, payment.invoice_id)
+    invoice = await tx.follow(Invoice, payment.invoice_id)
     return await booking.take_back(tx, invoice, payment, await tx.today(), reason)
 
 

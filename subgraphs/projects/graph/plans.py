@@ -141,9 +141,9 @@ async def add_task(
     """Plan a task, as a part of another one or by itself (PRJ-1)."""
     project = await tx.get(models.Project, project_id)
     project.must_be_open()
-    tasks = {task.id: task for task in await office.tasks_of(tx, project.id, lock=True)}
+    tasks = await office.tasks_of(tx, project.id, lock=True)
     for named in (*([parent_task_id] if parent_task_id else []), *(one.predecessor_id for one in waits_for)):
-        if named not in tasks:
+        if (await tx.get(models.ProjectTask, named)).project_id != project.id:
             raise Invalid("A task belongs to one project, with its parent and what it waits for.", "projectId")
     task = tx.add(
         models.ProjectTask(
@@ -158,10 +158,10 @@ async def add_task(
         )
     )
     for one in waits_for:
-        await _wait(tx, [*tasks.values(), task], task, one)
+        await _wait(tx, [*tasks, task], task, one)
     if assignee_id is not None:
         await _assign(tx, task, assignee_id)
-    await office.follow(tx, project, [*tasks.values(), task])
+    await office.follow(tx, project, [*tasks, task])
     return task
 
 
@@ -176,11 +176,10 @@ async def link_tasks(tx: Transaction, task_id: UUID, dependency: TaskDependency)
 async def _wait(
     tx: Transaction, tasks: Sequence[models.ProjectTask], task: models.ProjectTask, wanted: TaskDependency
 ) -> None:
-    by_id = {one.id: one for one in tasks}
-    predecessor = by_id.get(wanted.predecessor_id) or await tx.get(models.ProjectTask, wanted.predecessor_id)
+    predecessor = await tx.get(models.ProjectTask, wanted.predecessor_id)
     row = models.TaskDependency
     waits: dict[UUID, list[UUID]] = {}
-    for known in await tx.all(select(row).where(row.task_id.in_(by_id))):
+    for known in await tx.all(select(row).where(row.task_id.in_([one.id for one in tasks]))):
         waits.setdefault(known.task_id, []).append(known.predecessor_id)
     for one in tasks:
         if one.parent_task_id is not None:
@@ -245,7 +244,7 @@ async def add_milestone(
 async def reach_milestone(tx: Transaction, milestone_id: UUID) -> models.ProjectMilestone:
     """Note that a milestone is reached; where it is paid for, it goes into the next batch."""
     milestone = await tx.get(models.ProjectMilestone, milestone_id)
-    project = await tx.get(models.Project, milestone.project_id)
+    project = await tx.follow(models.Project, milestone.project_id)
     project.must_be_open()
     tx.publish(milestone.reach(tx.now(), await tx.today(), project.customer_id))
     await office.touch(tx, project.id)

@@ -202,7 +202,7 @@ async def test_a_site_that_is_handed_over_completes_its_project_or_says_why_not(
 async def test_members_log_their_own_time_only(projects: RunningModule) -> None:
     ada = await projects.new_tenant()
     project = await a_project(projects, ada)
-    member = msgspec.structs.replace(worker(ada), permissions=("projects.*@own",))
+    member = msgspec.structs.replace(worker(ada), permissions=("projects.*@own", "projects.project.read"))
 
     query = "mutation($input: LogTimeInput!) { logTime(input: $input) { userErrors { code } } }"
     logged = {"projectId": project, "workedOn": "2026-03-02", "hours": "1", "note": "Own"}

@@ -52,8 +52,9 @@ async def assign_ticket(
 ) -> models.Ticket:
     """Give a ticket to an agent or a team; a team's routing may choose the agent. Neither: back to the queue."""
     ticket, _ = await desk.take(tx, ticket_id)
-    wanted = team_id or (ticket.team_id if user_id else None)
-    team = await tx.get(models.SupportTeam, wanted) if wanted else None
+    team = await tx.get(models.SupportTeam, team_id) if team_id else None
+    if team is None and user_id and ticket.team_id:
+        team = await tx.follow(models.SupportTeam, ticket.team_id)
     if user_id and team and not team.has(user_id):
         raise NotTeamMember(user_id, team.name)
     if team and user_id is None:

@@ -43,7 +43,7 @@ async def account_of(tx: Transaction, provider: IdentityProvider, claims: Mappin
 async def _linked(tx: Transaction, provider: IdentityProvider, subject: str) -> UserAccount | None:
     named = (ExternalIdentity.issuer == provider.issuer, ExternalIdentity.subject_name == subject)
     link = await tx.first_where(ExternalIdentity, *named)
-    return await tx.get(UserAccount, link.user_account_id) if link else None
+    return await tx.follow(UserAccount, link.user_account_id) if link else None
 
 
 async def _link(tx: Transaction, provider: IdentityProvider, claims: Mapping[str, Any]) -> UserAccount:
