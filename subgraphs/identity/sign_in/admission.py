@@ -34,8 +34,12 @@ _TEAM = text("""
         union
         select below.employee_id from employee_link below join led on below.manager_id = led.employee_id
         where below.left_on is null or below.left_on >= :today
-    )
-    select employee_id from led where employee_id <> :employee order by employee_id limit :size
+    ),
+    team as (select employee_id from led where employee_id <> :employee order by employee_id limit :size)
+    select employee_id from team
+    union all
+    select account.id from team
+    join employee_link using (employee_id) join user_account account on account.email = employee_link.work_email
 """)
 # What is left to an owner of a tenant that is suspended, or closed and not yet deleted (IDN-7).
 _IN_ARREARS = ("billing.*", *EVERYONE)

@@ -52,6 +52,19 @@ async def test_a_token_names_the_employee_and_everyone_they_lead(desk: Desk, com
     assert set(principal.team) == {report, below}
 
 
+async def test_a_team_is_named_by_its_accounts_too(desk: Desk, company: Company) -> None:
+    """A ticket, a customer and a task belong to an account: TEAM reaches those of whom one leads, too"""
+    lead, report, other = (employee() for _ in range(3))
+    await hire(desk, company, lead, company.email("member"))
+    await hire(desk, company, report, company.email("owner").upper(), lead)
+    await hire(desk, company, other, "other@x.example")
+    owner = await desk.principal(company, "owner")
+
+    leader = await desk.principal(company, "member")
+
+    assert set(leader.team) == {report, owner.user}
+
+
 async def test_a_team_follows_a_transfer(desk: Desk, company: Company) -> None:
     lead, report = employee(), employee()
     await hire(desk, company, lead, company.email("member"))
