@@ -36,9 +36,9 @@ _NO_ROLES: Mapping[str, Database] = {}
 _TENANTS = """
     select t.tenant_id, t.time_zone, s.done_at
     from kit.tenant t left join kit.schedule s on s.tenant_id = t.tenant_id and s.name = $1
-    where t.state = 'ACTIVE' or $2
+    where (t.state = 'ACTIVE' or $2) and not $4
     union all
-    select $3, 'UTC', (select done_at from kit.schedule where tenant_id = $3 and name = $1) where $2
+    select $3, 'UTC', (select done_at from kit.schedule where tenant_id = $3 and name = $1) where $2 or $4
 """
 # The fence, and the row that makes two processes take turns: whoever comes second finds the work done.
 _BEGIN = text("""
@@ -56,8 +56,8 @@ class ScheduleMark:
 
     `interval` runs it that long after its last due time; `cron` at times of the tenant's own zone. After an outage
     `each_missed` runs it for every due time that passed, in order; otherwise once, for the last of them. `everywhere`:
-    also in tenants that are suspended or closed, and where the rows of no tenant lie (PLATFORM). `role` names the further
-    database role that it runs as.
+    also in tenants that are suspended or closed, and where the rows of no tenant lie (PLATFORM); `platform`: there alone.
+    `role` names the further database role that it runs as.
     """
 
     interval: timedelta | None
@@ -65,6 +65,7 @@ class ScheduleMark:
     each_missed: bool
     everywhere: bool = False
     role: str | None = None
+    platform: bool = False
 
     def due_after(self, done_at: datetime, zone: ZoneInfo) -> datetime:
         """Return the first due time after `done_at`."""
@@ -93,13 +94,18 @@ def _next(expression: str, after: datetime, zone: ZoneInfo) -> datetime:
 
 
 def every(
-    interval: str, *, each_missed: bool = False, everywhere: bool = False, role: str | None = None
+    interval: str,
+    *,
+    each_missed: bool = False,
+    everywhere: bool = False,
+    role: str | None = None,
+    platform: bool = False,
 ) -> Callable[[F], F]:
     """Mark a function as scheduled work, such as `@every("30s")` or `@every("1h")`. See ScheduleMark."""
     unit = _UNITS.get(interval[-1:])
     if unit is None or not interval[:-1].isdigit():
         raise Defect(f"{interval!r} is no interval: write 30s, 5m, 1h or 1d.")
-    mark = ScheduleMark(timedelta(**{unit: int(interval[:-1])}), None, each_missed, everywhere, role)
+    mark = ScheduleMark(timedelta(**{unit: int(interval[:-1])}), None, each_missed, everywhere, role, platform)
     return lambda function: put_mark(function, mark)
 
 
@@ -152,7 +158,7 @@ class Scheduler:
         """
         now = self._database.clock.now()
         next_due = _NEVER
-        for row in await lease.fetch(_TENANTS, job.name, job.mark.everywhere, PLATFORM):
+        for row in await lease.fetch(_TENANTS, job.name, job.mark.everywhere, PLATFORM, job.mark.platform):
             done_at = row["done_at"]
             if done_at is None:  # a new tenant, or a new job: it is counted from now on
                 done_at = now - (job.mark.interval or timedelta())

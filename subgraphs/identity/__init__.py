@@ -3,7 +3,7 @@
 from shared.module import Module
 from subgraphs.identity import demo, events, handlers, models, privacy
 from subgraphs.identity.graph import commands, keys, mfa, providers, roles, tenants, types
-from subgraphs.identity.sign_in import routes, standing
+from subgraphs.identity.sign_in import purge, routes, standing
 from subgraphs.identity.sign_in.oidc import routes as oidc
 
 module = Module(
@@ -22,6 +22,7 @@ module = Module(
         roles,
         handlers,
         privacy,
+        purge,
         routes,
         oidc,
         standing,

@@ -162,6 +162,15 @@ async def test_work_for_everywhere_is_done_in_suspended_tenants_and_for_no_tenan
     assert (await usual.look(lease), await everywhere.look(lease, timedelta(hours=1))) == (0, 2)
 
 
+async def test_work_of_the_platform_is_done_for_no_tenant_alone(crm: RunningModule, lease: Lease) -> None:
+    platform = Scheduled(crm, every("1h", platform=True))
+    platform.tenant = (await crm.new_tenant()).tenant
+
+    assert await platform.look(lease) == 0
+    platform.tenant = PLATFORM
+    assert await platform.look(lease, timedelta(hours=1)) == 1
+
+
 async def test_work_of_a_role_runs_on_that_roles_connections(crm: RunningModule, lease: Lease) -> None:
     """AUD-1: only the purge has the purge's rights"""
     scheduled = Scheduled(crm, every("1h", role="other"))

@@ -69,7 +69,6 @@ _NEW_FAMILY = text("""
     insert into sign_in.refresh_family (id, user_id, tenant_id, expires_at, vouched)
     values (:id, :user_id, :tenant_id, :expires_at, :vouched)
 """)
-_FORGET_OLD = text("delete from sign_in.refresh_family where user_id = :user_id and expires_at < :now")
 _USE_ONCE = text("""
     update sign_in.one_time_token set used_at = :now
     where hash = :hash and purpose = :purpose and used_at is null and expires_at > :now returning user_id, tenant_id
@@ -198,7 +197,6 @@ class Store:
     async def begin_family(self, user_id: UUID, tenant_id: UUID, *, vouched: bool = False) -> tuple[Family, str]:
         """Begin a session; return it with its first refresh token."""
         family = Family(new_id(self._now), user_id, tenant_id, self._now + FAMILY_LIFE, vouched)
-        await self._run(_FORGET_OLD, user_id=user_id)
         await self._run(_NEW_FAMILY, **asdict(family))
         if not vouched:  # else a tenant could choose where people land who have another one, too
             await self.choose(user_id, tenant_id)
@@ -277,8 +275,7 @@ class Store:
         return row.id if row else None
 
     async def keep_flow(self, state: str, flow: Flow) -> None:
-        """Remember a sign-in that goes to a provider, for ten minutes; forget those that never came back."""
-        await self._run(text("delete from sign_in.oidc_flow where expires_at < :now"))
+        """Remember a sign-in that goes to a provider, for ten minutes."""
         await self._run(_NEW_FLOW, state_hash=_hash(state), expires_at=self._now + FLOW_LIFE, **asdict(flow))
 
     async def take_flow(self, state: str) -> Flow | None:
