@@ -122,6 +122,10 @@ class Gateway:
             response = refusal(Defect(masked_message(None, reference)))
         await respond(send, response)
 
+    def turned_away(self, error: RouterError, peer: str | None) -> None:
+        """Note that what came on a connection was refused before there was a request."""
+        self._audit.turned_away(error.code, "HTTP", peer)
+
     def _handler(self, path: str) -> Handler:
         below = path[: path.find("/", 1) + 1]
         handler = self._paths.get(path) or self._paths.get(below)

@@ -106,8 +106,13 @@ async def test_a_body_in_the_smallest_chunks_is_no_head(tmp_path: Path) -> None:
 
 async def served(made: World) -> None:
     """Start the world with its gateway as a router process serves it."""
+    bound_heads(made)
+    await made.start()
+
+
+def bound_heads(made: World) -> None:
+    """Let the world serve its gateway as a router process does."""
     serve = made.serve
     made.serve = lambda name, app, **more: serve(  # pyright: ignore[reportAttributeAccessIssue]
         name, app, **({**more, "http": BoundedHeads} if name == "gateway" else more)
     )
-    await made.start()

@@ -19,6 +19,7 @@ from mewayz.servers.streams import connect as connect_admin
 from shared.wire.occasion import PLATFORM, REFUSED
 from shared.wire.pages import TenantPages
 from shared.wire.token import SigningKey
+from tests.router.gateway.test_heads import bound_heads, said
 from tests.router.gateway.test_pages import until_told
 from tests.router.gateway.test_subscriptions import INIT, Raw
 from tests.router.gateway.world import OTHER_TENANT, TENANT, World, until, world
@@ -225,6 +226,24 @@ async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
         ("ORIGIN_NOT_ALLOWED", 1, ANONYMOUS),
         ("UNAUTHENTICATED", 1, ANONYMOUS),
     ]
+
+
+async def test_what_is_no_request_at_all_is_told_too_and_counted(tmp_path: Path, nats_server: NatsServer) -> None:
+    """A head too large, and what is no HTTP: in the chain of what no company is known of, a flood of it in one fact"""
+    large, nonsense = b"GET / HTTP/1.1\r\nx-a: " + b"a" * 70_000, b"EHLO example.com\r\n\r\n"
+    async with world(tmp_path) as made, facts(nats_server) as seen:
+        bound_heads(made)
+        await started(made, nats_server)
+        answers = [(await said(made, piece))[0] for piece in (large, *[nonsense] * 20)]
+        told = lambda: {one["data"]["code"] for one in seen.values()}  # noqa: E731
+        await until(lambda: told() == {"HEADERS_TOO_LARGE", "BAD_REQUEST"}, 20)
+
+    assert [int(one.split(b" ", 2)[1]) for one in answers] == [431, *[400] * 20]
+    assert all(b"GET" not in one and b'"code":"' in one for one in answers)
+    assert len(seen) <= 3  # of a minute's like ones the first by itself, the others as one
+    assert {(one["tenantid"], one["data"]["target"], one["origin"]) for one in seen.values()} == {
+        (ANONYMOUS, "HTTP", "127.0.0.1")
+    }
 
 
 async def test_what_is_refused_for_too_much_or_by_a_module_is_told_once(
