@@ -37,6 +37,12 @@ class StillParked(InvalidInput):
     code = "STILL_PARKED"
 
 
+class NotTold(InvalidInput):
+    """Of some rows a module that keeps copies could not be told."""
+
+    code = "NOT_TOLD"
+
+
 class DamagedStream(InvalidInput):
     """The audit found faults."""
 
@@ -153,9 +159,12 @@ def refill(data: Data = Path("var")) -> None:
 def rebuild(
     module: Annotated[str, typer.Argument(help="The module, such as invoicing")], data: Data = Path("var")
 ) -> None:
-    """Deliver all retained events to a module again: after its database was restored, or its consumer was made anew"""
+    """Bring a module up to others: tell it of rows older than the stream of which it keeps copies, deliver all events again"""
+    untold = _tell_state(data, module) if _operate(data, "kept", module) else 0
     waiting = _operate(data, "rebuild", module)
     typer.echo(f"{waiting} events are on their way to {module}; its inbox drops those it knows.")
+    if untold:
+        raise NotTold(f"{module} could not be told of {untold} rows: mend what is said above, then rebuild it again.")
 
 
 @events.command("tail")
@@ -176,6 +185,24 @@ def tail(
     assert url is not None
     wanted = _operate(data, "tenant", None, tenant=tenant) if tenant else "*"
     anyio.run(print_tail, url, f"evt.{wanted}.{event_type or '>'}", lines, follow, as_json)
+
+
+def _tell_state(data: Path, module: str) -> int:
+    """Have a module that stands still told of others' rows, in portions; return of how many it could not be."""
+    at, count, untold = "", 0, 0
+    _ask(data, control.Stop(module))
+    try:
+        while at is not None:
+            portion = _operate(data, "tell_state", module, at=at)
+            at, count, untold = portion["at"], count + portion["count"], untold + portion["untold"]
+            for reason in portion["reasons"]:
+                typer.echo(f"✘ {reason}", err=True)
+            if at is not None:
+                typer.echo(f"{count} rows so far, now {portion['model']} of {portion['owner']}", err=True)
+    finally:
+        _ask(data, control.Start(module))
+    typer.echo(f"{count} rows of others, of which {module} keeps copies, were gone through.")
+    return untold
 
 
 def _operate(data: Path, task: str, module: str | None, **arguments: str | None) -> Any:

@@ -9,7 +9,9 @@ from uuid import UUID
 import asyncpg
 
 from mewayz.passwords import Passwords
+from mewayz.runtime.opened import known_tenants, modules_with_database, open_app
 from mewayz.runtime.orders import Task
+from mewayz.runtime.telling import tell_state
 from mewayz.servers.databases import make_database
 from mewayz.servers.module_database import ModuleDatabase
 from mewayz.servers.streams import connect
@@ -19,10 +21,10 @@ from shared.events.audit import Audit, audit, refill
 from shared.events.inbox import say_replayed
 from shared.events.stream import deliver_again, listeners, state_of_stream
 from shared.events.trace import Trace, trace
+from shared.module import load
 from shared.wire.occasion import PLATFORM
 from shared.wire.principal import system
 
-_TENANTS = "select tenant_id from kit.tenant order by slug"
 _TENANT = "select tenant_id from kit.tenant where slug = $1"
 
 
@@ -117,6 +119,12 @@ async def _refill(task: Task) -> dict[str, Any]:
         await client.close()
 
 
+async def _kept(task: Task) -> list[str]:
+    """Return of which event types a module keeps copies."""
+    assert task.operate.module is not None
+    return sorted(load(task.operate.module).kept)
+
+
 async def _rebuild(task: Task) -> int:
     """Deliver all retained events to a module again, but for effects outside; return how many it has before it."""
     slug, database = await _one(task)
@@ -145,7 +153,7 @@ async def _verify_log(task: Task) -> list[dict[str, Any]]:
 
     slug, database = await _one(task)
     asked = await _tenant(task, database)
-    tenants = [asked] if asked else [*await _known_tenants(database), PLATFORM]
+    tenants = [asked] if asked else [*await known_tenants(database), PLATFORM]
     found: list[dict[str, Any]] = []
     async with _module(task, slug, database) as (_, app):
         for tenant in tenants:
@@ -174,14 +182,6 @@ async def _export_person(task: Task) -> dict[str, Any]:
     return await export_person(task, UUID(await _tenant_id(task)))
 
 
-async def _known_tenants(database: ModuleDatabase) -> list[UUID]:
-    connection = await asyncpg.connect(database.relay_url)
-    try:
-        return [row["tenant_id"] for row in await connection.fetch(_TENANTS)]
-    finally:
-        await connection.close()
-
-
 _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "parked_list": _parked_list,
     "parked_show": _parked_show,
@@ -190,6 +190,8 @@ _TASKS: dict[str, Callable[[Task], Awaitable[Any]]] = {
     "show": _show,
     "audit": _audit,
     "refill": _refill,
+    "kept": _kept,
+    "tell_state": tell_state,
     "rebuild": _rebuild,
     "tenant": _tenant_id,
     "verify_log": _verify_log,
@@ -208,12 +210,7 @@ def _told(found: Audit) -> dict[str, Any]:
 
 async def _databases(task: Task) -> dict[str, ModuleDatabase]:
     """Return the databases that exist: of the module asked for, or of all."""
-    connection = await asyncpg.connect(task.admin_url)
-    try:
-        rows = await connection.fetch("select datname from pg_database where starts_with(datname, 'mewayz_')")
-    finally:
-        await connection.close()
-    found = sorted(row["datname"].removeprefix("mewayz_") for row in rows)
+    found = await modules_with_database(task.admin_url)
     wanted = [slug for slug in found if task.operate.module in (None, slug)]
     return {slug: await make_database(task.admin_url, slug, Passwords(Path(task.secrets))) for slug in wanted}
 
@@ -249,14 +246,5 @@ async def _tenant(task: Task, database: ModuleDatabase) -> UUID | None:
 @asynccontextmanager
 async def _module(task: Task, slug: str, database: ModuleDatabase) -> AsyncGenerator[tuple[Any, Any]]:
     """Give the module's subscriptions, by its code as it is now, and its database as the app role sees it."""
-    from shared.clock import clock_from
-    from shared.database.engine import connect_app
-    from shared.database.transaction import Database
-    from shared.module import load
-
-    clock = clock_from(task.clock, test_data=task.test_data)
-    app = Database(connect_app(database.app_url, slug), slug, clock)
-    try:
+    async with open_app(task, slug, database) as app:
         yield load(slug).subscriptions, app
-    finally:
-        await app.close()

@@ -28,6 +28,7 @@ class Description(msgspec.Struct, frozen=True):
     slug: str
     publishes: list[str] = []
     subscribes: list[str] = []
+    keeps: list[str] = []
     takes_queued: bool = False
     demo_order: int | None = None
 

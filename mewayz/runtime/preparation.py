@@ -9,6 +9,7 @@ import msgspec
 from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import KEY_LEFT_S, Passwords, RouterKey
+from mewayz.progress import Report, Trouble
 from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted
 from mewayz.runtime.orders import Admit, Description, Prepare, Provide
 from mewayz.runtime.process_files import ROUTER, forget_process_files, process_file, write_process_file
@@ -35,14 +36,19 @@ class Preparation:
         forks: Forks,
         records: Records,
         router_key: RouterKey,
+        tell: Callable[[Report], None],
     ) -> None:
-        """Take the running servers and the zygote; `admin_url` gives the database administrator's of the moment."""
+        """Take the running servers and the zygote; `admin_url` gives the database administrator's of the moment.
+
+        `tell` is told of a module that comes after others, and keeps copies of what those have had for long.
+        """
         self._settings = settings
         self._folders = folders
         self._admin_url = admin_url
         self._nats = nats
         self._forks = forks
         self._records = records
+        self._tell = tell
         self.router_key = router_key  # that modules are told of
         self._to_admit: list[Description] = []
         self._admitting = anyio.Lock()
@@ -77,6 +83,9 @@ class Preparation:
         database = msgspec.convert(await self._run("provide", slug, provide), ModuleDatabase)
         description = msgspec.convert(await self._run("prepare", slug, Prepare(database.owner_url)), Description)
         await self._admit(description)
+        if database.is_new and description.keeps and not self._records.are_new:
+            older = f"{slug} is new here: of what is older than 30 days it knows nothing."
+            self._tell(Trouble(older, f"./justw events rebuild {slug}  tells it"))
         return self._records.keep(slug, description, is_new=database.is_new)
 
     async def _admit(self, description: Description) -> None:

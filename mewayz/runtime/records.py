@@ -45,6 +45,7 @@ class Records:
                 self._records[path.stem] = decode(path.read_bytes())
             except msgspec.MsgspecError:  # an older release's, or a disk that was full
                 path.unlink()
+        self.are_new = not self._records  # nothing was started here before
 
     def fitting(self, slug: str) -> Record | None:
         """Return the record of module `slug`, if its code is as it was when that was made."""
@@ -77,6 +78,7 @@ class Records:
         for slug in self._records:
             (self._folder / f"{slug}.json").unlink(missing_ok=True)
         self._records.clear()
+        self.are_new = True
 
     def _write(self, slug: str, record: Record, *, sync: bool = False) -> Record:
         self._records[slug] = record

@@ -144,6 +144,7 @@ class Supervisor:
             forks=self._forks,
             records=self._records,
             router_key=self._key,
+            tell=tell,
         )
         rotation = Rotation(
             self._folders,

@@ -17,13 +17,15 @@ class HandlerMark:
     A handler of a pattern reads no payload: it takes the `Envelope` whole.
 
     It raises `NotYet` where another aggregate's fact is still missing. `external` marks effects outside the platform
-    (mail, webhooks, payments), which a replay skips.
+    (mail, webhooks, payments), which a replay skips. `keeps` marks a handler that does nothing but bring a copy in line
+    with what the event says: a module that comes later is told the same of rows that are older than the stream (state.py).
     """
 
     event_type: str
     external: bool
+    keeps: bool
 
 
-def on(event_type: str, *, external: bool = False) -> Callable[[F], F]:
+def on(event_type: str, *, external: bool = False, keeps: bool = False) -> Callable[[F], F]:
     """Mark a function as this module's handler of an event type. See HandlerMark."""
-    return lambda function: put_mark(function, HandlerMark(event_type, external))
+    return lambda function: put_mark(function, HandlerMark(event_type, external, keeps))

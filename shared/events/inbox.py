@@ -1,6 +1,6 @@
 """The inbox: each event of an aggregate applied once, in order, by the process that holds the lease (events.md, B and C3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 
@@ -25,6 +25,24 @@ _CLAIM = """
     )
     select wanted.key, exists (select from fence) as fenced, (select replayed_until from fence) as replayed_until,
         moved_from, coalesce(k.parked, false) as parked
+    from wanted left join moved using (key)
+    left join kit.inbox_key k on k.tenant_id = $3 and k.key = wanted.key
+"""
+# What a row tells is as new as its aggregate's last event: where just that one was applied last, it is told all the same.
+_CLAIM_STATE = """
+    with fence as (
+        select from kit.consumer_lease where consumer = $1 and epoch = $2 for key share
+    ), wanted as (
+        select * from unnest($4::text[], $5::bigint[]) as wanted (key, sequence)
+    ), moved as (
+        insert into kit.inbox_key as k (tenant_id, key, last_sequence)
+        select $3, key, sequence from wanted, fence order by key
+        on conflict (tenant_id, key) do update set last_sequence = excluded.last_sequence, moved_at = clock_timestamp()
+        where k.last_sequence <= excluded.last_sequence and not k.parked
+        returning k.key
+    )
+    select wanted.key, exists (select from fence) as fenced, moved.key is not null as moved,
+        coalesce(k.parked, false) as parked
     from wanted left join moved using (key)
     left join kit.inbox_key k on k.tenant_id = $3 and k.key = wanted.key
 """
@@ -78,6 +96,20 @@ async def claim(
             at[envelope.key] = envelope.sequence
             claims.append(Claim.APPLY)
     return claims, rows[0]["replayed_until"]
+
+
+async def claim_state(tx: Transaction, consumer: str, epoch: int, positions: Mapping[str, int]) -> dict[str, Claim]:
+    """Move aggregates to the sequences that their state takes in, and return what is to be done with each.
+
+    Where more of an aggregate was heard already, its state is known. Raises LeaseLost where another process took over.
+    """
+    rows = await tx.fetch(_CLAIM_STATE, consumer, epoch, tx.tenant_id, list(positions), list(positions.values()))
+    if not all(row["fenced"] for row in rows):
+        raise LeaseLost("another process of this module took the lease over")
+    return {
+        row["key"]: Claim.APPLY if row["moved"] else Claim.BEHIND_PARKED if row["parked"] else Claim.KNOWN
+        for row in rows
+    }
 
 
 async def park(

@@ -13,12 +13,13 @@ from shared.wire.envelope import MAX_CHAIN, Cause, Envelope, Event
 class Subscription:
     """What a module does on one event type, and how it reads the payload; `external` effects are skipped on replay.
 
-    Without a `reading` the handler takes the envelope itself.
+    Without a `reading` the handler takes the envelope itself. One that `keeps` is told of older rows too (state.py).
     """
 
     reading: type[Event] | None
     handler: Callable[[Transaction, Any], Any]
     external: bool = False
+    keeps: bool = False
 
 
 class TooLongChain(Defect):

@@ -15,6 +15,7 @@ from shared.database.entity import Entity, metadata_of
 from shared.errors import Defect
 from shared.events.handler import HandlerMark
 from shared.events.schedule import Job, ScheduleMark
+from shared.events.state import StateMark
 from shared.events.subscription import Subscription, subscription_to
 from shared.graph.entity import CardMark, EntityMark, ExtendMark, QueryMark
 from shared.module.http import Route, RouteMark
@@ -37,6 +38,7 @@ class ModuleDescription(msgspec.Struct, frozen=True, kw_only=True):
     area: str
     publishes: list[str]
     subscribes: list[str]
+    keeps: list[str] = []  # of those, what it keeps copies of
     takes_queued: bool = False  # whether commands may wait for it
     demo_order: int | None = None  # when it plants its demo data, None where it has none
 
@@ -146,8 +148,20 @@ class Module:
             payload: type[Event] | None = None if reading is Envelope else reading
             if payload is not None and payload.type != mark.event_type:
                 raise Defect(f"{handler.__name__} is on {mark.event_type} but reads {payload.type}.")
-            found[mark.event_type] = Subscription(payload, handler, mark.external)
+            if mark.keeps and (mark.external or payload is None):
+                raise Defect(f"{handler.__name__} keeps a copy, so it reads a payload and has no effect outside.")
+            found[mark.event_type] = Subscription(payload, handler, mark.external, mark.keeps)
         return found
+
+    @cached_property
+    def kept(self) -> dict[str, Subscription]:
+        """Its handlers that keep copies of others' rows, by event type."""
+        return {event_type: one for event_type, one in self.handled.items() if one.keeps}
+
+    @cached_property
+    def states(self) -> list[tuple[Any, StateMark]]:
+        """What tells of its rows as they are now, to modules that keep copies."""
+        return self.marked(StateMark)
 
     def describe(self) -> ModuleDescription:
         """Return what the supervisor needs to know."""
@@ -157,6 +171,7 @@ class Module:
             area=self.area,
             publishes=sorted(self.published),
             subscribes=sorted(self.subscriptions),
+            keeps=sorted(self.kept),
             takes_queued=self.takes_queued,
             demo_order=min((mark.order for _, mark in self.demo), default=None),
         )

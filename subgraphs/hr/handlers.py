@@ -153,7 +153,7 @@ async def keep_rate(tx: Transaction, event: ExchangeRateUpdated) -> None:
     (await tx.ensure(row, "base", "quote", "rate_date")).rate = event.rate
 
 
-@on("user.activated")
+@on("user.activated", keeps=True)
 async def link_user(tx: Transaction, event: UserActivated) -> None:
     """Link the user account to the employee with the same work e-mail."""
     login = await tx.ensure(UserLogin(user_id=event.user_id, email=event.email.lower()), "user_id")
@@ -163,7 +163,7 @@ async def link_user(tx: Transaction, event: UserActivated) -> None:
         person.user_id = event.user_id
 
 
-@on("user.deactivated")
+@on("user.deactivated", keeps=True)
 async def unlink_user(tx: Transaction, event: UserDeactivated) -> None:
     """Clear the link to the user account."""
     if login := await tx.first_where(UserLogin, UserLogin.user_id == event.user_id, lock=True):

@@ -70,7 +70,7 @@ async def draft_from_batch(tx: Transaction, event: BillableBatchReady) -> None:
     await models.draft_billable(tx, event)
 
 
-@on("customer.updated")
+@on("customer.updated", keeps=True)
 async def refresh_drafts(tx: Transaction, event: CustomerUpdated) -> None:
     """Refresh billing details on drafts; issued invoices keep their snapshot (INV-2)."""
     drafts = select(Invoice).where(
@@ -80,7 +80,7 @@ async def refresh_drafts(tx: Transaction, event: CustomerUpdated) -> None:
         invoice.bill_to = BillTo(name=event.name, tax_number=event.tax_number, address=event.address)
 
 
-@on("customer.merged")
+@on("customer.merged", keeps=True)
 async def merge_customers(tx: Transaction, event: CustomerMerged) -> None:
     """Read both customers' documents under the survivor."""
     await models.merge(tx, event.survivor_id, event.merged_id)
@@ -96,7 +96,7 @@ async def keep_rate(tx: Transaction, event: ExchangeRateUpdated) -> None:
     (await tx.ensure(row, "base", "quote", "rate_date")).rate = event.rate
 
 
-@on("tax_rate.changed")
+@on("tax_rate.changed", keeps=True)
 async def keep_tax_rate(tx: Transaction, event: TaxRateChanged) -> None:
     """Keep the rates, their validity and rounding rule per tax code; drafts made before keep theirs (INV-3)."""
     row = models.KnownTaxRate(

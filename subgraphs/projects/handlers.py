@@ -64,19 +64,19 @@ async def open_delivery(tx: Transaction, event: DealCloseWon) -> None:
     await office.open_project(tx, project, template)
 
 
-@on("customer.created")
+@on("customer.created", keeps=True)
 async def know_customer(tx: Transaction, event: CustomerNamed) -> None:
     """Keep the customer's name for batches."""
     await people.name_customer(tx, event.customer_id, event.name)
 
 
-@on("customer.updated")
+@on("customer.updated", keeps=True)
 async def rename_customer(tx: Transaction, event: CustomerRenamed) -> None:
     """Keep the customer's name for batches."""
     await people.name_customer(tx, event.customer_id, event.name)
 
 
-@on("customer.merged")
+@on("customer.merged", keeps=True)
 async def follow_merge(tx: Transaction, event: CustomerMerged) -> None:
     """Show both customers' projects under the survivor."""
     await people.merge_customer(tx, event.merged_id, event.survivor_id)
@@ -115,14 +115,14 @@ async def _free(tx: Transaction, source_key: str | None) -> None:
         await office.cancel_batch(tx, batch)
 
 
-@on("employee.hired")
+@on("employee.hired", keeps=True)
 async def know_employee(tx: Transaction, event: EmployeeHired) -> None:
     """Keep who works here, and who approves their time."""
     person = await people.employee(tx, event.employee_id)
-    person.full_name, person.manager_id = event.full_name, event.manager_id
+    person.full_name, person.manager_id, person.left_on = event.full_name, event.manager_id, None
 
 
-@on("employee.terminated")
+@on("employee.terminated", keeps=True)
 async def list_open_tasks(tx: Transaction, event: EmployeeTerminated) -> None:
     """List the leaver's open tasks for reassignment; another leaving date or none takes the place of the first (HR-15)."""
     person = await people.employee(tx, event.employee_id)

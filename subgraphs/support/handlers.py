@@ -49,7 +49,7 @@ async def close_silent(tx: Transaction) -> None:
     await sweeps.close_silent_tickets(tx)
 
 
-@on("customer.merged")
+@on("customer.merged", keeps=True)
 async def follow_merge(tx: Transaction, event: CustomerMerged) -> None:
     """Move tickets to the surviving customer."""
     survivor = await alias.merge(tx, CustomerAlias, event.merged_id, event.survivor_id)

@@ -21,6 +21,21 @@ module = Module({slug!r}, name={slug!r}, area="Test", parts=())
 """
 
 
+_KEEPER = """
+from shared.events.handler import on
+from shared.wire.envelope import Event
+
+
+class CustomerNamed(Event, type="customer.created"):
+    name: str
+
+
+@on("customer.created", keeps=True)
+async def keep(_tx, event: CustomerNamed) -> None:
+    pass
+"""
+
+
 @pytest.fixture(scope="module")
 def folder_of_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Modules of their own: two sound ones, one whose code is broken, one that dies whenever it is served."""
@@ -181,6 +196,23 @@ def test_an_adopted_module_that_dies_is_started_again(platform: Platform) -> Non
 
     _wait_until(lambda: platform.module("alpha")["pid"] not in (None, before), timeout_s=4)
     _wait_until(lambda: platform.module("alpha")["state"] == "ready", timeout_s=4)
+
+
+def test_of_a_module_that_comes_after_others_it_is_said_how_it_hears_of_what_is_old(
+    tmp_path: Path, folder_of_modules: Path
+) -> None:
+    (folder_of_modules / "later" / "migrations").mkdir(parents=True)
+    (folder_of_modules / "later" / "handlers.py").write_text(_KEEPER)
+    code = _MODULE.format(slug="later").replace("parts=()", "parts=(handlers,)")
+    (folder_of_modules / "later" / "__init__.py").write_text(f"from subgraphs.later import handlers\n{code}")
+    with Platform(tmp_path, "--modules", "beta", modules_from=[folder_of_modules]) as first:
+        pass
+
+    with Platform(tmp_path, "--modules", "beta,later", modules_from=[folder_of_modules]) as second:
+        said = [line for line in second.lines if "new here" in line]
+
+    assert said == ["! later is new here: of what is older than 30 days it knows nothing."]
+    assert not [line for line in first.lines if "new here" in line]
 
 
 def test_a_second_up_on_the_same_data_says_so(platform: Platform) -> None:

@@ -13,6 +13,7 @@ from mewayz.folders import folders_of
 from mewayz.runtime.client import command
 from mewayz.servers.streams import connect
 from shared.clock import SystemClock, new_id
+from shared.events.stream import call
 from shared.wire.control import GetBroker
 from tests.services import Platform
 
@@ -77,6 +78,16 @@ class World:
                 await connection.close()
 
         return anyio.run(read)
+
+    def purge(self, tenant: UUID) -> None:
+        """Take a tenant's events off the stream, as months do."""
+
+        async def purge() -> None:
+            client = await connect(self._nats_admin_url())
+            await call(client, "STREAM.PURGE.EVENTS", {"filter": f"evt.{tenant}.>"})
+            await client.close()
+
+        anyio.run(purge)
 
     def counts(self, tenant: UUID) -> dict[str, Any]:
         """Return number and newest change of the tenant's rows in every table of every module (S7)."""

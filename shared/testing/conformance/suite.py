@@ -1,6 +1,6 @@
 """Which checks there are."""
 
-from shared.testing.conformance import commands, events, privacy, reading, shape, tenancy
+from shared.testing.conformance import commands, events, privacy, reading, shape, state, tenancy
 from shared.testing.conformance.subject import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -21,5 +21,7 @@ CHECKS: tuple[Check, ...] = (
     commands.a_stale_version_is_refused,
     events.every_event_reaches_the_stream_in_order,
     events.an_event_heard_again_changes_nothing,
+    state.its_rows_are_told_as_their_events_were,
+    state.what_it_keeps_is_told_by_its_owner,
     privacy.a_person_is_erased_and_nobody_else,
 )

@@ -494,6 +494,24 @@ async def test_a_leavers_tasks_and_tasks_due_in_an_absence_are_noticed_once(proj
     assert [task["title"] for task in shown.data["_entities"][0]["tasks"]] == ["Near", "Far"]
 
 
+async def test_someone_taken_back_works_here_again(projects: RunningModule) -> None:
+    """A new employment on the same record ends with no day that an earlier one had (HR-1)"""
+    ada = await projects.new_tenant()
+    person = UUID(some_id())
+    hired = {"employeeId": str(person), "fullName": "Bo", "managerId": None}
+    left = {"employeeId": str(person), "userId": None, "leftOn": "2026-06-30"}
+    for sequence, (event_type, data) in enumerate(
+        (("employee.hired", hired), ("employee.terminated", left), ("employee.hired", {**hired, "fullName": "Bo Li"}))
+    ):
+        await projects.publish(ada.tenant, event_type, "Employee", person, sequence + 1, data)
+
+    async def here() -> bool:
+        rows = await projects.rows(ada.tenant, "select full_name, left_on from known_employee")
+        return rows == [{"full_name": "Bo Li", "left_on": None}]
+
+    await until(here)
+
+
 async def test_the_reports_and_the_card_add_up(projects: RunningModule) -> None:
     ada = await projects.new_tenant()
     bo = worker(ada)
