@@ -20,6 +20,7 @@ from mewayz.servers.leftovers import Process
 from shared.errors import Unavailable
 
 _STATUS_S = 1.0
+_JOB_STATUS_S = 10.0
 _ABORT_S = 2.0
 _LOOK_S = 1.0
 _MOST_LOADED = 48
@@ -73,12 +74,12 @@ class Fork:
         """Send it a signal; to one that has ended, nothing."""
         self._process.send(number)
 
-    async def ended(self) -> str:
-        """Wait for its end and return in words why it ended."""
+    async def ended(self, status_s: float = _STATUS_S) -> str:
+        """Wait for its end, and then for `status_s` at most to hear of it; return in words why it ended."""
         outcome = await self._read_report() if self._report is not None else None
         await self._process.ended()
         if self._end is not None:
-            with anyio.move_on_after(_STATUS_S):
+            with anyio.move_on_after(status_s):
                 await self._end.told.wait()
         if outcome is not None and outcome.error is not None:
             return outcome.error
@@ -86,10 +87,13 @@ class Fork:
         return _in_words(_adopted_status(self.pid) if status is None else status)
 
     async def result(self) -> Any:
-        """Wait for its end and return what it reported, as JSON reads it. Raises JobFailed, JobInterrupted."""
+        """Wait for its end and return what it reported, as JSON reads it. Raises JobFailed, JobInterrupted, ZygoteGone."""
         outcome = await self._read_report()
         if outcome is None:
-            raise JobFailed(await self.ended())
+            reason = await self.ended(_JOB_STATUS_S)
+            if self._end is not None and self._end.told.is_set() and self._end.value is None:
+                raise ZygoteGone("The zygote was ended, and the job with it.")
+            raise JobFailed(reason)
         if outcome.error is not None:
             raise JobInterrupted(outcome.error) if outcome.passes else JobFailed(outcome.error)
         return outcome.result

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from mewayz.folders import folders_of
-from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted
+from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted, ZygoteGone
 from mewayz.runtime.orders import Key, Prepare, Provide
 from tests.modules import until
 
@@ -105,6 +105,20 @@ async def test_two_replacements_in_a_row_leave_nobody_waiting(tmp_path: Path) ->
             tasks.start_soon(make_key, forks, tmp_path)
             await anyio.lowlevel.checkpoint()  # it waits for the new zygote now
             forks.reload("beta")
+
+
+async def test_a_job_that_ends_with_a_replaced_zygote_has_not_failed(tmp_path: Path) -> None:
+    """A module that was stopped and started twice in a second was parked, "killed by SIGKILL"."""
+    write_module(tmp_path, "hanging", _HANGING)
+    write_module(tmp_path, "sound")
+    order = msgspec.json.encode(Prepare(f"postgresql://nobody@/nothing?host={tmp_path}"))
+    async with running(tmp_path) as forks:
+        await forks.load("sound")
+        async with forks.fork("prepare", "hanging", order, tmp_path / "hanging.log") as fork:
+            forks.reload("sound")
+            with pytest.raises(ZygoteGone):
+                await fork.result()
+        await make_key(forks, tmp_path)
 
 
 async def test_a_job_whose_server_is_away_is_interrupted_and_one_whose_code_is_wrong_has_failed(tmp_path: Path) -> None:
