@@ -81,7 +81,9 @@ async def run_command(
     isn't a Refusal passes through.
     """
     scope = call.principal.scope(mark.permission)
-    if scope is None or (scope is not RowScope.TENANT and model.__owner__ is None):
+    if scope is not RowScope.TENANT and model.__owner__ is None:
+        scope = None
+    if scope is None and call.receipt is None:
         raise Forbidden(mark.permission)
     key = call.idempotency_key
     if key is not None and not 0 < len(key) <= _MAX_KEY:
@@ -93,10 +95,14 @@ async def run_command(
     try:
         async with database.transaction(call.principal, call.cause, timeout_s=call.timeout_s) as tx:
             if key is not None and (known := await recall(tx, function.__name__, key, digest)):
+                if call.receipt is not None:  # what came of it is told, also to who has no rights any more; no row is
+                    return Outcome(None, known.errors, receipt)
                 kept = known.rows(model)
-                if known.is_beyond(scope):
+                if scope is None or known.is_beyond(scope):
                     _must_reach(kept, call.principal, mark)
                 return Outcome(kept, known.errors, receipt)
+            if scope is None:
+                raise Forbidden(mark.permission)
             await _must_be_active(tx)
             tx.expected_version, tx.guard = call.expected_version, (model, scope)
             result = await function(tx, **call.arguments)

@@ -9,7 +9,6 @@ from uuid import UUID
 import msgspec
 import orjson
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import text
 from sqlalchemy.orm import configure_mappers
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -22,16 +21,16 @@ from shared.wire.principal import RowScope
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 # One request with a key waits for another with the same key.
-_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
-_READ = text("""
+_LOCK = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+_READ = """
     select input_hash, answer from kit.idempotency
-    where actor = :actor and command = :command and key = :key and created_at > clock_timestamp() - interval '7 days'
-""")
-_WRITE = text("""
+    where actor = $1 and command = $2 and key = $3 and created_at > clock_timestamp() - interval '7 days'
+"""
+_WRITE = """
     insert into kit.idempotency (tenant_id, actor, command, key, input_hash, answer)
-    values (:tenant, :actor, :command, :key, :hash, cast(:answer as jsonb))
+    values ($1, $2, $3, $4, $5, $6)
     on conflict do nothing
-""")
+"""
 
 
 class UserErrorFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,19 +82,19 @@ async def recall(tx: Transaction, command: str, key: str, digest: str) -> Answer
 
     Raises IdempotencyKeyReused where the key was used with other input.
     """
-    await tx.session.execute(_LOCK, {"key": f"{tx.tenant_id}/{_actor(tx)}/{command}/{key}"})
-    found = (await tx.session.execute(_READ, {"actor": _actor(tx), "command": command, "key": key})).first()
-    if found is None:
+    await tx.fetch(_LOCK, f"{tx.tenant_id}/{_actor(tx)}/{command}/{key}")
+    found = await tx.fetch(_READ, _actor(tx), command, key)
+    if not found:
         return None
-    if found.input_hash != digest:
+    kept_hash, answer = found[0]
+    if kept_hash != digest:
         raise IdempotencyKeyReused(key)
-    return msgspec.convert(found.answer, Answer)
+    return msgspec.convert(answer, Answer)
 
 
 async def remember(tx: Transaction, command: str, key: str, digest: str, answer: Answer) -> None:
     """Keep an answer under its key."""
-    row = {"tenant": tx.tenant_id, "actor": _actor(tx), "command": command, "key": key, "hash": digest}
-    await tx.session.execute(_WRITE, {**row, "answer": msgspec.json.encode(answer).decode()})
+    await tx.fetch(_WRITE, tx.tenant_id, _actor(tx), command, key, digest, msgspec.json.encode(answer).decode())
 
 
 def _actor(tx: Transaction) -> str:

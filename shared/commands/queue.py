@@ -1,8 +1,14 @@
-"""The module's side of queued commands: one at a time in a tenant, in order, across tenants in parallel (events.md, D)."""
+"""The module's side of queued commands: one at a time in a tenant, in order, across tenants in parallel (events.md, D).
+
+A permit and a kept result are a disk's flush each. So a lane asks for the permits of its next commands at once, executes
+these one after the other, and has what came of them kept at once (ADR 0030).
+"""
 
 import asyncio
+import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -25,6 +31,8 @@ from shared.wire.receipt import (
 
 log = structlog.get_logger()
 _LANES = 8
+_AHEAD = 16  # permits at once; whoever sent such a command can't take it back any more
+_FRESH_S = 1.0  # so old a permit may be when its command begins: rights end meanwhile
 _PERMIT_S = 5.0
 _FAILURES = 5
 _FIRST_PAUSE_S = 0.1
@@ -44,6 +52,23 @@ Raises Postponed where database or gateway are away; any other exception counts 
 """
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A message in hand, and how far it has come."""
+
+    message: Msg
+    command: QueuedCommand | None  # None where it can't be one, for this reason
+    reason: str = ""
+    failures: int = 0
+    is_over: bool = False
+    settled: Settled | None = None  # None where the gateway has said what came of it
+
+    @property
+    def place(self) -> int:
+        """Where it lies on the stream."""
+        return self.message.metadata.sequence.stream
+
+
 class CommandQueue:
     """One module's consumer on stream COMMANDS."""
 
@@ -53,7 +78,7 @@ class CommandQueue:
         self._client = client
         self._module = module
         self._execute = execute
-        self._lanes: list[asyncio.Queue[Msg]] = []
+        self._lanes: list[asyncio.Queue[_Waiting]] = []
         self._in_hand: set[int] = set()  # places on the stream
         self._pulling: asyncio.Task[None] | None = None
 
@@ -73,105 +98,131 @@ class CommandQueue:
         await asyncio.gather(*(lane.join() for lane in self._lanes))
 
     async def _take(self, message: Msg) -> None:
-        place = message.metadata.sequence.stream
-        if place in self._in_hand:  # handed out again, because those before it take long
+        one = _read(message)
+        if one.place in self._in_hand:  # handed out again, because those before it take long
             return
-        self._in_hand.add(place)
+        self._in_hand.add(one.place)
         tenant = message.subject.split(".")[2]
-        self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(message)
+        self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(one)
 
-    async def _work(self, lane: asyncio.Queue[Msg]) -> None:
+    async def _work(self, lane: asyncio.Queue[_Waiting]) -> None:
+        waiting: list[_Waiting] = []
+        ahead, pause_s = 1, _FIRST_PAUSE_S
         while True:
             end_if_cancelled()
-            message = await lane.get()
-            try:
-                await self._until_settled(message)
-                await message.ack()
-            finally:
-                self._in_hand.discard(message.metadata.sequence.stream)
-                lane.task_done()
-
-    async def _until_settled(self, message: Msg) -> None:
-        try:
-            command = _decode(message.data)
-        except msgspec.MsgspecError as error:
-            return await self._reject(message, f"MALFORMED: {error}")
-        if command.subject != message.subject:
-            return await self._reject(message, f"FORGED: the command says {command.subject}")
-        failures, pause_s = 0, _FIRST_PAUSE_S
-        while True:
-            end_if_cancelled()
-            try:
-                settled = await self._try(command, message)
-                if settled is not None:
-                    await self._tell(command, settled)
-                return None
-            except (Postponed, PublishFailed) as error:
-                log.info("command_waits", **_facts(command), error=str(error))
-            except Exception as error:
-                failures += 1
-                log.warning("command_failed", **_facts(command), attempt=failures, error=repr(error))
-                if failures >= _FAILURES:
-                    return await self._give_up(command, message)
-            await message.in_progress()  # it is not delivered a second time while it waits
+            if not waiting:
+                waiting.append(await lane.get())
+            while len(waiting) < ahead and not lane.empty():
+                waiting.append(lane.get_nowait())
+            is_well = await self._execute_some(waiting[:ahead])
+            over = [one for one in waiting if one.is_over]
+            for one, is_kept in zip(over, await asyncio.gather(*map(self._settle, over)), strict=True):
+                if is_kept:
+                    waiting.remove(one)
+                    self._in_hand.discard(one.place)
+                    lane.task_done()
+                is_well = is_well and is_kept
+            if is_well:
+                ahead, pause_s = min(2 * ahead, _AHEAD), _FIRST_PAUSE_S
+                continue
+            await waiting[0].message.in_progress()  # it is not delivered a second time while it waits
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            ahead, pause_s = 1, min(pause_s * 2, _LONGEST_PAUSE_S)
 
-    async def _try(self, command: QueuedCommand, message: Msg) -> Settled | None:
-        """Return what came of the command, or None where its receipt is settled already."""
-        permit = await self._permit(command)
-        if permit.token is None:
-            log.info("command_not_executed", **_facts(command), status=permit.status)
-            return None
-        return await self._execute(command, message.data, permit.token)
+    async def _execute_some(self, waiting: Sequence[_Waiting]) -> bool:
+        """Execute commands in their order, while their permits are fresh; return False where one has to be tried again."""
+        asked_at = time.monotonic()
+        permits = await asyncio.gather(*map(self._permit, waiting))
+        for number, (one, permit) in enumerate(zip(waiting, permits, strict=True)):
+            if number > 0 and time.monotonic() - asked_at > _FRESH_S:
+                break
+            if not one.is_over and not await self._is_executed(one, permit):
+                return False
+        return True
 
-    async def _permit(self, command: QueuedCommand) -> Permit:
-        wanted = msgspec.json.encode(PermitWanted(command.tenant, command.receipt))
+    async def _is_executed(self, one: _Waiting, permit: Permit | Postponed) -> bool:
+        try:
+            await self._try(one, permit)
+        except (Postponed, PublishFailed) as error:
+            log.info("command_waits", **_facts(one), error=str(error))
+            return False
+        one.is_over = True
+        return True
+
+    async def _try(self, one: _Waiting, permit: Permit | Postponed) -> None:
+        if isinstance(permit, Postponed):
+            raise permit
+        if one.command is None:
+            await self._reject(one)
+        elif permit.token is None:
+            log.info("command_not_executed", **_facts(one), status=permit.status)
+        else:
+            one.settled = await self._outcome(one, one.command, permit.token)
+
+    async def _outcome(self, one: _Waiting, command: QueuedCommand, token: str) -> Settled:
+        try:
+            return await self._execute(command, one.message.data, token)
+        except Postponed:
+            raise
+        except Exception as error:
+            one.failures += 1
+            log.warning("command_failed", **_facts(one), attempt=one.failures, error=repr(error))
+            if one.failures < _FAILURES:
+                raise Postponed(f"it failed {one.failures} times") from error
+        reason = Reason(code="INTERNAL", message=f"{self._module} failed {_FAILURES} times at this command.")
+        await self._notify(one.message, command.command, reason.message)
+        return command.settled(Status.FAILED, self._clock.now(), reason)
+
+    async def _permit(self, one: _Waiting) -> Permit | Postponed:
+        if one.is_over or one.command is None:
+            return Permit()
+        wanted = msgspec.json.encode(PermitWanted(one.command.tenant, one.command.receipt))
         try:
             reply = await ask(self._client, permit_subject(self._module), wanted, timeout_s=_PERMIT_S)
             return _decode_permit(reply.data)
         except (NatsError, OSError, msgspec.MsgspecError) as error:  # no gateway runs, or it can't decide now
-            raise Postponed(f"no permit: {str(error) or type(error).__name__}") from error
+            return Postponed(f"no permit: {str(error) or type(error).__name__}")
 
-    async def _tell(self, command: QueuedCommand, settled: Settled) -> None:
-        """Keep what came of the command. Raises PublishFailed: it is executed again, with the same answer."""
-        subject = result_subject(command.tenant, command.receipt)
-        await publish(
-            self._client, Message(subject, f"{command.receipt}-{settled.status}", msgspec.json.encode(settled))
-        )
+    async def _settle(self, one: _Waiting) -> bool:
+        """Have it kept what came of a command, then acknowledge it; return False where it could not be kept."""
+        try:
+            if one.command is not None and one.settled is not None:
+                await self._keep(one.command, one.settled)
+        except PublishFailed as error:
+            log.warning("result_waits", **_facts(one), error=str(error))
+            return False
+        await one.message.ack()
+        return True
 
-    async def _give_up(self, command: QueuedCommand, message: Msg) -> None:
-        reason = Reason(code="INTERNAL", message=f"{self._module} failed {_FAILURES} times at this command.")
-        await self._notify(message, command.command, reason.message)
-        settled = command.settled(Status.FAILED, self._clock.now(), reason)
-        await self._persist(command, settled)
+    async def _keep(self, command: QueuedCommand, settled: Settled) -> None:
+        subject, message_id = result_subject(command.tenant, command.receipt), f"{command.receipt}-{settled.status}"
+        await publish(self._client, Message(subject, message_id, msgspec.json.encode(settled)))
 
-    async def _persist(self, command: QueuedCommand, settled: Settled) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                return await self._tell(command, settled)
-            except PublishFailed as error:
-                log.warning("result_waits", **_facts(command), error=str(error))
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-
-    async def _reject(self, message: Msg, reason: str) -> None:
+    async def _reject(self, one: _Waiting) -> None:
         """Copy a message that can't be a command to the dead letters; nobody has a receipt for it."""
-        log.error("command_rejected", module=self._module, subject=message.subject, reason=reason)
-        await self._notify(message, "command", reason)
+        log.error("command_rejected", module=self._module, subject=one.message.subject, reason=one.reason)
+        await self._notify(one.message, "command", one.reason)
 
     async def _notify(self, message: Msg, name: str, reason: str) -> None:
         tenant, receipt = message.subject.split(".")[2:4]
         copy = Message(f"dlq.{self._module}.{tenant}.{name}", f"dlq-{self._module}-{receipt}", message.data)
-        headers = {"Mewayz-Reason": reason.splitlines()[0][:200]}
-        try:
-            await publish(self._client, copy, headers)
-        except PublishFailed as error:
-            log.warning("dead_letter_not_kept", module=self._module, receipt=receipt, error=str(error))
+        await publish(self._client, copy, {"Mewayz-Reason": reason.splitlines()[0][:200]})
 
 
-def _facts(command: QueuedCommand) -> dict[str, str]:
+def _read(message: Msg) -> _Waiting:
+    try:
+        command = _decode(message.data)
+    except msgspec.MsgspecError as error:
+        return _Waiting(message, None, f"MALFORMED: {error}")
+    if command.subject != message.subject:
+        return _Waiting(message, None, f"FORGED: the command says {command.subject}")
+    return _Waiting(message, command)
+
+
+def _facts(one: _Waiting) -> dict[str, str]:
+    command = one.command
+    if command is None:
+        return {"subject": one.message.subject}
     return {
         "module": command.module,
         "tenant": str(command.tenant),

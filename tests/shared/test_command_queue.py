@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from mewayz.servers.streams import connect as connect_admin
+from mewayz.servers.streams import make_streams
 from shared.clock import SystemClock, new_id
 from shared.commands.queue import CommandQueue, Postponed
 from shared.wire.jetstream import connect, last_message
@@ -35,6 +36,8 @@ class Kiosk:
         self.faults: dict[str, list[Exception]] = {}
         self.permits = True
         self.slow: set[UUID] = set()
+        self.seen: list[str] = []  # permits and executions, in their order
+        self.names: dict[UUID, str] = {}
         self.opens: anyio.Event | None = None
 
     async def execute(self, command: QueuedCommand, _body: bytes, token: str) -> Settled:
@@ -45,11 +48,14 @@ class Kiosk:
             await self.opens.wait()
         if command.tenant in self.slow:
             await anyio.sleep(0.3)
+        self.seen.append(f"execute {command.command}")
         self.executed.append(command.command)
         return command.settled(Status.DONE, SystemClock().now())
 
     async def permit(self, message: Msg) -> None:
-        assert msgspec.json.decode(message.data, type=PermitWanted).tenant in (LUMEN, HARBOUR)
+        wanted = msgspec.json.decode(message.data, type=PermitWanted)
+        assert wanted.tenant in (LUMEN, HARBOUR)
+        self.seen.append(f"permit {self.names[wanted.receipt]}")
         await message.respond(
             msgspec.json.encode(Permit("permit") if self.permits else Permit(status=Status.CANCELLED))
         )
@@ -69,6 +75,7 @@ class Kiosk:
             queued_at=now,
             expires_at=now + timedelta(hours=1),
         )
+        self.names[command.receipt] = name
         await self.admin.jetstream().publish(command.subject, msgspec.json.encode(command))
         return command.receipt
 
@@ -132,6 +139,80 @@ async def test_commands_of_a_tenant_are_executed_in_order_and_other_tenants_do_n
 
         assert made.executed[0] == "harbour"
         assert made.executed[1:] == ["lumen 0", "lumen 1", "lumen 2"]
+
+
+async def test_permits_are_asked_for_ahead_and_commands_executed_in_order(nats_server: NatsServer) -> None:
+    async with kiosk(nats_server) as made:
+        await _send_twelve(made)
+
+        await until(made.is_empty)
+
+        assert made.executed == [f"sell {number}" for number in range(12)]
+        earlier = [made.seen.index(f"permit sell {n + 1}") < made.seen.index(f"execute sell {n}") for n in range(11)]
+        assert any(earlier)
+
+
+async def test_a_permit_that_is_no_longer_fresh_is_asked_for_again(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights that end while others' commands take long are not used"""
+    monkeypatch.setattr("shared.commands.queue._FRESH_S", 0.0)
+    async with kiosk(nats_server) as made:
+        await _send_twelve(made)
+
+        await until(made.is_empty)
+
+        for number in range(1, 12):
+            between = slice(made.seen.index(f"execute sell {number - 1}"), made.seen.index(f"execute sell {number}"))
+            assert f"permit sell {number}" in made.seen[between]
+
+
+async def _send_twelve(made: Kiosk) -> None:
+    """Let twelve commands of a tenant wait before the first is executed."""
+    made.opens = anyio.Event()
+    for number in range(12):
+        await made.send(f"sell {number}")
+
+    async def are_in_hand() -> bool:
+        return (await made.consumer())["num_ack_pending"] == 12
+
+    await until(are_in_hand)
+    made.opens.set()
+
+
+async def test_what_came_of_a_command_is_kept_before_it_is_acknowledged(nats_server: NatsServer) -> None:
+    async with kiosk(nats_server) as made:
+        await made.admin.jetstream().delete_stream("CMDRES")
+        receipt = await made.send("sell")
+
+        async def was_executed() -> bool:
+            return made.executed == ["sell"]
+
+        await until(was_executed)
+        await anyio.sleep(0.3)
+        assert not await made.is_empty()
+        await make_streams(made.admin)
+        await until(made.is_empty)
+
+        assert await made.status(receipt) is Status.DONE
+        assert made.executed == ["sell"]
+
+
+async def test_what_is_no_command_waits_for_the_dead_letters(nats_server: NatsServer) -> None:
+    """Where they took nothing, it was acknowledged and gone"""
+    async with kiosk(nats_server) as made:
+        await made.admin.jetstream().delete_stream("DLQ")
+        await made.admin.jetstream().publish(f"cmd.kiosk.{LUMEN}.x", b"not a command")
+
+        async def is_in_hand() -> bool:
+            return (await made.consumer())["delivered"]["consumer_seq"] > 0
+
+        await until(is_in_hand)
+        await anyio.sleep(0.3)
+        await make_streams(made.admin)
+        await until(made.is_empty)
+
+        assert (await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")).data == b"not a command"
 
 
 async def test_a_fault_that_passes_is_waited_for_and_others_count(nats_server: NatsServer) -> None:

@@ -45,12 +45,13 @@ class Queue:
             expires_at=now + timedelta(hours=1),
         )
 
-    async def execute(self, command: QueuedCommand) -> Settled:
-        """Execute a command with the caller's rights."""
+    async def execute(self, command: QueuedCommand, permissions: tuple[str, ...] = ("*",)) -> Settled:
+        """Execute a command with the caller's rights, or fewer."""
         body = msgspec.json.encode(command)
         deadline = time.time() + 5
+        caller = msgspec.structs.replace(self._caller, permissions=permissions)
         signed = sign_internal(
-            self._key, self._caller, audience="crm", body=body, deadline=deadline, via="router", clock=self._clock
+            self._key, caller, audience="crm", body=body, deadline=deadline, via="router", clock=self._clock
         )
         return await self._execute(command, body, signed)
 
@@ -92,4 +93,21 @@ async def test_what_was_executed_before_the_suspension_is_done_also_when_it_is_d
     again = await queue.execute(command)
 
     assert (first.status, again.status) == (Status.DONE, Status.DONE)
+    assert [row["name"] for row in await crm.rows(owner.tenant, "select name from customer")] == ["In time"]
+
+
+async def test_what_was_executed_before_the_rights_ended_is_done_also_when_it_is_delivered_again(
+    crm: RunningModule,
+) -> None:
+    """its receipt was REJECTED, and the customer was there"""
+    owner = await crm.new_tenant()
+    queue = Queue(crm, owner)
+    command = queue.command("In time")
+    first = await queue.execute(command)
+
+    again = await queue.execute(command, permissions=())
+    other = await queue.execute(queue.command("Too late"), permissions=())
+
+    assert (first.status, again.status, other.status) == (Status.DONE, Status.DONE, Status.REJECTED)
+    assert [reason.code for reason in other.reasons] == ["FORBIDDEN"]
     assert [row["name"] for row in await crm.rows(owner.tenant, "select name from customer")] == ["In time"]

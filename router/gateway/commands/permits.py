@@ -1,6 +1,7 @@
 """Whether a command that waited may be executed now, and with which rights: modules ask, the gateway decides."""
 
-import asyncio
+import math
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import anyio
@@ -28,9 +29,17 @@ _WORKERS = "gateway"
 _STANDING_S = 5.0
 _FRESH_S = 1.0  # a queue of one caller's commands asks identity once a second
 _KEPT = 1000
-_SETTLED = frozenset(Status) - {Status.QUEUED, Status.RUNNING}
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What identity said of a caller, or why it could not."""
+
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    until: float = -math.inf
+    answer: Principal | RouterError | None = None
 
 
 class Permits:
@@ -45,7 +54,7 @@ class Permits:
         self._signer = signer
         self._identity = identity
         self._clock = clock
-        self._known: dict[tuple[UUID | None, ...], tuple[float, Principal | None]] = {}
+        self._known: dict[tuple[UUID | None, ...], _Standing] = {}
 
     async def listen(self, client: Client, tasks: TaskGroup) -> None:
         """Answer from now on, several at a time; of several gateways one answers."""
@@ -67,42 +76,55 @@ class Permits:
             log.exception("permit_failed", module=module)
 
     async def _decide(self, module: str, wanted: PermitWanted) -> Permit:
-        body, result = await asyncio.gather(
-            self._store.waiting(module, wanted.tenant, wanted.receipt),
-            self._store.result(wanted.tenant, wanted.receipt),
-        )
+        body = await self._store.waiting(module, wanted.tenant, wanted.receipt)
         if body is None:
             return Permit()
         command = msgspec.json.decode(body, type=QueuedCommand)
-        if result is not None and result.status in _SETTLED:
-            return Permit(status=result.status)
-        if result is None and self._clock.now() >= command.expires_at:
-            return Permit(status=(await self._store.settle(command, Status.EXPIRED, expired(command))).status)
-        principal = await self._caller_now(command)
-        if principal is None:
-            return Permit(status=(await self._store.settle(command, Status.REJECTED, kept("FORBIDDEN"))).status)
-        if result is None:
-            result = await self._store.settle(command, Status.RUNNING)
-        if result.status is not Status.RUNNING:
-            return Permit(status=result.status)  # its sender was faster, and took it back
-        bearer = self._signer.bearer(principal, module=module, body=body, seconds=_STANDING_S)
+        if self._clock.now() >= command.expires_at:
+            settled = await self._store.settle(command, Status.EXPIRED, expired(command))
+            if settled.status is not Status.RUNNING:
+                return Permit(status=settled.status)
+        sent = self._sender(command)
+        principal = await self._caller_now(sent) if sent else None
+        may_begin = principal is not None and principal.is_entitled(module)
+        if may_begin:
+            settled = await self._store.settle(command, Status.RUNNING)
+        else:
+            settled = await self._store.settle(command, Status.REJECTED, kept("FORBIDDEN"))
+        if settled.status is not Status.RUNNING or sent is None:
+            return Permit(status=settled.status)
+        # Who claimed it may have ended when it was executed: the next gives that answer again, and begins nothing without rights.
+        granted = principal.permissions if principal and may_begin else ()
+        now = msgspec.structs.replace(principal or sent, permissions=granted, address=sent.address)
+        bearer = self._signer.bearer(now, module=module, body=body, seconds=_STANDING_S)
         return Permit(token=bearer.removeprefix("Bearer "))
 
-    async def _caller_now(self, command: QueuedCommand) -> Principal | None:
-        """Return the caller with the rights that identity gives now, None where it gives none. Raises RouterError."""
+    def _sender(self, command: QueuedCommand) -> Principal | None:
         try:
-            sent = self._signer.verify_actor(command)
+            return self._signer.verify_actor(command)
         except Unauthenticated as error:
             log.error("command_forged", module=command.module, receipt=str(command.receipt), error=str(error))
             return None
-        whose, now = (sent.tenant, sent.user, sent.session), anyio.current_time()
-        asked_at, known = self._known.get(whose, (float("-inf"), None))
-        if now - asked_at > _FRESH_S:
-            known = await self._standing(sent)
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[whose] = now, known
-        return known
+
+    async def _caller_now(self, sent: Principal) -> Principal | None:
+        """Return the caller with the rights that identity gives now, None where it gives none. Raises RouterError."""
+        whose = sent.tenant, sent.user, sent.session
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        known, came_at = self._known.setdefault(whose, _Standing()), anyio.current_time()
+        async with known.turn:  # the commands of one caller come many at a time, and one asks for all
+            if known.until < came_at:
+                await self._ask(sent, known)
+        if isinstance(known.answer, RouterError):
+            raise known.answer
+        return known.answer
+
+    async def _ask(self, sent: Principal, known: _Standing) -> None:
+        began = anyio.current_time()
+        try:
+            known.answer, known.until = await self._standing(sent), began + _FRESH_S
+        except RouterError as error:
+            known.answer, known.until = error, anyio.current_time() + _FRESH_S
 
     async def _standing(self, sent: Principal) -> Principal | None:
         reply = await self._fetcher.exchange(

@@ -20,11 +20,10 @@ from router.composition.subgraph import Subgraph
 from router.gateway.commands.reasons import CANCELLED, REUSED, UNKNOWN, kept, shown
 from router.gateway.commands.subgraph import SDL
 from router.gateway.settings import Settings
-from shared.clock import SystemClock, new_id
+from shared.clock import new_id
 from shared.wire.control import ModuleState
 from shared.wire.jetstream import connect, last_message
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Reason, Status, command_subject
-from shared.wire.token import verify_internal
 from tests.router.gateway.world import TENANT, USER, Module, World, world
 from tests.services import NatsServer
 
@@ -191,65 +190,6 @@ async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServe
         body = await made.place("sugar")
 
         assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
-
-
-async def test_a_permit_is_a_token_for_this_command_with_the_rights_of_now(
-    tmp_path: Path, nats_server: NatsServer
-) -> None:
-    async with shop(tmp_path, nats_server) as made:
-        receipt = await made.queued("tea")
-        permit = await made.permit(receipt)
-
-        assert permit.token is not None
-        _, body = await made.command(receipt)
-        keys = {made.world.router_key.kid: made.world.router_key.public}
-        token = verify_internal(permit.token, keys, audience="shop", body=body, clock=SystemClock())
-        assert token.principal.permissions == ("shop.order.write",)
-        assert (await made.permit(receipt)).token is not None  # a module that died asks again
-
-
-async def test_without_rights_there_is_no_permit(tmp_path: Path, nats_server: NatsServer) -> None:
-    """Threat 27"""
-    async with shop(tmp_path, nats_server) as made:
-        receipt = await made.queued("tea")
-        made.world.identity.routes["/auth/standing"] = lambda _: (403, [], b"")
-
-        assert await made.permit(receipt) == Permit(status=Status.REJECTED)
-        assert await made.receipt(receipt) == {
-            "id": receipt,
-            "status": "REJECTED",
-            "userErrors": [{"code": "FORBIDDEN"}],
-        }
-
-
-async def test_a_module_gets_no_permit_for_what_does_not_wait_for_it(tmp_path: Path, nats_server: NatsServer) -> None:
-    async with shop(tmp_path, nats_server) as made:
-        assert await made.permit(str(USER)) == Permit()
-
-
-async def test_a_command_that_waited_too_long_expires(tmp_path: Path, nats_server: NatsServer) -> None:
-    async with shop(tmp_path, nats_server) as made:
-        unseen, seen = await made.queued("tea", field="hurry"), await made.queued("milk", field="hurry")
-        await anyio.sleep(1.1)
-
-        assert await made.permit(unseen) == Permit(status=Status.EXPIRED)
-        assert await made.receipt(unseen) == {"id": unseen, "status": "EXPIRED", "userErrors": [{"code": "EXPIRED"}]}
-        assert (await made.receipt(seen))["status"] == "EXPIRED"
-        assert await made.permit(seen) == Permit(status=Status.EXPIRED)
-
-
-async def test_of_taking_back_and_beginning_the_first_wins(tmp_path: Path, nats_server: NatsServer) -> None:
-    cancel = "mutation($id: ID!) { cancelReceipt(id: $id) { receipt { status } userErrors { code } } }"
-    async with shop(tmp_path, nats_server) as made:
-        first, second = await made.queued("tea"), await made.queued("milk")
-        await made.permit(second)
-
-        _, taken_back = await made.world.graphql(cancel, {"id": first})
-        _, too_late = await made.world.graphql(cancel, {"id": second})
-
-        assert taken_back["data"]["cancelReceipt"] == {"receipt": {"status": "CANCELLED"}, "userErrors": []}
-        assert await made.permit(first) == Permit(status=Status.CANCELLED)
-        assert too_late["data"]["cancelReceipt"]["userErrors"] == [{"code": "ILLEGAL_STATE"}]
 
 
 async def test_what_the_gateway_says_is_in_the_readers_language(tmp_path: Path, nats_server: NatsServer) -> None:
