@@ -6,8 +6,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from shared.database.transaction import Transaction
+from shared.database.visibility import visible
 from shared.graph.entity import Dashboard, batched, card, entity, field_of_row, query
 from shared.values import Part
+from shared.wire.principal import RowScope
 from subgraphs.identity import models
 from subgraphs.identity.models import UserAccountStatus
 
@@ -25,9 +27,10 @@ class Tenant:
 
 
 async def _private(tx: Transaction, ids: list[UUID]) -> list[models.UserAccount]:
-    """Return the accounts whose private side the caller may see: their own, and all with the permission for it."""
-    seen = ids if tx.principal.scope(PRIVATE) else [one for one in ids if one == tx.principal.user]
-    return list(await tx.all(select(models.UserAccount).where(models.UserAccount.id.in_(seen)))) if seen else []
+    """Return the accounts whose private side the caller may see: their own, and those that the permission for it reaches."""
+    account = models.UserAccount
+    seen = visible(account, tx.principal, tx.principal.scope(PRIVATE) or RowScope.OWN)
+    return list(await tx.all(select(account).where(account.id.in_(ids), *seen)))
 
 
 @entity(

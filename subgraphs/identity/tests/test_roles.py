@@ -314,3 +314,27 @@ def test_a_wider_scope_is_not_covered_by_a_narrower_one() -> None:
     for lacking in ((), ("crm.deal.*@own",), ("crm.deal.read",), ("crmx.*",)):
         with pytest.raises(PrivilegeEscalation):
             role.must_be_granted_by(Principal(tenant=None, permissions=lacking))
+
+
+@pytest.mark.parametrize(
+    ("permission", "seen"),
+    [
+        ("identity.user.read@own", 1),
+        ("identity.user.read@team", 2),
+        ("identity.user.read", 3),
+        ("identity.tenant.read", 1),
+    ],
+)
+async def test_an_address_is_shown_as_far_as_its_permission_reaches(
+    desk: Desk, company: Company, permission: str, seen: int
+) -> None:
+    member, viewer = await desk.principal(company, "member"), await desk.principal(company, "viewer")
+    assert viewer.user
+    asking = msgspec.structs.replace(
+        member, permissions=("identity.user_account.read", permission), team=(viewer.user,)
+    )
+
+    answer = await desk.running.execute(asking, "{ users { nodes { id email } } }")
+
+    assert answer.errors == []
+    assert sum(one["email"] is not None for one in answer.data["users"]["nodes"]) == seen
