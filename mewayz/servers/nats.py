@@ -60,7 +60,7 @@ def gateway_user() -> NatsUser:
     It may read and count what waits, and hear of events only which access is revoked and that a tenant lets other pages
     in; it may make, consume or delete nothing. Of events it may publish what it refused, and who signed in.
     """
-    reads = ("DIRECT.GET.COMMANDS", "DIRECT.GET.COMMANDS.>", "DIRECT.GET.CMDRES", "DIRECT.GET.CMDRES.>")
+    reads = [f"{call}.{stream}" for call in ("DIRECT.GET", "STREAM.MSG.GET") for stream in ("COMMANDS", "CMDRES")]
     counts = ("STREAM.INFO.COMMANDS", "CONSUMER.INFO.COMMANDS.*")
     calls = [f"$JS.API.{call}" for call in (*reads, *counts)]
     return NatsUser(

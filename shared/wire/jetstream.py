@@ -1,6 +1,7 @@
 """JetStream as modules and gateway use it: connect, publish a batch, reset a consumer (events.md, A and H)."""
 
 import asyncio
+import base64
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ _LOOK_S = 1.0
 _EXPIRED = "408"
 _DUPLICATE_IN_BATCH = 10201
 _WRONG_LAST_SEQUENCE = 10071
+_NO_MESSAGE = 10037
 Credential = str | Callable[[], str]
 
 
@@ -126,17 +128,18 @@ async def publish_first(client: Client, message: Message, headers: Mapping[str, 
 
 
 async def last_message(client: Client, stream: str, subject: str) -> bytes | None:
-    """Return the last message of a subject, None where there is none. Raises PublishFailed."""
-    try:
-        reply = await ask(client, f"$JS.API.DIRECT.GET.{stream}.{subject}", b"", timeout_s=_TIMEOUT_S)
-    except (NatsError, OSError) as error:
-        raise PublishFailed(str(error) or type(error).__name__) from error
-    status = (reply.headers or {}).get("Status")
-    if status == "404":
+    """Return the last message of a subject, which may have `*` in it, None where there is none. Raises PublishFailed.
+
+    The stream's leader is asked. A direct get is answered by any server of a cluster, also by one that a message which was
+    acknowledged a moment ago has not reached.
+    """
+    wanted = orjson.dumps({"last_by_subj": subject})
+    answer = await _request(client, Message(f"$JS.API.STREAM.MSG.GET.{stream}", "", wanted), {})
+    if "error" not in answer:
+        return base64.b64decode(answer["message"].get("data", ""))
+    if answer["error"].get("err_code") == _NO_MESSAGE:
         return None
-    if status is not None:
-        raise PublishFailed(f"{stream} answered {status}")
-    return reply.data
+    raise PublishFailed(answer["error"].get("description"))
 
 
 async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int]:

@@ -39,7 +39,7 @@ class ReceiptStore:
         return self._clock.now()
 
     async def waiting(self, module: str, tenant: UUID, receipt: UUID) -> bytes | None:
-        """Return the message of a command that waits in a module's queue."""
+        """Return the message of a command that waits in a module's queue, in any for `*`."""
         return await last_message(self._connection.client, COMMANDS, command_subject(module, tenant, receipt))
 
     async def result(self, tenant: UUID, receipt: UUID) -> Settled | None:
@@ -51,8 +51,8 @@ class ReceiptStore:
         """Return a receipt of `user`: its result, else the command that waits, EXPIRED if it waited too long."""
         found: Known | None = await self.result(tenant, receipt)
         if found is None:
-            listed = await self._all_of(COMMANDS, command_subject("*", tenant, receipt), QueuedCommand)
-            found = await self._expired(listed[0]) if listed else None
+            body = await self.waiting("*", tenant, receipt)
+            found = await self._expired(msgspec.json.decode(body, type=QueuedCommand)) if body else None
         return found if found is not None and found.user == user else None
 
     async def all(self, tenant: UUID, user: UUID) -> list[Known]:
