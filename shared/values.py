@@ -4,10 +4,11 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from babel.numbers import get_currency_precision, list_currencies
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, core_schema
 
@@ -27,6 +28,17 @@ def put_mark(target: T, mark: object) -> T:
 def mark_of(target: object) -> object | None:
     """Return the mark of a function or class, None without one. A subclass has not its parent's mark."""
     return vars(target).get(_MARK) if hasattr(target, "__dict__") else None
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Return the IANA time zone of a name. Raises ValueError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # OSError: it is the name of a folder of zones
+        raise ValueError(f"{name!r} is no IANA time zone such as Asia/Shanghai") from error
+
+
+TimeZone = Annotated[str, AfterValidator(lambda name: time_zone(name).key)]
 
 
 class CurrencyMismatch(Invalid):

@@ -20,7 +20,7 @@ from shared.clock import new_id
 from shared.database.transaction import Database, Transaction
 from shared.errors import Defect
 from shared.events.lease import Lease, LeaseLost
-from shared.values import put_mark
+from shared.values import put_mark, time_zone
 from shared.wire.envelope import Cause
 from shared.wire.occasion import PLATFORM
 from shared.wire.principal import system
@@ -85,6 +85,14 @@ class ScheduleMark:
             return done_at + self.interval * ((now - done_at) // self.interval)
         assert self.cron is not None
         return next(CronSim(self.cron, now.astimezone(zone) + timedelta(minutes=1), reverse=True)).astimezone(UTC)
+
+
+def _zone(name: str) -> ZoneInfo:
+    """Return a tenant's time zone, UTC where it is none: others' work is not held up by that."""
+    try:
+        return time_zone(name)
+    except ValueError:
+        return ZoneInfo("UTC")
 
 
 @lru_cache(maxsize=10_000)
@@ -162,7 +170,7 @@ class Scheduler:
             done_at = row["done_at"]
             if done_at is None:  # a new tenant, or a new job: it is counted from now on
                 done_at = now - (job.mark.interval or timedelta())
-            zone = ZoneInfo(row["time_zone"])
+            zone = _zone(row["time_zone"])
             due = job.mark.last_due(done_at, now, zone)
             failed = self._failed.get((job.name, row["tenant_id"]))
             if failed is not None and due is not None and now < failed.again_at:

@@ -95,6 +95,15 @@ async def test_after_an_outage_it_runs_once_or_for_each_due_time_as_declared(crm
     assert len(each.ran_at) == 4
 
 
+async def test_a_tenant_whose_time_zone_is_none_holds_up_nobody(crm: RunningModule, lease: Lease) -> None:
+    """Every module with scheduled work ended, was started again, and was parked: in all companies"""
+    scheduled = Scheduled(crm, cron("0 * * * *"))
+    scheduled.tenant = (await crm.new_tenant(time_zone="Asia/Peking")).tenant
+    await scheduled.look(lease)
+
+    assert await scheduled.look(lease, timedelta(hours=1)) == 1
+
+
 async def test_work_that_fails_is_rolled_back_and_stays_due(crm: RunningModule, lease: Lease) -> None:
     scheduled = Scheduled(crm, every("1h"))
     tenant = scheduled.tenant = (await crm.new_tenant()).tenant

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped
 from shared.database.entity import Entity, default
 from shared.errors import IllegalState, Invalid, Refusal
 from shared.language import Phrase
-from shared.values import Ref
+from shared.values import Ref, TimeZone
 from subgraphs.identity.events import AllowedOriginsChanged, TenantClosed, TenantReactivated, TenantSuspended
 from subgraphs.identity.models.keys import origins
 
@@ -76,7 +76,7 @@ class Tenant(Entity):
     status: Mapped[TenantStatus] = default(TenantStatus.PROVISIONING)
     region: Mapped[Annotated[str | None, Field(max_length=40)]] = default(None)
     default_locale: Mapped[Annotated[str, Field(max_length=35)]] = default("en")
-    timezone: Mapped[Annotated[str, Field(max_length=64)]] = default("UTC")
+    timezone: Mapped[TimeZone] = default("UTC")
     base_currency: Mapped[Annotated[str, Field(pattern="^[A-Z]{3}$")]] = default("CNY")
     parent_tenant_id: Mapped[Annotated[UUID | None, Ref("Tenant", reverse="children")]] = default(None)
     is_operator: Mapped[bool] = default(False)  # the platform's own tenant: it alone makes and closes tenants

@@ -50,6 +50,16 @@ async def test_a_new_tenant_is_announced_with_all_that_modules_keep(desk: Desk, 
     await until(known)
 
 
+async def test_a_tenant_has_a_time_zone_that_everybody_can_reckon_in(desk: Desk, operator: Company) -> None:
+    given = {"name": "New Firm", "slugName": f"odd-{operator.slug}", "ownerEmail": "boss@odd.example"}
+
+    payload = await desk.running.command(
+        await desk.principal(operator), "createTenant", "tenant { id }", **given, timezone="Asia/Peking"
+    )
+
+    assert [error["code"] for error in payload["userErrors"]] == ["VALIDATION"]
+
+
 async def test_the_owner_of_a_new_tenant_comes_in_by_invitation(desk: Desk, operator: Company) -> None:
     slug = f"firm-{operator.slug}"
     await make(desk, operator, slug)

@@ -3,28 +3,16 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from shared.errors import Invalid
-from shared.values import Part
+from shared.values import Part, TimeZone
 
 _DAYS_AHEAD = 3660  # no promise reaches further than ten years
 _DAY_END = "24:00"
 Span = tuple[datetime, datetime]
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"{name!r} is no IANA time zone such as Asia/Shanghai") from error
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class BusinessHours(Part):

@@ -10,8 +10,8 @@ from pydantic import Field
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.values import Ref
-from subgraphs.support.models.hours import BusinessHours, Holiday, SlaTerms, Span, TimeZone
+from shared.values import Ref, TimeZone
+from subgraphs.support.models.hours import BusinessHours, Holiday, SlaTerms, Span
 
 
 class SlaPolicyPriority(StrEnum):
