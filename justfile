@@ -87,6 +87,10 @@ test *args:
 audit *args:
     @.venv/bin/mewayz audit "$@"
 
+# Events that are parked, lost or older than a module: `events rebuild projects` (docs/events.md)
+events *args:
+    @.venv/bin/mewayz events "$@"
+
 # Write what all modules hold of a person: `privacy export --tenant lumen --email ada@example.com -o ada.json`
 privacy *args:
     @.venv/bin/mewayz privacy "$@"
