@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
+    ColumnElement,
     Date,
     DateTime,
     Dialect,
@@ -158,6 +159,11 @@ class Entity(_Base, kw_only=True):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), init=False, sort_order=91)
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), init=False, sort_order=92)
     created_by: Mapped[UUID | None] = mapped_column(Uuid, init=False, default=None, sort_order=93)
+
+    @classmethod
+    def of_team(cls, user: UUID) -> ColumnElement[bool] | None:
+        """Return which rows row scope TEAM reaches beside a user's own and those of whom they lead; None for no others."""
+        return None
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Read the annotations once: make columns, keys and checks of them, then let SQLAlchemy map the class."""

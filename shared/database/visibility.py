@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false
+from sqlalchemy import ColumnElement, false, or_
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -39,9 +39,11 @@ def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[
         return [false()]
     owner: Any = getattr(model, model.__owner__)
     who = [member for member in (principal.user, principal.employee) if member is not None]
-    if scope is RowScope.TEAM:
-        who += principal.team
-    return [owner.in_(who)]
+    if scope is not RowScope.TEAM:
+        return [owner.in_(who)]
+    shared = model.of_team(principal.user) if principal.user else None
+    reached = owner.in_([*who, *principal.team])
+    return [reached if shared is None else or_(reached, shared)]
 
 
 class _OwnRows(LoaderCriteriaOption):

@@ -2,10 +2,9 @@
 
 from subgraphs.support.models.hours import BusinessHours, Holiday, SlaTerms
 from subgraphs.support.models.sla import SlaPolicy, SlaPolicyPriority, SlaTimer, SlaTimerKind, SlaTimerStatus
+from subgraphs.support.models.teams import SupportTeam, SupportTeamRouting
 from subgraphs.support.models.tickets import (
     CustomerAlias,
-    SupportTeam,
-    SupportTeamRouting,
     Ticket,
     TicketChannel,
     TicketCounter,

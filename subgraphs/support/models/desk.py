@@ -10,10 +10,9 @@ from shared.database.transaction import Transaction
 from shared.wire.envelope import Event
 from subgraphs.support.events import TicketReplied
 from subgraphs.support.models.sla import SlaPolicy, SlaPolicyPriority, SlaTimer
+from subgraphs.support.models.teams import SupportTeam, SupportTeamRouting
 from subgraphs.support.models.tickets import (
     CustomerAlias,
-    SupportTeam,
-    SupportTeamRouting,
     Ticket,
     TicketChannel,
     TicketCounter,

@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
@@ -24,6 +25,7 @@ from subgraphs.support.events import (
 from subgraphs.support.models.hours import SlaTerms, Span
 from subgraphs.support.models.refusals import NotResolved, TicketIsClosed
 from subgraphs.support.models.sla import SlaTimer, SlaTimerKind, SlaTimerStatus
+from subgraphs.support.models.teams import teams_of
 
 SILENCE = timedelta(hours=72)
 
@@ -64,14 +66,6 @@ class TicketMessageAuthorKind(StrEnum):
     AGENT = "AGENT"
     CUSTOMER = "CUSTOMER"
     SYSTEM = "SYSTEM"
-
-
-class SupportTeamRouting(StrEnum):
-    """How a team's ticket finds its agent."""
-
-    ROUND_ROBIN = "ROUND_ROBIN"
-    LEAST_BUSY = "LEAST_BUSY"
-    MANUAL = "MANUAL"
 
 
 class Pause(Part):
@@ -121,6 +115,12 @@ class Ticket(Entity):
     source_key: Mapped[str | None] = default(None)
     paused_since: Mapped[datetime | None] = default(None)
     pauses: Mapped[tuple[Pause, ...]] = default(())
+
+    @classmethod
+    def of_team(cls, user: UUID) -> ColumnElement[bool]:
+        """Return the condition of the tickets that a support team's members share: its own, and those of nobody (tier1.md, 2)."""
+        is_nobodys = and_(cls.team_id.is_(None), cls.assignee_user_id.is_(None))
+        return or_(cls.team_id.in_(teams_of(user)), is_nobodys)
 
     def opened(self, body: str) -> TicketOpened:
         """Return the fact that it was opened."""
@@ -313,31 +313,6 @@ class TicketMessage(Entity):
     internal_note: Mapped[bool] = default(False)
     attachment_ids: Mapped[tuple[UUID, ...]] = default(())
     source_key: Mapped[str | None] = default(None)
-
-
-class SupportTeam(Entity):
-    """Agents who share a queue."""
-
-    name: Mapped[Annotated[str, Field(min_length=1, max_length=200)]]
-    mailbox: Mapped[Annotated[str | None, Field(max_length=320)]] = default(None)
-    lead_user_id: Mapped[Annotated[UUID | None, Ref("identity.UserAccount")]] = default(None)
-    member_user_ids: Mapped[tuple[UUID, ...]] = default(())
-    routing: Mapped[SupportTeamRouting] = default(SupportTeamRouting.MANUAL)
-    last_assigned_user_id: Mapped[UUID | None] = default(None)
-    active: Mapped[bool] = default(True)
-
-    def has(self, user_id: UUID) -> bool:
-        """Tell whether a user answers this team's tickets."""
-        return user_id == self.lead_user_id or user_id in self.member_user_ids
-
-    def next_in_turn(self) -> UUID | None:
-        """Return the member whose turn it is; None in an empty team."""
-        members = self.member_user_ids
-        if not members:
-            return None
-        last = members.index(self.last_assigned_user_id) if self.last_assigned_user_id in members else -1
-        self.last_assigned_user_id = members[(last + 1) % len(members)]
-        return self.last_assigned_user_id
 
 
 class TicketCounter(Entity):
