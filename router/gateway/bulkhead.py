@@ -102,7 +102,8 @@ class _Bulkhead:
         turn = self._waiting[longest].pop()
         self._queued -= 1
         self._forget_empty(longest)
-        turn.set_exception(refusal)
+        if not turn.done():  # whoever stopped waiting has not left the queue yet
+            turn.set_exception(refusal)
 
     def _remove(self, tenant: UUID | None, turn: Turn) -> None:
         if turn in self._waiting.get(tenant, ()):

@@ -30,12 +30,12 @@ class Backlog:
         self._of_tenant: dict[UUID, tuple[float, dict[str, int]]] = {}
         self._of_module: dict[str, tuple[float, int]] = {}
 
-    async def check_room(self, module: str, tenant: UUID) -> None:
-        """Return where one more command may wait. Raises QueueFull, or PublishFailed where nobody can be asked."""
+    async def check_room(self, module: str, tenant: UUID, more: int) -> None:
+        """Return where so many more commands may wait. Raises QueueFull, or PublishFailed where nobody can be asked."""
         waiting = await self._tenant(tenant)
-        if sum(waiting.values()) >= self._settings.queued_per_tenant:
+        if sum(waiting.values()) + more > self._settings.queued_per_tenant:
             raise QueueFull(module)
-        if await self._module(module) >= self._settings.queued_per_module:
+        if await self._module(module) + more > self._settings.queued_per_module:
             raise QueueFull(module)
 
     def added(self, module: str, tenant: UUID) -> None:

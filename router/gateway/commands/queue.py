@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import anyio
 import msgspec
@@ -78,7 +79,8 @@ class MutationQueue:
                     raise
                 refusal = error
                 self._refused_at[module] = anyio.current_time()
-        try:
+        try:  # either all fields have room, or none waits
+            await self._backlog.check_room(module, _tenant_of(caller), len(waiting))
             answer = {field.key: await self._put(module, field, kind, caller) for field, kind in waiting}
         except PublishFailed as error:
             log.warning("command_not_queued", module=module, error=str(error), reference=caller.trace.request_id)
@@ -116,7 +118,6 @@ class MutationQueue:
         assert principal is not None
         assert principal.tenant is not None
         command = self._command(module, field, kind, caller, principal)
-        await self._backlog.check_room(module, principal.tenant)
         known = await self._store.result(principal.tenant, command.receipt) if field.idempotency_key else None
         known = known or await self._publish(command, kind.ttl)
         if known is not None and known.input_hash != command.input_hash:
@@ -160,6 +161,12 @@ class MutationQueue:
             return msgspec.json.decode(there, type=QueuedCommand) if there else None
         self._backlog.added(command.module, command.tenant)
         return None
+
+
+def _tenant_of(caller: Caller) -> UUID:
+    assert caller.principal is not None
+    assert caller.principal.tenant is not None
+    return caller.principal.tenant
 
 
 def _receipt(command: QueuedCommand, status: Status) -> dict[str, object]:

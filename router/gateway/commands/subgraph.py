@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -26,6 +27,7 @@ scalar _Any
 extend type Query { _entities(representations: [_Any!]!): [_Entity]! }
 """
 _MOST = 100
+_LOOK_S = 10.0
 _execute: Any = graphql.execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _subscribe: Any = graphql.subscribe  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
@@ -108,21 +110,26 @@ class _Root:
         if receipt is None or self._tenant is None:
             return
         async with self._store.changes(self._tenant, receipt) as news:
-            found = await self._known(id)
+            found, told = await self._known(id), None
             while found is not None:
-                yield {"receiptChanged": self._shown(found)}
+                if found != told:
+                    yield {"receiptChanged": self._shown(found)}
                 if _is_final(found):
                     return
+                told = found
                 found = await self._next(found, news)
 
     async def _next(self, found: Known, news: asyncio.Queue[Settled]) -> Known | None:
-        """Return the next news; where none comes until the command expires, what is known then."""
+        """Return the next news; where none comes for a while, what is known: some may have passed a broken connection by."""
         left_s = (found.expires_at - self._store.now()).total_seconds()
+        wait_s = min(_LOOK_S, max(0.05, left_s)) if isinstance(found, QueuedCommand) else _LOOK_S
         try:
-            async with asyncio.timeout(max(0.05, left_s) if isinstance(found, QueuedCommand) else None):
+            async with asyncio.timeout(wait_s):
                 return await news.get()
         except TimeoutError:
-            return await self._known(str(found.receipt))
+            with suppress(PublishFailed):  # the connection is not there again yet
+                return await self._known(str(found.receipt))
+            return found
 
     async def _entities(self, _info: Any, representations: list[dict[str, Any]]) -> list[Any]:
         return [await self.receipt(_info, str(one.get("id"))) for one in representations]

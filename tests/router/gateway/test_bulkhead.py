@@ -1,5 +1,6 @@
 """Places at a module are shared fairly between tenants (events.md, G; router.md, B2.10)."""
 
+import asyncio
 from uuid import UUID
 
 import anyio
@@ -95,3 +96,25 @@ async def test_who_stops_waiting_takes_no_place() -> None:
 
         assert crowd.served == [LOUD, QUIET]
         group.cancel_scope.cancel()
+
+
+async def test_a_request_that_stops_waiting_as_another_takes_its_room_makes_no_trouble() -> None:
+    """The other one was answered INTERNAL"""
+    bulkheads = Bulkheads(Settings(module_concurrency=1, tenant_concurrency=1, module_queue=2))
+    until = anyio.current_time() + 20
+
+    async def comes(tenant: UUID) -> None:
+        async with bulkheads.place("crm", tenant, until):
+            await anyio.sleep_forever()
+
+    async with asyncio.TaskGroup() as group:
+        loud = [group.create_task(comes(LOUD)) for _ in range(3)]
+        await anyio.wait_all_tasks_blocked()
+
+        quiet = group.create_task(comes(QUIET))
+        loud[-1].cancel()
+        await anyio.wait_all_tasks_blocked()
+
+        assert not quiet.done()
+        for task in (*loud, quiet):
+            task.cancel()

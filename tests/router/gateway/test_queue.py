@@ -1,5 +1,6 @@
 """The gateway's side of queued commands, over a real JetStream; the module is the test itself (events.md, D)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -18,12 +19,13 @@ from mewayz.servers.streams import connect as connect_admin
 from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.gateway.commands.reasons import CANCELLED, REUSED, UNKNOWN, kept, shown
+from router.gateway.commands.store import ReceiptStore
 from router.gateway.commands.subgraph import SDL
 from router.gateway.settings import Settings
 from shared.clock import new_id
 from shared.wire.control import ModuleState
 from shared.wire.jetstream import connect, last_message
-from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Reason, Status, command_subject
+from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Reason, Settled, Status, command_subject
 from tests.router.gateway.world import TENANT, USER, Module, World, world
 from tests.services import NatsServer
 
@@ -192,6 +194,19 @@ async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServe
         assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
 
 
+async def test_of_several_fields_all_wait_or_none(tmp_path: Path, nats_server: NatsServer) -> None:
+    """The first one waited, and was executed; its sender was told QUEUE_FULL and no receipt"""
+    async with shop(tmp_path, nats_server, Settings(queued_per_tenant=1)) as made:
+        query = """mutation {
+          a: place(input: {what: "tea"}) { receipt { id } }
+          b: place(input: {what: "milk"}) { receipt { id } }
+        }"""
+        _, body = await made.world.graphql(query)
+
+        assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
+        assert (await made.world.graphql("{ receipts { id } }"))[1]["data"]["receipts"] == []
+
+
 async def test_what_the_gateway_says_is_in_the_readers_language(tmp_path: Path, nats_server: NatsServer) -> None:
     cancel = (
         "mutation($id: ID!) { cancelReceipt(id: $id) { receipt { userErrors { message } } userErrors { message } } }"
@@ -239,6 +254,36 @@ async def test_a_subscription_tells_what_became_of_a_command(tmp_path: Path, nat
 
         lines = [line.removeprefix(b"data: ") for line in reply.body.splitlines() if line.startswith(b"data: {")]
         assert [orjson.loads(line)["data"]["receiptChanged"]["status"] for line in lines] == ["QUEUED", "EXPIRED"]
+
+
+async def test_a_subscription_finds_out_what_it_did_not_hear(
+    tmp_path: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NATS was started again: the news came before the gateway was back, and the subscriber waited until the end of the ttl"""
+    monkeypatch.setattr("router.gateway.commands.subgraph._LOOK_S", 0.05)
+    monkeypatch.setattr(ReceiptStore, "changes", _deaf)
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea")
+        query = "subscription($id: ID!) { receiptChanged(id: $id) { status } }"
+        body = orjson.dumps({"query": query, "variables": {"id": receipt}})
+        replies: list[bytes] = []
+
+        async def listen() -> None:
+            reply = await made.world.post(body, headers={"accept": "text/event-stream"})
+            replies.append(reply.body)
+
+        with anyio.fail_after(8):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                cancel = "mutation($id: ID!) { cancelReceipt(id: $id) { receipt { status } } }"
+                await made.world.graphql(cancel, {"id": receipt})
+
+        assert b"CANCELLED" in replies[0]
+
+
+@asynccontextmanager
+async def _deaf(*_: object) -> AsyncIterator[asyncio.Queue[Settled]]:
+    yield asyncio.Queue()
 
 
 async def test_while_commands_wait_for_a_module_that_came_back_later_ones_wait_behind_them(
