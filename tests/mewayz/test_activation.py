@@ -207,7 +207,7 @@ def _request(platform: Platform, slug: str) -> bytes:
         return connection.recv(4096)
 
 
-def _wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 45) -> None:
     give_up = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < give_up, "waited in vain"
