@@ -41,6 +41,8 @@ async def issue_api_key(
             modules=slugs(modules),
         )
     )
+    if maker := await tx.first_where(models.ServiceCredential, models.ServiceCredential.id == tx.principal.user):
+        credential.must_be_within(maker)
     tx.publish(credential.issued(key))
     return credential
 

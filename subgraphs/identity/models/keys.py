@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from pydantic import Field
 from sqlalchemy.orm import Mapped
 
 from shared.database.entity import Entity, default
-from shared.errors import IllegalState, Invalid
+from shared.errors import IllegalState, Invalid, Refusal
 from shared.values import Ref
 from subgraphs.identity.events import ApiKeyIssued, ApiKeyRevoked
 
@@ -28,6 +28,19 @@ class ServiceCredentialKind(StrEnum):
 
     API_KEY = "API_KEY"
     MACHINE = "MACHINE"
+
+
+class WiderKey(Refusal):
+    """Nobody grants what they have not themselves, a program neither (IDN-3)."""
+
+    code = "PRIVILEGE_ESCALATION"
+
+    def __init__(self, field: str) -> None:
+        """Name what has to be narrower."""
+        super().__init__(
+            "A key that is made with a key is bound as that one: name {field} within its own.", field=field
+        )
+        self.field = (field,)
 
 
 class ServiceCredential(Entity):
@@ -54,6 +67,17 @@ class ServiceCredential(Entity):
         object.__setattr__(self, "shown_once", key)
         return ApiKeyIssued.of(self)
 
+    def must_be_within(self, maker: "ServiceCredential") -> None:
+        """Raise WiderKey where this key is good from addresses or pages, or for modules, that its maker's is not (IDN-3)."""
+        if maker.allowed_addresses and not _is_within(self.allowed_addresses, maker.allowed_addresses):
+            raise WiderKey("allowedAddresses")
+        for field, mine, makers in (
+            ("allowedOrigins", self.allowed_origins, maker.allowed_origins),
+            ("modules", self.modules, maker.modules),
+        ):
+            if makers and not (mine and set(mine) <= set(makers)):
+                raise WiderKey(field)
+
     def revoke(self) -> ApiKeyRevoked:
         """Make the key worthless and return the fact. Raises IllegalState for a revoked one."""
         if self.revoked:
@@ -67,6 +91,16 @@ def make_key(tenant: UUID) -> tuple[str, str, str]:
     prefix = f"mwz_{secrets.token_hex(4)}"
     key = f"{prefix}_{tenant.hex}_{secrets.token_urlsafe(32)}"
     return key, prefix, hashlib.sha256(key.encode()).hexdigest()
+
+
+def _is_within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    """Tell whether each network lies in one of the others; none named means all."""
+    wide = [ip_network(one) for one in outer]
+    return bool(inner) and all(any(_covers(one, ip_network(small)) for one in wide) for small in inner)
+
+
+def _covers(wide: IPv4Network | IPv6Network, small: IPv4Network | IPv6Network) -> bool:
+    return wide.version == small.version and small.network_address in wide and small.broadcast_address in wide
 
 
 def networks(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -106,6 +106,31 @@ async def test_a_key_brings_a_program_in_with_its_roles_permissions_until_it_is_
     assert revoked.status == 401
 
 
+async def test_a_key_makes_none_that_is_less_bound_than_itself(desk: Desk, company: Company) -> None:
+    """IDN-3: one bound to an office's addresses could make one for everywhere"""
+    owner = await desk.principal(company)
+    arguments = {
+        "label": "Deploy",
+        "roleId": await role_id(desk, company, "Admin"),
+        "expiresAt": (datetime.now(UTC) + timedelta(days=9)).isoformat(),  # noqa: TID251 outside the platform
+        "allowedAddresses": ["203.0.113.0/24"],
+        "allowedOrigins": ["https://shop.example"],
+    }
+    issued = await desk.running.command(owner, "issueApiKey", "serviceCredential { secret }", **arguments)
+    program = await desk.read((await desk.post("/auth/key", key=issued["serviceCredential"]["secret"])).body)
+
+    async def refused(**changes: Any) -> list[tuple[str, list[str]]]:
+        wanted = {**arguments, **changes}
+        answer = await desk.running.command(program, "issueApiKey", "serviceCredential { id }", **wanted)
+        return [(error["code"], error["field"]) for error in answer["userErrors"]]
+
+    for places in ([], ["203.0.113.7", "198.51.100.1"], ["203.0.0.0/16"], ["2001:db8::/32"]):
+        assert await refused(allowedAddresses=places) == [("PRIVILEGE_ESCALATION", ["allowedAddresses"])]
+    for pages in ([], ["https://shop.example", "https://evil.example"]):
+        assert await refused(allowedOrigins=pages) == [("PRIVILEGE_ESCALATION", ["allowedOrigins"])]
+    assert await refused(allowedAddresses=["203.0.113.7"]) == []
+
+
 async def test_what_a_program_may_is_asked_anew_before_a_command_of_its_that_waited(
     desk: Desk, company: Company
 ) -> None:
