@@ -113,3 +113,10 @@ create table if not exists kit.idempotency (
     created_at timestamptz not null default clock_timestamp(),
     primary key (tenant_id, actor, command, key)
 );
+
+-- Rows of persons who were erased, of which the law keeps something here: nobody is told of them any more.
+create table if not exists kit.erased (
+    tenant_id uuid not null,
+    row_id uuid not null,
+    primary key (tenant_id, row_id)
+);

@@ -13,7 +13,7 @@ begin
     execute format('grant select, insert, update on kit.outbox_key, kit.inbox_key, kit.schedule to %I', app);
     execute format('grant insert on kit.outbox, kit.inbox_skipped to %I', app);
     execute format('grant select, insert, delete on kit.inbox_parked to %I', app);
-    execute format('grant select, insert on kit.idempotency to %I', app);
+    execute format('grant select, insert on kit.idempotency, kit.erased to %I', app);
     execute format('grant select, update (fence) on kit.consumer_lease to %I', app);
     execute format('grant select, insert, update, delete on kit.tenant, kit.consumer_lease to %I', relay);
     execute format('grant select on kit.inbox_key, kit.inbox_parked, kit.inbox_skipped to %I', relay);

@@ -27,6 +27,7 @@ _PAGE = 500
 _TOGETHER = 50
 _READ_S = 60.0
 _SNAPSHOT = "set transaction isolation level repeatable read, read only"
+_ERASED = "select row_id from kit.erased where tenant_id = $1 and row_id = any($2::uuid[])"
 _SEQUENCES = "select key, sequence from kit.outbox_key where tenant_id = $1 and key = any($2::text[])"
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,8 +83,9 @@ async def read_state(database: Database, told: tuple[Any, StateMark], tenant: UU
     async with database.transaction(system(tenant), timeout_s=_READ_S) as tx:
         await tx.fetch(_SNAPSHOT)
         rows = await tx.all(select(model).where(model.id > after).order_by(model.id).limit(_PAGE))
+        erased = {row["row_id"] for row in await tx.fetch(_ERASED, tenant, [row.id for row in rows])}
         events: dict[str, list[Event]] = {}
-        for event in await function(tx, rows):
+        for event in await function(tx, [row for row in rows if row.id not in erased]):
             events.setdefault(ordering_key(event.aggregate or "", event.subject), []).append(event)
         sequences = {row["key"]: row["sequence"] for row in await tx.fetch(_SEQUENCES, tenant, list(events))}
     standings = (Standing(key, sequences.get(key, 0), tuple(those)) for key, those in events.items())

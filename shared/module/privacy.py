@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Handler = Callable[[Transaction, Envelope], Any]
 EXPORT_PATH = "/privacy/export"
 _MOST_IDS = 200
+_ERASED = "insert into kit.erased (tenant_id, row_id) select $1, unnest($2::uuid[]) on conflict do nothing"
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -62,22 +63,23 @@ def eraser(module: "Module", also: Handler | None = None) -> Handler:
         spared: dict[UUID, str] = {}
         for function, _ in module.marked(ErasesMark):
             spared.update(await function(tx, person))
-        changed, kept, reasons, found = 0, len(spared), set(spared.values()), set[UUID]()
+        changed, kept, reasons, found = 0, set(spared), set(spared.values()), set[UUID]()
         async for row, told in tellings(tx, module.slug, _tellers(module), person, lock=True):
             found |= same_person(row, told)
             if row.id in spared:
                 continue
             laws = {facts.name: mark.keep for facts, mark in personal_columns(type(row)) if mark.keep}
             stays = [name for name in told if name in laws]
-            kept += bool(stays)
+            kept |= {row.id} if stays else set()
             reasons.update(laws[name] for name in stays)
             changed += blank(row, [name for name in told if name not in laws])
+        await tx.fetch(_ERASED, tx.tenant_id, list(kept))
         tx.publish(
             privacy_answer(module.slug)(
                 privacy_request_id=event.privacy_request_id,
                 round=event.round,
                 row_count=changed,
-                kept_count=kept,
+                kept_count=len(kept),
                 kept_reasons=tuple(sorted(reasons)),
                 found_ids=tuple(sorted(found - person.ids))[:_MOST_IDS],
             )

@@ -172,6 +172,33 @@ async def test_state_older_than_what_was_heard_since_is_passed_over(
     assert await names(projects, ada) == {acme: "Acme Ltd"}
 
 
+async def test_of_who_was_erased_nobody_is_told_although_the_law_keeps_something(
+    hr: RunningModule, projects: RunningModule
+) -> None:
+    """HR keeps the name of who worked here; elsewhere it was blanked, and must not come back"""
+    ada = await hr.new_tenant()
+    async with hr.transaction(ada) as tx:
+        sales = tx.add(Department(name="Sales"))
+        made = {"department_id": sales.id, "hired_on": date(2026, 1, 1)}
+        people = [Employee(employee_number=f"E-{name}", full_name=name, **made) for name in ("Bo", "Cy")]
+        bo, cy = (tx.add(one).id for one in people)
+        tx.publish(*(one.hired() for one in people))
+    for one in (bo, cy):
+        await heard(projects, ada, f"Employee/{one}", 1)
+    request = UUID(int=7)
+    erasure = {"privacyRequestId": str(request), "round": 1, "ids": [str(cy)], "emails": []}
+    await hr.publish(ada.tenant, "privacy.erasure.requested", "PrivacyRequest", request, 1, erasure)
+    for module in (hr, projects):
+        await heard(module, ada, f"PrivacyRequest/{request}", 1)
+    await come_later(projects, ada, "known_employee")
+
+    assert await tell(hr, projects, ada) == []
+
+    assert await hr.rows(ada.tenant, "select full_name from employee where id = $1", cy) == [{"full_name": "Cy"}]
+    rows = await projects.rows(ada.tenant, "select employee_id, full_name from known_employee")
+    assert rows == [{"employee_id": bo, "full_name": "Bo"}]
+
+
 async def test_of_an_employee_also_what_lies_before_the_events_that_were_heard_is_told(
     hr: RunningModule, projects: RunningModule
 ) -> None:
