@@ -19,6 +19,7 @@ from tests.services import Platform
 
 CLOCK = "clock"  # in the data folder: seconds added to real time (MEWAYZ_CLOCK)
 MODULES = ("crm", "hr", "identity", "invoicing", "projects", "support")
+_SWEPT = ("support.ticket", "support.sla_timer")  # each half a minute of itself: promises are broken as time goes by
 
 
 class World:
@@ -90,7 +91,7 @@ class World:
         anyio.run(purge)
 
     def counts(self, tenant: UUID) -> dict[str, Any]:
-        """Return number and newest change of the tenant's rows in every table of every module (S7)."""
+        """Return number and newest change of the tenant's rows in every table of every module (S7), of some the number alone."""
         found: dict[str, Any] = {}
         for module in MODULES:
             tables = self.rows(
@@ -100,8 +101,9 @@ class World:
                 module,
             )
             for table in tables:
-                statement = f"select count(*), max(updated_at) from {module}.{table['name']} where tenant_id = $1"  # noqa: S608
-                found[f"{module}.{table['name']}"] = self.rows(module, tenant, statement, tenant)
+                name = f"{module}.{table['name']}"
+                told = "count(*)" if name in _SWEPT else "count(*), max(updated_at)"
+                found[name] = self.rows(module, tenant, f"select {told} from {name} where tenant_id = $1", tenant)  # noqa: S608
         return found
 
     def move_clock(self, seconds: float) -> None:
