@@ -1,7 +1,7 @@
 """The module's side of queued commands: one at a time in a tenant, in order, across tenants in parallel (events.md, D).
 
 A permit and a kept result are a disk's flush each. So a lane asks for the permits of its next commands at once, executes
-these one after the other, and has what came of them kept at once (ADR 0030).
+these one after the other, and has what came of them kept at once (ADR 0027).
 """
 
 import asyncio
