@@ -50,7 +50,7 @@ def test_a_module_that_comes_later_knows_what_is_older_than_the_stream(lumen: F0
     for one in (lumen, harbour):
         until(lambda one=one: is_known(one))
     until(lambda: len(lumen.drafts(deal)) == 1 and len(lumen.live_commissions(deal)) == 1)
-    before, others, invoices = copies(lumen), copies(harbour), lumen.rows("invoicing", "select id from invoice")
+    before, others, invoices = copies(lumen), copies(harbour), lumen.rows("invoicing", "select id from invoice order by id")
     come_later(lumen)
     assert all(before)
     assert not any(copies(lumen))
@@ -62,7 +62,7 @@ def test_a_module_that_comes_later_knows_what_is_older_than_the_stream(lumen: F0
 
     assert copies(lumen) == before
     assert copies(harbour) == others
-    assert lumen.rows("invoicing", "select id from invoice") == invoices
+    assert lumen.rows("invoicing", "select id from invoice order by id") == invoices
     assert len(lumen.live_commissions(deal)) == 1
 
 
