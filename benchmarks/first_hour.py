@@ -207,7 +207,7 @@ def _table(name: str, steps: list[tuple[str, float]]) -> str:
 def _stranger(folder: Path) -> dict[str, str]:
     """Return the environment of one who has just come: an empty home and cache, nothing of this checkout."""
     mine = ("MEWAYZ", "VIRTUAL_ENV", "PYTHONPATH", "XDG_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}  # noqa: TID251
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}  # noqa: TID251 what is left is a stranger's
     return {**kept, "HOME": str(folder / "home"), "PIP_CACHE_DIR": str(folder / "cache"), "CI": "1"}
 
 

@@ -140,7 +140,7 @@ async def _serving_on(_world: World) -> AsyncGenerator[None]:
         connection: Any,
         query: str,
         *args: Any,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,  # noqa: ASYNC109 asyncpg's name for it
     ) -> str:
         settings = engines._SETTINGS.get() if query.startswith("BEGIN") else ""  # pyright: ignore[reportPrivateUsage]
         return await asyncpg.Connection.execute(connection, query + settings, *args, timeout=timeout)

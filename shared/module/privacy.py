@@ -70,7 +70,8 @@ def eraser(module: "Module", also: Handler | None = None) -> Handler:
                 continue
             laws = {facts.name: mark.keep for facts, mark in personal_columns(type(row)) if mark.keep}
             stays = [name for name in told if name in laws]
-            kept |= {row.id} if stays else set()
+            if stays:
+                kept.add(row.id)
             reasons.update(laws[name] for name in stays)
             changed += blank(row, [name for name in told if name not in laws])
         await tx.fetch(_ERASED, tx.tenant_id, list(kept))
