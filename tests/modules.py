@@ -36,6 +36,7 @@ from shared.wire.envelope import Cause
 from shared.wire.jetstream import connect
 from shared.wire.principal import Principal
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S, messages
 
 _USERS = UUID("6d657761-797a-5000-8000-757365720000")
 
@@ -161,23 +162,19 @@ class RunningModule:
             await connection.close()
 
     async def outgoing(self, tenant: UUID | None, event_type: str = ">") -> list[dict[str, Any]]:
-        """Return the events of a tenant that are on the stream, in order."""
-        stream = self.admin.jetstream()
-        subscription = await stream.subscribe(f"evt.{tenant}.{event_type}", ordered_consumer=True)
-        found: list[dict[str, Any]] = []
+        """Return the events of a tenant in the stream's order, once the relay has sent all there are."""
+        await until(self._is_relayed)
+        return await messages(self.admin, f"evt.{tenant}.{event_type}")
+
+    async def _is_relayed(self) -> bool:
+        connection = await asyncpg.connect(self.urls.relay_url)
         try:
-            while True:
-                found.append(orjson.loads((await subscription.next_msg(timeout=0.15)).data))
-        except TimeoutError:
-            pass
-        except Exception as error:
-            if "timeout" not in type(error).__name__.lower():
-                raise
-        await subscription.unsubscribe()
-        return found
+            return await connection.fetchval("select not exists (select from kit.outbox)")
+        finally:
+            await connection.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_S) -> None:
     """Wait until a condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not await condition():

@@ -108,6 +108,15 @@ async def connect(url: str, *, user: Credential, password: Credential, name: str
     )
 
 
+async def settled(client: Client) -> None:
+    """Return when the server has what was written before; what it says of it has come. Raises NatsError.
+
+    nats-py sends the PING of a `flush` ahead of what still waits to be written: only the second comes behind it.
+    """
+    for _ in range(2):
+        await client.flush()
+
+
 async def publish(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> int:
     """Publish one message, wait until the stream has it on disk, and return its number there. Raises PublishFailed."""
     answer = await _request(client, message, {"Nats-Msg-Id": message.id, **(headers or {})})

@@ -19,6 +19,7 @@ from shared.hosting.process import Delivery
 from shared.wire.envelope import Event, event_subject
 from shared.wire.jetstream import connect
 from tests.modules import until
+from tests.waiting import ask
 
 _TYPE = "customer.created"
 _BEFORE_REDELIVERY_S = 25.0  # the server hands out again, after 30 s, what it has not heard of
@@ -53,7 +54,7 @@ class Listener:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(delivery.run)
             await known(database, access.tenants[:1])
-            await until(listener.asks, 20)
+            await until(listener.asks)
             yield listener
             tasks.cancel_scope.cancel()
         await delivery.finish()
@@ -111,7 +112,7 @@ class Listener:
         async def taken_anew() -> bool:
             return await self._epoch() > before
 
-        await until(taken_anew, 20)
+        await until(taken_anew)
 
     async def _apply(self, _tx: Any, event: Heard) -> None:
         self.applied.append(event.place)
@@ -124,5 +125,4 @@ class Listener:
             await connection.close()
 
     async def _consumer(self) -> Any:
-        reply = await self._world.admin.request("$JS.API.CONSUMER.INFO.EVENTS.projects", b"")
-        return orjson.loads(reply.data)
+        return await ask(self._world.admin, "CONSUMER.INFO.EVENTS.projects")

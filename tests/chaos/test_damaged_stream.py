@@ -61,7 +61,7 @@ async def test_what_a_damaged_stream_has_lost_is_seen_and_published_again(world:
             async def all_applied() -> bool:
                 return len(applied) == len(customers)
 
-            await until(all_applied, 30)
+            await until(all_applied)
             assert (await audited(world)).faults == []
     await cut_the_end_off(world, tmp_path)
 
@@ -78,7 +78,7 @@ async def test_what_a_damaged_stream_has_lost_is_seen_and_published_again(world:
     assert published == found.missing
     assert (await audited(world)).missing == 0
     async with running(world.projects, applied.append):
-        await until(all_applied, 30)
+        await until(all_applied)
     assert sorted(applied) == sorted(customers), "applied once each"
 
 
@@ -101,7 +101,7 @@ async def test_damage_is_told_without_being_asked(world: World, tmp_path: Path) 
         async def first() -> bool:
             return auditing.last is not None
 
-        await until(first, 30)
+        await until(first)
         assert auditing.last is not None
         assert (auditing.last.sent, auditing.last.faults, told) == (60, [], [])
 
@@ -111,7 +111,7 @@ async def test_damage_is_told_without_being_asked(world: World, tmp_path: Path) 
         async def second() -> bool:
             return bool(told)
 
-        await until(second, 30)
+        await until(second)
         tasks.cancel_scope.cancel()
     assert told[0].message.startswith("The stream is damaged: ")
     assert auditing.last.faults

@@ -14,6 +14,7 @@ from shared.wire.jetstream import connect, last_message
 from tests.chaos.listener import Listener
 from tests.chaos.wire import Wire
 from tests.modules import until
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120), pytest.mark.xdist_group("outages")]
 
@@ -111,14 +112,14 @@ async def test_delivery_ends_though_its_lease_is_lost_in_that_moment(world: Worl
         consumer: Any = loses
         delivery = Delivery(access.relay_url, "projects", client=client, relay=relay, consumer=consumer)
         delivering = asyncio.ensure_future(delivery.run())
-        await asyncio.wait_for(loses.runs.wait(), 20)
+        await asyncio.wait_for(loses.runs.wait(), PATIENCE_S)
         await asyncio.sleep(0.1)
 
         loses.loses.set()
         delivery.end()
         delivering.cancel()
 
-        await asyncio.wait([delivering], timeout=10)
+        await asyncio.wait([delivering], timeout=PATIENCE_S)
         assert delivering.done()
         await delivery.finish()
 
@@ -134,5 +135,5 @@ async def test_who_asks_nats_can_be_cancelled_at_any_moment(world: World) -> Non
         asking = asyncio.ensure_future(ask_on())
         await asyncio.sleep(0.0002 * (number % 20))
         asking.cancel()
-        await asyncio.wait([asking], timeout=1)
+        await asyncio.wait([asking], timeout=PATIENCE_S)
         assert asking.done()

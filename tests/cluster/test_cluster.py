@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mewayz.modules import REPOSITORY, module_folders, slugs
 from mewayz.passwords import Passwords
 from mewayz.servers.postgres import Postgres
 from shared.wire.jetstream import RESULTS, Message, connect, last_message, publish_first
+from tests.waiting import until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
 _NEEDED = ("crm", "hr", "identity", "invoicing")  # by S1 and S2
@@ -51,7 +52,7 @@ class Cluster:
         self.mewayz("provision", str(self.folder), "--users")
         for name in self._ports:
             self.start_nats(name)
-        until(self._has_leader, 20)
+        until(self._has_leader)
         self.provision(*self.services("provision")["provision"][2:])
         for slug in _NEEDED:
             command = self.services("serve-module")[slug]
@@ -63,7 +64,7 @@ class Cluster:
         for name in self._routers:
             self.run(name, "serve-router", "--bootstrap", str(self.folder / f"{name}.json"))
         for name in self._routers:
-            until(lambda name=name: self.ready(name), 30)
+            until(lambda name=name: self.ready(name))
 
     def provision(self, *more: str) -> None:
         urls = ",".join(f"nats://127.0.0.1:{client}" for client, _ in self._ports.values())
@@ -85,7 +86,7 @@ class Cluster:
             log = self.folder / f"{name}.log"
             reloads = log.read_text().count("Reloaded server configuration")
             self.processes[name].send_signal(signal.SIGHUP)
-            until(lambda log=log, reloads=reloads: log.read_text().count("Reloaded server conf") > reloads, 10)
+            until(lambda log=log, reloads=reloads: log.read_text().count("Reloaded server conf") > reloads)
 
     def start_nats(self, name: str) -> None:
         text = (REPOSITORY / "deploy" / "nats-cluster.conf").read_text()
@@ -118,7 +119,7 @@ class Cluster:
         pid = self.postgres.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        until(lambda: self.postgres.pid is None, 10)
+        until(lambda: self.postgres.pid is None)
         anyio.run(self.postgres.start)
 
     def stop(self) -> None:
@@ -156,7 +157,7 @@ class Cluster:
             session.update(self.request("/auth/login", body))
             return "accessToken" in session
 
-        until(signed_in, 30)
+        until(signed_in)
         return session["accessToken"]
 
     def _here(self, word: str) -> str:
@@ -176,13 +177,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.1)
 
 
 def test_every_module_has_its_service() -> None:
@@ -252,10 +246,8 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
         query = "{ customers { totalCount } invoices { totalCount } employees { totalCount } }"
         return "errors" not in ask(query, router)
 
-    until(known, 30)
-    until(
-        lambda: not ask('mutation { registerCustomer(input: {name: "first"}) { customer { id } } }').get("errors"), 30
-    )
+    until(known)
+    until(lambda: not ask('mutation { registerCustomer(input: {name: "first"}) { customer { id } } }').get("errors"))
     do("setDefaultTax", "taxDefault { id }", code="VAT13", ratePct="13", roundingRule="PER_LINE")
     customer = do("registerCustomer", "customer { id }", name="C-ACME", currency="CNY")["customer"]["id"]
     department = do("openDepartment", "department { id }", name="Sales of the cluster")["department"]["id"]
@@ -283,7 +275,7 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
         return [one["amount"]["amount"] for one in seen["data"]["deal"]["commissions"] or []]
 
     first = win("S1")
-    until(lambda: drafts(first) == ["27120.00"] and commissions(first) == ["1200.00"], 20)
+    until(lambda: drafts(first) == ["27120.00"] and commissions(first) == ["1200.00"])
 
     assert anyio.run(missed_reads, cluster) == 0
 
@@ -298,13 +290,13 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
     after = {path.name: path.read_text() for path in (cluster.folder / "secrets").iterdir()}
     assert [name for name in before if before[name] == after.get(name)] == ["demo-logins.json"]
     changed = win("with other secrets")
-    until(lambda: drafts(changed) == ["27120.00"], 20)
+    until(lambda: drafts(changed) == ["27120.00"])
     assert [name for name, process in cluster.processes.items() if process.poll() is not None] == []
 
     cluster.kill("invoicing again")
     cluster.kill("nats-2")
     second = win("one instance and one server less")
-    until(lambda: drafts(second) == ["27120.00"], 40)
+    until(lambda: drafts(second) == ["27120.00"])
 
     cluster.kill("invoicing")
     third = win("S2: nobody to draft it")
@@ -317,9 +309,9 @@ def test_won_deals_become_one_draft_each_while_one_of_each_kind_is_killed(cluste
     cluster.start_nats("nats-2")
     cluster.kill("router-1")
     cluster.kill_postgres()
-    until(lambda: known("router-2"), 40)
-    until(lambda: drafts(third, "router-2") == ["27120.00"], 40)
+    until(lambda: known("router-2"))
+    until(lambda: drafts(third, "router-2") == ["27120.00"])
     assert drafts(first, "router-2") == drafts(second, "router-2") == ["27120.00"]
-    until(lambda: [commissions(deal, "router-2") for deal in (first, second, third)] == [["1200.00"]] * 3, 40)
+    until(lambda: [commissions(deal, "router-2") for deal in (first, second, third)] == [["1200.00"]] * 3)
     fourth = win("with a PostgreSQL that was killed", "router-2")
-    until(lambda: drafts(fourth, "router-2") == ["27120.00"] and commissions(fourth, "router-2") == ["1200.00"], 40)
+    until(lambda: drafts(fourth, "router-2") == ["27120.00"] and commissions(fourth, "router-2") == ["1200.00"])

@@ -3,8 +3,7 @@
 import contextlib
 import json
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.services import Platform
 from tests.stories.world import World
+from tests.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("activation")]
 
@@ -76,13 +76,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def test_modules_without_anything_to_do_sleep_after_the_first_start(platform: Platform) -> None:
-    _wait_until(lambda: _states(platform) == {"asleep"})
+    until(lambda: _states(platform) == {"asleep"})
 
     assert {module["pid"] for module in platform.status()["modules"]} == {None}
 
 
 def test_a_request_wakes_a_sleeping_module_and_is_answered(platform: Platform) -> None:
-    _wait_until(lambda: _states(platform) == {"asleep"})
+    until(lambda: _states(platform) == {"asleep"})
 
     answer = _answer(platform, "plain")
 
@@ -91,20 +91,20 @@ def test_a_request_wakes_a_sleeping_module_and_is_answered(platform: Platform) -
 
 def test_an_event_wakes_the_module_that_hears_it_and_no_other(platform: Platform) -> None:
     """contracts.md, "Processes": JetStream is asked who has a backlog"""
-    _wait_until(lambda: _states(platform) == {"asleep"})
+    until(lambda: _states(platform) == {"asleep"})
     pid_before = platform.module("hearing")["pid"]
 
     place = _publish(platform)
 
-    _wait_until(lambda: platform.module("hearing")["state"] != "asleep")
+    until(lambda: platform.module("hearing")["state"] != "asleep")
     assert pid_before is None
     assert platform.module("plain")["state"] == "asleep"
-    _wait_until(lambda: World(platform).has_heard("hearing", place))
+    until(lambda: World(platform).has_heard("hearing", place))
 
 
 def test_events_that_came_while_the_platform_was_down_wake_their_module_at_its_start(platform: Platform) -> None:
     """Issue 4: at start every module with a backlog is woken"""
-    _wait_until(lambda: _states(platform) == {"asleep"})
+    until(lambda: _states(platform) == {"asleep"})
     platform.run("stop", "hearing")
     place = _publish(platform)
     assert not World(platform).has_heard("hearing", place)
@@ -112,12 +112,12 @@ def test_events_that_came_while_the_platform_was_down_wake_their_module_at_its_s
 
     platform.start(until="step=modules")
 
-    _wait_until(lambda: World(platform).has_heard("hearing", place))
+    until(lambda: World(platform).has_heard("hearing", place))
     assert platform.module("plain")["state"] == "asleep"
 
 
 def test_scheduled_work_wakes_its_module_when_it_is_due(platform: Platform) -> None:
-    _wait_until(lambda: _states(platform) == {"asleep"})
+    until(lambda: _states(platform) == {"asleep"})
     platform.stop()
     path = platform.data / "modules" / "clocked.json"
     record = json.loads(path.read_text())
@@ -126,7 +126,7 @@ def test_scheduled_work_wakes_its_module_when_it_is_due(platform: Platform) -> N
 
     platform.start(until="step=modules")
 
-    _wait_until(lambda: json.loads(path.read_text())["rest"] not in (None, record["rest"]))
+    until(lambda: json.loads(path.read_text())["rest"] not in (None, record["rest"]))
     assert platform.module("plain")["state"] == "asleep"
 
 
@@ -134,7 +134,7 @@ def test_a_woken_module_sleeps_again_once_it_is_idle(platform: Platform) -> None
     _answer(platform, "plain")
     assert platform.module("plain")["state"] == "ready"
 
-    _wait_until(lambda: platform.module("plain")["state"] == "asleep")
+    until(lambda: platform.module("plain")["state"] == "asleep")
 
     assert platform.module("plain")["restarts"] == 0
 
@@ -150,7 +150,7 @@ def test_a_stopped_module_is_not_woken(platform: Platform) -> None:
 
 
 def test_a_start_with_unchanged_code_wakes_nobody(platform: Platform) -> None:
-    _wait_until(lambda: _states(platform) == {"asleep"})
+    until(lambda: _states(platform) == {"asleep"})
     assert platform.stop() == 0
 
     platform.start(until="step=modules")
@@ -165,7 +165,7 @@ def test_a_module_that_was_killed_is_woken_at_the_next_start(platform: Platform)
 
     platform.start(until="step=modules")
 
-    _wait_until(lambda: platform.module("plain")["state"] == "ready")
+    until(lambda: platform.module("plain")["state"] == "ready")
     assert platform.module("clocked")["state"] == "asleep"
 
 
@@ -195,7 +195,7 @@ def _answer(platform: Platform, slug: str) -> bytes:
             answers.append(_request(platform, slug))
         return any(answers)
 
-    _wait_until(is_answered)
+    until(is_answered)
     return answers[-1]
 
 
@@ -205,10 +205,3 @@ def _request(platform: Platform, slug: str) -> bytes:
         connection.connect(str(platform.data / "run" / f"{slug}.sock"))
         connection.sendall(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n")
         return connection.recv(4096)
-
-
-def _wait_until(condition: Callable[[], bool], timeout_s: float = 45) -> None:
-    give_up = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.1)

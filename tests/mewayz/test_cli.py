@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mewayz.compose import compose_modules
+from tests.waiting import PATIENCE_S
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -91,4 +92,4 @@ def test_check_names_the_files_that_differ(tmp_path: Path, capsys: pytest.Captur
 
 def _mewayz(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mewayz", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=15)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)

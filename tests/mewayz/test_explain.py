@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 
 def _explain(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mewayz", "explain", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 QUERY = "{ deals(first: 3) { nodes { title customer { name openInvoices { id } } } } }"

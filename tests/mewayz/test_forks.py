@@ -57,7 +57,7 @@ async def test_a_module_whose_code_hangs_the_zygote_is_left_out_and_forking_goes
         async def goes_on() -> bool:
             return forks.loaded == {"sound"}
 
-        await until(goes_on, 80)
+        await until(goes_on)
         await make_key(forks, tmp_path)
         tasks.cancel_scope.cancel()
 
@@ -76,7 +76,7 @@ async def test_a_zygote_that_never_starts_is_told_of_once_and_tried_again(
         async def is_told() -> bool:
             return bool(told)
 
-        await until(is_told, 40)
+        await until(is_told)
         assert forks.trouble == told[0] == "the zygote does not start: ImportError: half-written"
 
         broken.unlink()
@@ -97,7 +97,7 @@ async def test_two_replacements_in_a_row_leave_nobody_waiting(tmp_path: Path) ->
             async def both() -> bool:
                 return forks.loaded == {"alpha", "beta"}
 
-            await until(both, 40)
+            await until(both)
             tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:

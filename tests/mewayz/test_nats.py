@@ -16,7 +16,9 @@ from mewayz.passwords import Passwords
 from mewayz.servers.nats import Nats, gateway_user, module_user
 from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.jetstream import connect as wire_connect
+from shared.wire.jetstream import settled
 from tests.services import NatsServer
+from tests.waiting import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +67,7 @@ async def test_what_a_module_does_not_hear_any_more_waits_for_nobody(nats_server
             await make_consumers(admin, "fickle", [], takes_queued=False)
 
         for stream, wanted in (("EVENTS", False), ("COMMANDS", False), ("TENANTS", True)):
-            answer = json.loads((await admin.request(f"$JS.API.CONSUMER.INFO.{stream}.fickle", b"")).data)
+            answer = await ask(admin, f"CONSUMER.INFO.{stream}.fickle")
             assert ("config" in answer) is wanted
 
 
@@ -88,8 +90,7 @@ async def test_a_killed_server_keeps_its_port_and_what_it_acknowledged(tmp_path:
     assert server.url == address
     async with await connect(server.admin_url) as client:
         await make_streams(client)
-        state = await client.request("$JS.API.STREAM.INFO.EVENTS", b"")
-        assert json.loads(state.data)["state"]["messages"] == 1
+        assert (await ask(client, "STREAM.INFO.EVENTS"))["state"]["messages"] == 1
     await server.stop()
 
 
@@ -114,7 +115,7 @@ async def test_users_change_their_passwords_and_nobody_is_cut_before_the_end(tmp
         for user in (old, told):
             assert await _lets_in(server.url, *user)
         await moving.publish("evt.t1.order.placed", b"{}")
-        await moving.flush()
+        await settled(moving)
         assert (moving.stats["reconnects"], admin.is_connected) == (0, True)
 
         await moving.force_reconnect()
@@ -128,7 +129,7 @@ async def test_users_change_their_passwords_and_nobody_is_cut_before_the_end(tmp
         assert not await _lets_in(server.url, *old)
         assert not await _lets_in(server.url, *_login_of(old_admin))
         await moving.publish("evt.t1.order.placed", b"{}")
-        await moving.flush()
+        await settled(moving)
         assert moving.is_connected
     await server.stop()
 
@@ -138,7 +139,7 @@ async def test_a_changed_filter_reaches_the_consumer(nats_server: NatsServer) ->
         await make_consumers(client, "ears", ["a.b"])
         await make_consumers(client, "ears", ["c.d", "a.b"])
 
-        info = json.loads((await client.request("$JS.API.CONSUMER.INFO.EVENTS.ears", b"")).data)
+        info = await ask(client, "CONSUMER.INFO.EVENTS.ears")
 
         assert info["config"]["filter_subjects"] == ["evt.*.a.b", "evt.*.c.d"]
         assert info["config"].get("max_deliver") == -1
@@ -165,11 +166,9 @@ async def _hears(client: Client, stream: str, subject: str) -> bool:
 
 
 async def _is_refused(client: Client, subject: str) -> bool:
-    try:
-        await client.request(subject, b"{}", timeout=0.2)
-    except TimeoutError:
-        return "permissions violation" in str(client.last_error).lower()
-    return False
+    await client.publish(subject, b"{}")
+    await settled(client)
+    return f'permissions violation for publish to "{subject}"'.lower() in str(client.last_error).lower()
 
 
 async def _lets_in(url: str, user: str, password: str) -> bool:

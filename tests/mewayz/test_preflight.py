@@ -11,6 +11,7 @@ import pytest
 from mewayz.failures import NoSpace, StartFailure, UnusableFolder
 from mewayz.folders import Lock, folders_of
 from mewayz.preflight import check_file_system, check_space
+from tests.waiting import PATIENCE_S
 
 
 def test_a_taken_port_is_named_with_the_next_one(tmp_path: Path) -> None:
@@ -126,5 +127,5 @@ def _up(data: Path, *arguments: str, **environment: str) -> subprocess.Completed
         text=True,
         check=False,
         env={"PATH": os.defpath, **environment},
-        timeout=15,
+        timeout=PATIENCE_S,
     )

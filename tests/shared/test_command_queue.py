@@ -22,6 +22,7 @@ from shared.wire.jetstream import connect, last_message
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Settled, Status, result_subject
 from tests.modules import until
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S, ask
 
 pytestmark = pytest.mark.anyio
 LUMEN, HARBOUR = UUID(int=1), UUID(int=2)
@@ -97,14 +98,13 @@ class Kiosk:
 
     async def consumer(self) -> dict[str, Any]:
         """Return what JetStream says of the consumer."""
-        return msgspec.json.decode((await self.admin.request("$JS.API.CONSUMER.INFO.COMMANDS.kiosk", b"")).data)
+        return await ask(self.admin, "CONSUMER.INFO.COMMANDS.kiosk")
 
     async def patience(self, seconds: float) -> None:
         """Let the server hand a message out again after so long."""
         config = (await self.consumer())["config"] | {"ack_wait": int(seconds * 1e9)}
-        wanted = msgspec.json.encode({"stream_name": "COMMANDS", "config": config, "action": "update"})
-        answer = await self.admin.request("$JS.API.CONSUMER.DURABLE.CREATE.COMMANDS.kiosk", wanted)
-        assert "error" not in msgspec.json.decode(answer.data)
+        wanted = {"stream_name": "COMMANDS", "config": config, "action": "update"}
+        assert "error" not in await ask(self.admin, "CONSUMER.DURABLE.CREATE.COMMANDS.kiosk", wanted)
 
 
 @asynccontextmanager
@@ -232,7 +232,7 @@ async def test_after_five_failures_the_receipt_is_failed_and_the_command_a_dead_
         receipt = await made.send("break")
         behind = await made.send("sell")
 
-        await until(made.is_empty, 30)
+        await until(made.is_empty)
 
         assert await made.status(receipt) is Status.FAILED
         assert await made.status(behind) is Status.DONE
@@ -265,7 +265,7 @@ async def test_the_queue_ends_also_where_a_library_keeps_that_to_itself(nats_ser
             await begun.wait()
 
             running.cancel()
-            await asyncio.wait([running], timeout=5)
+            await asyncio.wait([running], timeout=PATIENCE_S)
             assert running.cancelled()
 
         assert made.executed == ["sell 0"]

@@ -95,7 +95,7 @@ async def test_an_event_whose_statements_take_too_long_is_parked_in_the_end(
         return bool(await list_parked(crm.urls.relay_url, ada.tenant, f"Invoice/{invoice}"))
 
     running = asyncio.ensure_future(consumer.run(Lease(connection, "viewer", epoch)))
-    await until(is_parked, 30)
+    await until(is_parked)
     running.cancel()
     await asyncio.wait([running])
     (parked,) = await list_parked(crm.urls.relay_url, ada.tenant, f"Invoice/{invoice}")

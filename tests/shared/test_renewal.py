@@ -10,10 +10,11 @@ from nats.errors import AuthorizationError
 
 from shared.hosting.secrets import RouterKeys, address_of, stay_connected
 from shared.wire.bootstrap import FormerKey, ModuleBootstrap
-from shared.wire.jetstream import connect
+from shared.wire.jetstream import connect, settled
 from shared.wire.renewal import Told
 from shared.wire.token import SigningKey, public_bytes
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S
 
 _FIRST, _SECOND = SigningKey.generate(), SigningKey.generate()
 
@@ -77,10 +78,10 @@ async def test_a_process_moves_to_its_new_user_and_ends_where_it_is_cut_off(
             tasks.start_soon(stay_connected, client, told)
 
             _tell(tmp_path, _bootstrap(tmp_path, _FIRST, nats_user=after[0], nats_password=after[1]))
-            with anyio.fail_after(5):
+            with anyio.fail_after(PATIENCE_S):
                 while client.stats["reconnects"] == 0:  # noqa: ASYNC110 nats-py has no event for it
                     await anyio.sleep(0.02)
-            await client.flush()
+            await settled(client)
 
             await client.close()  # as nats-py does where the server says that there is no such user
 

@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("stories"))
-            item.add_marker(pytest.mark.timeout(60, func_only=True))  # the platform's start has a limit of its own
+            item.add_marker(pytest.mark.timeout(120, func_only=True))  # the platform's start has a limit of its own
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from shared.wire.occasion import PLATFORM
-from tests.stories.world import F0, fresh_id, until
+from tests.stories.world import F0, fresh_id
+from tests.waiting import until
 
 
 def records(one: F0, statement: str, *args: Any) -> list[dict[str, Any]]:
@@ -35,7 +36,7 @@ def test_a_command_leaves_one_record_with_who_what_and_from_where(lumen: F0) -> 
     deal = lumen.open_deal()
     lumen.win(deal)
 
-    until(lambda: len(records(lumen, "subject = 'deal.close.won' and entity_reference = $1", deal)) == 1, 20)
+    until(lambda: len(records(lumen, "subject = 'deal.close.won' and entity_reference = $1", deal)) == 1)
     (won,) = records(lumen, "subject = 'deal.close.won' and entity_reference = $1", deal)
     assert (won["action"], won["entity_type"], won["module_slug"]) == ("EXECUTE", "Deal", "crm")
     assert won["actor_user_id"] is not None
@@ -60,7 +61,7 @@ def test_a_refusal_leaves_one_record_however_often_it_is_repeated(lumen: F0) -> 
         statement = "select r.* from audit_record r join audit_origin o on o.id = r.origin_id where o.user_agent = $1"
         return lumen.world.rows("audit_log", PLATFORM, statement, rough)
 
-    until(lambda: len(of_platform()) >= 1, 20)
+    until(lambda: len(of_platform()) >= 1)
     assert 1 <= len(of_platform()) <= 2  # the first at once, what came after it within the second as one more
     assert {row["action"] for row in of_platform()} == {"DENIED"}
     assert {row["entity_reference"] for row in of_platform()} == {"UNAUTHENTICATED"}
@@ -76,7 +77,7 @@ def test_what_a_member_may_not_see_is_recorded_in_the_tenant(lumen: F0) -> None:
     )
 
     assert answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
-    until(lambda: len(records(lumen, "action = 'DENIED' and entity_reference = 'FORBIDDEN'")) == before + 1, 20)
+    until(lambda: len(records(lumen, "action = 'DENIED' and entity_reference = 'FORBIDDEN'")) == before + 1)
     row = records(lumen, "action = 'DENIED' and entity_reference = 'FORBIDDEN'")[-1]
     assert row["actor_user_id"] is not None
 
@@ -91,8 +92,8 @@ def test_signing_in_and_failing_to_leave_records(lumen: F0) -> None:
     assert post(lumen, "/auth/login", {**sent, "password": "wrong"}, **agent)[0] == 401
 
     joined = "select r.* from audit_record r join audit_origin o on o.id = r.origin_id where o.user_agent = $1"
-    until(lambda: len(lumen.rows("audit_log", joined, agent["user-agent"])) == 1, 20)
-    until(lambda: len(lumen.world.rows("audit_log", PLATFORM, joined, agent["user-agent"])) == 1, 20)
+    until(lambda: len(lumen.rows("audit_log", joined, agent["user-agent"])) == 1)
+    until(lambda: len(lumen.world.rows("audit_log", PLATFORM, joined, agent["user-agent"])) == 1)
     (signed_in,) = lumen.rows("audit_log", joined, agent["user-agent"])
     assert signed_in["action"] == "LOGIN"
 
@@ -104,7 +105,7 @@ def test_a_session_taken_on_the_machine_leaves_a_record(lumen: F0) -> None:
 
     lumen.world.platform.token("lumen")
 
-    until(lambda: len(records(lumen, count)) > before, 20)
+    until(lambda: len(records(lumen, count)) > before)
 
 
 def test_a_reader_of_why_someone_is_away_is_recorded(lumen: F0) -> None:
@@ -115,7 +116,7 @@ def test_a_reader_of_why_someone_is_away_is_recorded(lumen: F0) -> None:
     answer = lumen.ask("query($id: ID!) { leaveRequest(id: $id) { kind } }", id=leave)
 
     assert answer["data"]["leaveRequest"]["kind"] == "UNPAID"
-    until(lambda: any(leave in row["change_summary"] for row in records(lumen, "action = 'READ'")), 20)
+    until(lambda: any(leave in row["change_summary"] for row in records(lumen, "action = 'READ'")))
 
 
 def test_whoever_runs_the_machine_acknowledges_what_is_wrong_where_no_tenant_is_known(lumen: F0) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.stories.world import F0, fresh_id, until
+from tests.stories.world import F0, fresh_id
+from tests.waiting import until
 
 _STATUS = "query($id: ID!) { privacyRequest(id: $id) { status round awaitedModules erasureReceipts(first: 50) { moduleSlug rowCount keptReason reportedAt } } }"
 
@@ -66,7 +67,7 @@ def state(one: F0, request: str) -> dict[str, Any]:
 
 def test_one_file_holds_what_all_modules_know_of_a_person(lumen: F0, tmp_path: Path) -> None:
     person = Person(lumen)
-    until(lambda: "hr" in everywhere(lumen, person.email), 20)
+    until(lambda: "hr" in everywhere(lumen, person.email))
 
     done = lumen.world.platform.run(
         "privacy", "export", "--tenant", "lumen", "--email", person.email, "--output", str(tmp_path / "cy.json")
@@ -84,7 +85,7 @@ def test_one_file_holds_what_all_modules_know_of_a_person(lumen: F0, tmp_path: P
     assert rows["support", "Ticket", person.ticket]["title"] == f"{person.name} asks"
     assert f"I am {person.name}." in written
     exported = "select 1 from audit_record where action = 'EXPORT' and entity_type = 'PrivacyRequest'"
-    until(lambda: len(lumen.rows("audit_log", exported)) >= 1, 20)
+    until(lambda: len(lumen.rows("audit_log", exported)) >= 1)
 
 
 def test_a_person_is_erased_everywhere_with_a_receipt_of_each_module(lumen: F0, harbour: F0) -> None:
@@ -95,7 +96,7 @@ def test_a_person_is_erased_everywhere_with_a_receipt_of_each_module(lumen: F0, 
 
     lumen.do("executeErasure", "privacyRequest { status awaitedModules }", privacyRequestId=request)
 
-    until(lambda: state(lumen, request)["status"] == "DONE", 40)
+    until(lambda: state(lumen, request)["status"] == "DONE")
     told = state(lumen, request)
     receipts = {one["moduleSlug"]: one for one in told["erasureReceipts"]}
     assert told["awaitedModules"] == []
@@ -118,11 +119,11 @@ def test_a_module_that_is_down_answers_when_it_is_back(lumen: F0) -> None:
     platform.run("stop", "support")
     try:
         lumen.do("executeErasure", "privacyRequest { status }", privacyRequestId=request)
-        until(lambda: state(lumen, request)["awaitedModules"] == ["support"], 40)
+        until(lambda: state(lumen, request)["awaitedModules"] == ["support"])
         assert state(lumen, request)["status"] == "RUNNING"
         assert "support" in everywhere(lumen, person.name)
     finally:
         platform.run("start", "support")
 
-    until(lambda: state(lumen, request)["status"] == "DONE", 40)
+    until(lambda: state(lumen, request)["status"] == "DONE")
     assert "support" not in everywhere(lumen, person.name)

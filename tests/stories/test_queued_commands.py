@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from tests.stories.world import F0, fresh_id, until
+from tests.stories.world import F0, fresh_id
+from tests.waiting import until
 
 RECEIPT = "query($id: ID!) { receipt(id: $id) { id status module command userErrors { code message } settledAt } }"
 
@@ -19,7 +20,7 @@ def away(story: F0, module: str = "crm") -> Iterator[None]:
         yield
     finally:
         assert platform.run("start", module).returncode == 0
-    until(lambda: is_done(story, module), seconds=10)
+    until(lambda: is_done(story, module))
 
 
 def is_done(story: F0, module: str) -> bool:
@@ -53,7 +54,7 @@ def test_a_command_to_a_dead_module_waits_and_is_executed_once(lumen: F0) -> Non
     assert first["receipt"]["status"] == "QUEUED"
     assert waiting is not None
     assert (waiting["status"], waiting["module"], waiting["command"]) == ("QUEUED", "crm", "closeDealWon")
-    until(lambda: status(lumen, first["receipt"]["id"]) == "DONE", seconds=10)
+    until(lambda: status(lumen, first["receipt"]["id"]) == "DONE")
     direct = lumen.win(deal, idempotencyKey=key)
     assert direct["deal"] == {"id": deal, "status": "WON"}
     assert direct["receipt"] == {"id": first["receipt"]["id"], "status": "DONE"}
@@ -79,7 +80,7 @@ def test_commands_of_a_tenant_are_executed_in_the_order_they_were_sent(lumen: F0
         sent = [lumen.command("registerCustomer", "customer { id }", name=name, currency="CNY") for name in names]
 
     assert {one["receipt"]["status"] for one in sent} == {"QUEUED"}
-    until(lambda: status(lumen, sent[-1]["receipt"]["id"]) == "DONE", seconds=10)
+    until(lambda: status(lumen, sent[-1]["receipt"]["id"]) == "DONE")
     statement = "select name from customer where name = any($1) order by created_at, id"
     assert [row["name"] for row in lumen.rows("crm", statement, names)] == names
 
@@ -99,7 +100,7 @@ def test_a_command_that_waits_can_be_taken_back_and_one_that_was_executed_cannot
     assert lumen.rows("crm", "select status from deal where id = $1", UUID(deal)) == [{"status": "OPEN"}]
     with away(lumen):
         late = lumen.win(deal)["receipt"]["id"]
-    until(lambda: status(lumen, late) == "DONE", seconds=10)
+    until(lambda: status(lumen, late) == "DONE")
     refused = lumen.ask(cancel, id=late)["data"]["cancelReceipt"]
     assert refused == {"receipt": {"id": late, "status": "DONE"}, "userErrors": [{"code": "ILLEGAL_STATE"}]}
 
@@ -111,7 +112,7 @@ def test_a_rule_that_says_no_is_a_failed_receipt_with_its_reason(lumen: F0) -> N
     with away(lumen):
         queued = lumen.win(deal)["receipt"]["id"]
 
-    until(lambda: status(lumen, queued) == "FAILED", seconds=10)
+    until(lambda: status(lumen, queued) == "FAILED")
     found = receipt(lumen, queued)
     assert found is not None
     assert found["userErrors"][0]["code"] == "DEAL_CLOSED"
@@ -163,7 +164,7 @@ def test_rights_taken_back_while_a_command_waits_are_not_used(harbour: F0) -> No
     try:
         assert queued["status"] == "QUEUED"
         sees = lambda: as_user(harbour, sales, RECEIPT, id=queued["id"])["data"]["receipt"]  # noqa: E731
-        until(lambda: sees()["status"] == "REJECTED", seconds=10)
+        until(lambda: sees()["status"] == "REJECTED")
         assert sees()["userErrors"][0]["code"] == "FORBIDDEN"
         assert harbour.rows("crm", "select 1 from customer where name = $1", name) == []
     finally:

@@ -3,7 +3,8 @@
 from typing import Any
 from uuid import UUID
 
-from tests.stories.world import F0, until
+from tests.stories.world import F0
+from tests.waiting import until
 
 COPIES = {  # what modules know by others' events alone
     "projects": {

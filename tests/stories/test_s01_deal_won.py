@@ -1,23 +1,20 @@
 """S1: a deal is won; the invoice is drafted and the commission computed, and CRM knows neither."""
 
-import time
 from datetime import date
 from decimal import Decimal
 
-from tests.stories.world import F0, until
+from tests.stories.world import F0
+from tests.waiting import takes, until
 
 
 def test_a_won_deal_becomes_an_invoice_draft_and_a_commission(lumen: F0) -> None:
     """S1, steps 1 to 6"""
     deal = lumen.open_deal("24000.00")
 
-    started = time.monotonic()
     won = lumen.win(deal)
-    took_s = time.monotonic() - started
 
     assert won["deal"]["status"] == "WON"
     assert won["userErrors"] == []
-    assert took_s < 0.5 * 3, f"{took_s:.2f} s"
     event = lumen.envelope(deal)
     data = event["data"]
     assert data["dealId"] == deal
@@ -70,6 +67,13 @@ def test_a_won_deal_becomes_an_invoice_draft_and_a_commission(lumen: F0) -> None
             }
         }
     }
+
+
+def test_a_deal_is_won_within_half_a_second(lumen: F0) -> None:
+    """S1, step 1"""
+    deals = iter([lumen.open_deal("1.00") for _ in range(10)])
+
+    assert takes(lambda: lumen.win(next(deals)), below_s=0.5)
 
 
 def test_winning_a_deal_twice_is_refused_without_a_second_event(lumen: F0) -> None:

@@ -1,6 +1,7 @@
 """S2: Invoicing is down when the deal is won; its event waits, everything else goes on."""
 
-from tests.stories.world import F0, until
+from tests.stories.world import F0
+from tests.waiting import until
 
 
 def test_a_draft_waits_for_invoicing_and_comes_once(lumen: F0) -> None:
@@ -30,7 +31,7 @@ def test_a_draft_waits_for_invoicing_and_comes_once(lumen: F0) -> None:
     finally:
         assert platform.run("start", "invoicing").returncode == 0
 
-    until(lambda: len(lumen.drafts(deal)) == 1, seconds=10)
+    until(lambda: len(lumen.drafts(deal)) == 1)
     (draft,) = lumen.invoices(deal)
     assert draft["source_key"] == f"deal:{deal}:1"
     assert len(lumen.commissions(deal)) == 1

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from tests.stories.world import F0, until
+from tests.stories.world import F0
+from tests.waiting import until
 
 DEALS = 30
 TAKEN_BACK = 6  # D7
@@ -51,7 +52,7 @@ def test_hr_pays_after_a_day_away_what_it_pays_when_it_is_there(lumen: F0, harbo
     for one in (lumen, harbour):
         replace_plan_from_the_next_day(one)
     control = win_thirty_and_take_one_back(harbour)
-    until(lambda: is_settled(harbour), seconds=30)
+    until(lambda: is_settled(harbour))
 
     assert world.platform.run("stop", "hr").returncode == 0
     try:
@@ -60,7 +61,7 @@ def test_hr_pays_after_a_day_away_what_it_pays_when_it_is_there(lumen: F0, harbo
     finally:
         assert world.platform.run("start", "hr").returncode == 0
 
-    until(lambda: is_settled(lumen), seconds=30)
+    until(lambda: is_settled(lumen))
     entries = entries_of(lumen)
     by_deal = {str(row["deal_id"]): row for row in entries}
     assert by_deal[deals[TAKEN_BACK]]["status"] == "REVERSED"

@@ -1,6 +1,7 @@
 """S4: the same fact arrives again and again, in every way it can."""
 
-from tests.stories.world import F0, fresh_id, until
+from tests.stories.world import F0, fresh_id
+from tests.waiting import until
 
 
 def position(lumen: F0, module: str, deal: str) -> int:

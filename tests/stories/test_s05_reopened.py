@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.stories.world import F0, until
+from tests.stories.world import F0
+from tests.waiting import until
 
 
 def close_reopen_close(lumen: F0, deal: str, between: list[str], moment: str) -> None:
@@ -47,7 +48,7 @@ def test_what_counts_is_the_last_closing_whoever_was_killed_when(lumen: F0, mome
         live = lumen.live_commissions(deal)
         return len(lumen.drafts(deal)) == 1 and [row["source_key"].split(":")[2] for row in live] == ["2"]
 
-    until(settled, seconds=10)
+    until(settled)
     (draft,) = lumen.drafts(deal)
     assert draft["source_key"] == f"deal:{deal}:2"
     assert draft["net_total_amount"] == Decimal("30000.00")

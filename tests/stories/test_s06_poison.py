@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from tests.stories.world import F0, fresh_id, until
+from tests.stories.world import F0, fresh_id
+from tests.waiting import until
 
 CONSUMERS = ("hr", "invoicing", "projects")
 

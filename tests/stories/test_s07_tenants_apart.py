@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from tests.stories.world import F0, fresh_id, until
+from tests.stories.world import F0, fresh_id
+from tests.waiting import until
 
 ABSENT = "01a20d5a-5de5-7bbe-a8fd-fcd019ec1e0a"
 ONE_DEAL = """

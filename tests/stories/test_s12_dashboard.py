@@ -1,8 +1,7 @@
 """S12: one dashboard request, whole and degraded."""
 
-import time
-
 from tests.stories.world import F0, World
+from tests.waiting import takes
 
 DASHBOARD = """
     query($id: ID!) {
@@ -46,12 +45,11 @@ def test_a_list_of_customers_needs_as_many_requests_as_one(lumen: F0) -> None:
         { customers(first: 50) { nodes { name
             projects(first: 3) { name } openInvoices(first: 5) { number } tickets(first: 3) { number } } } }
     """
-    started = time.monotonic()
     answer = lumen.ask(query)
 
     assert "errors" not in answer
     assert len(answer["data"]["customers"]["nodes"]) >= 5
-    assert time.monotonic() - started < 3
+    assert takes(lambda: lumen.ask(query), below_s=1)
 
 
 def test_without_support_the_rest_arrives_with_one_error(world: World) -> None:
@@ -59,9 +57,8 @@ def test_without_support_the_rest_arrives_with_one_error(world: World) -> None:
     customer = acme(world)
     assert world.platform.run("stop", "support").returncode == 0
     try:
-        started = time.monotonic()
         answer = world.ask("lumen", DASHBOARD, id=customer)
-        took_s = time.monotonic() - started
+        is_soon = takes(lambda: world.ask("lumen", DASHBOARD, id=customer), below_s=0.3)
     finally:
         assert world.platform.run("start", "support").returncode == 0
 
@@ -71,4 +68,4 @@ def test_without_support_the_rest_arrives_with_one_error(world: World) -> None:
     (error,) = answer["errors"]
     assert error["path"] == ["customer", "tickets"]
     assert error["extensions"]["module"] == "support"
-    assert took_s < 2.1
+    assert is_soon

@@ -25,7 +25,8 @@ from shared.wire.control import GetBroker
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, sign_internal
 from tests.stories.test_queued_commands import away, status
-from tests.stories.world import CLOCK, F0, fresh_id, until
+from tests.stories.world import CLOCK, F0, fresh_id
+from tests.waiting import until
 
 _ASK = (
     "{ customers(first: 2) { nodes { id } } employees(first: 1) { nodes { id } } invoices(first: 1) { nodes { id } } }"
@@ -51,7 +52,7 @@ def test_secrets_change_while_everything_goes_on(lumen: F0) -> None:
         with _killed_in_the_middle(lumen):
             done = platform.run("secrets", "rotate", "nats")
             assert done.stderr == "✘ The supervisor ended meanwhile; the next one brings the exchange to its end.\n"
-        until(lambda: not list(folder.glob("*.next")), seconds=10)
+        until(lambda: not list(folder.glob("*.next")))
         lumen.command("registerCustomer", "customer { id }", name=f"C-{fresh_id()}", currency="CNY")
 
     assert failures == []
@@ -128,7 +129,7 @@ def _killed_in_the_middle(story: F0) -> Iterator[None]:
     supervisor = next(one for one in children if "mewayz.runtime.supervisor" in " ".join(one.cmdline()))
 
     def kill() -> None:
-        until(lambda: bool(list(folder.glob("nats-*.next"))), seconds=10)
+        until(lambda: bool(list(folder.glob("nats-*.next"))))
         time.sleep(1)
         Passwords(folder).exchange_router_key(time.time())
         supervisor.kill()

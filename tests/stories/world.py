@@ -1,7 +1,6 @@
 """What stories do and look at: the API as a client, the databases and the stream as an auditor."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from mewayz.servers.streams import connect
 from shared.clock import SystemClock, new_id
 from shared.events.stream import call
 from shared.wire.control import GetBroker
+from tests import waiting
 from tests.services import Platform
 
 CLOCK = "clock"  # in the data folder: seconds added to real time (MEWAYZ_CLOCK)
@@ -122,17 +122,8 @@ class World:
 
     def _messages(self, subject: str) -> list[dict[str, Any]]:
         async def read() -> list[dict[str, Any]]:
-            client = await connect(self._nats_admin_url())
-            stream = client.jetstream()
-            subscription = await stream.subscribe(subject, ordered_consumer=True)
-            found: list[dict[str, Any]] = []
-            try:
-                while True:
-                    found.append(orjson.loads((await subscription.next_msg(timeout=0.3)).data))
-            except TimeoutError:
-                return found
-            finally:
-                await client.close()
+            async with await connect(self._nats_admin_url()) as client:
+                return await waiting.messages(client, subject)
 
         return anyio.run(read)
 
@@ -140,10 +131,10 @@ class World:
         """Put a message on the stream, as nobody but the tests may. Return its place there."""
 
         async def send() -> int:
-            client = await connect(self._nats_admin_url())
-            place = (await client.jetstream().publish(subject, orjson.dumps(message))).seq
-            await client.close()
-            return place
+            async with await connect(self._nats_admin_url()) as client:
+                return (
+                    await client.jetstream().publish(subject, orjson.dumps(message), timeout=waiting.PATIENCE_S)
+                ).seq
 
         return anyio.run(send)
 
@@ -158,10 +149,8 @@ class World:
         """Return the state of a module's consumer on a stream."""
 
         async def read() -> dict[str, Any]:
-            client = await connect(self._nats_admin_url())
-            reply = await client.request(f"$JS.API.CONSUMER.INFO.{stream}.{module}", b"", timeout=5)
-            await client.close()
-            return orjson.loads(reply.data)
+            async with await connect(self._nats_admin_url()) as client:
+                return await waiting.ask(client, f"CONSUMER.INFO.{stream}.{module}")
 
         return anyio.run(read)
 
@@ -252,11 +241,3 @@ class F0:
 def fresh_id() -> str:
     """Return an id that nothing has."""
     return str(new_id(SystemClock().now()))
-
-
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait until a condition holds; fail after `seconds` (three times as long where the machine is busy: CI)."""
-    end = time.monotonic() + seconds * 3
-    while not condition():
-        assert time.monotonic() < end, "what the story awaits didn't happen in time"
-        time.sleep(0.05)

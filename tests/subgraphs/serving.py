@@ -5,7 +5,9 @@ import socket
 import subprocess
 import sys
 import time
+from fcntl import ioctl
 from pathlib import Path
+from termios import TIOCOUTQ
 from typing import Any
 
 import msgspec
@@ -15,9 +17,9 @@ from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, public_bytes, sign_internal
 from tests.modules import RunningModule
+from tests.waiting import PATIENCE_S
 
-_START_S = 15.0
-_STOP_S = 15.0
+_START_S = _STOP_S = PATIENCE_S
 
 
 def bootstrap_of(running: RunningModule, nats_url: str, credentials: tuple[str, str], key: SigningKey) -> bytes:
@@ -51,7 +53,7 @@ def stop_in_mid_request(
             with _connected(path) as client:
                 head, body = _request(slug, key, principal)
                 client.sendall(head + body[:5])
-                time.sleep(0.2)  # the server must have begun with it: nothing outside tells when it has
+                _until_read(client)
                 process.terminate()
                 time.sleep(0.2)
                 client.sendall(body[5:])
@@ -59,6 +61,14 @@ def stop_in_mid_request(
             return json.loads(answer.partition(b"\r\n\r\n")[2]), process.wait(_STOP_S)
         finally:
             process.kill()
+
+
+def _until_read(client: socket.socket) -> None:
+    """Wait until the server has taken what was sent to it (unix(7), SIOCOUTQ)."""
+    end = time.monotonic() + _STOP_S
+    while any(ioctl(client, TIOCOUTQ, bytes(4))):
+        assert time.monotonic() < end, f"the module reads nothing for {_STOP_S} s"
+        time.sleep(0.01)
 
 
 def _connected(path: Path) -> socket.socket:

@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from shared.wire.jetstream import PublishFailed, connect
+from shared.wire.jetstream import PublishFailed, connect, settled
 from shared.wire.renewal import LOOK_S
 
 _RETRY_S = 0.5
@@ -86,6 +86,8 @@ class Connection:
         try:
             async with anyio.create_task_group() as tasks:
                 await listen(client, tasks)
+                with suppress(NatsError):  # it broke already: it is told all again when it is back
+                    await settled(client)
                 await self._exchange(client)
                 task_status.started((client, used))
                 await left.wait()

@@ -9,6 +9,7 @@ from router.execution.run import execute
 from tests.router.planning.test_corners import counters
 from tests.router.planning.test_features import shop
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +39,7 @@ async def cancelled(world: World, query: str, count: int) -> list[str]:
         await started.wait()
         tasks.cancel_scope.cancel()
     finish.set()
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         await over.wait()
     return said
 

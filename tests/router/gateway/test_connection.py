@@ -10,7 +10,9 @@ from nats.aio.msg import Msg
 
 from mewayz.servers.nats import gateway_user
 from router.gateway.commands.connection import GATEWAY, Connection
+from shared.wire.jetstream import settled
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +47,7 @@ async def test_another_user_gets_another_connection_before_the_first_is_left(nat
             await _until(lambda: b"2" in heard)
 
         await connection.client.publish("cmdres.t1.r1", b"3")
-        await connection.client.flush()
+        await settled(connection.client)
         tasks.cancel_scope.cancel()
 
     assert set(heard) == {b"1", b"2"}
@@ -53,6 +55,6 @@ async def test_another_user_gets_another_connection_before_the_first_is_left(nat
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 nats-py has no event for it
             await anyio.sleep(0.02)

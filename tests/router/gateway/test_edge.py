@@ -23,6 +23,7 @@ from router.gateway.settings import Quota, settings_of
 from shared.wire.bootstrap import Edge, PlanQuota
 from tests.router.gateway.test_serve import _free_port, _router
 from tests.router.gateway.world import OTHER_TENANT, TENANT, world
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 QUERY = b'{"query":"{ tenant }"}'
@@ -171,7 +172,7 @@ async def test_a_router_speaks_tls_by_itself_and_takes_a_renewed_certificate_ove
         made.bootstrap = lambda: told  # pyright: ignore[reportAttributeAccessIssue]
         get = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
         async with _router(made, port, waits=False) as process:
-            with anyio.fail_after(15):
+            with anyio.fail_after(PATIENCE_S):
                 while True:
                     try:
                         name, version, answer = await _name_at(port, get)
@@ -180,7 +181,7 @@ async def test_a_router_speaks_tls_by_itself_and_takes_a_renewed_certificate_ove
                         await anyio.sleep(0.05)
             _certificate(tmp_path, "second")
             process.send_signal(signal.SIGHUP)
-            with anyio.fail_after(15):
+            with anyio.fail_after(PATIENCE_S):
                 while (await _name_at(port))[0] != "second":  # noqa: ASYNC110 another process reads it
                     await anyio.sleep(0.02)
 

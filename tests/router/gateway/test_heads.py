@@ -9,6 +9,7 @@ import pytest
 from router.gateway.protocol import heads
 from router.gateway.protocol.heads import BoundedHeads
 from tests.router.gateway.world import World, world
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 LINE = b"POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -80,7 +81,7 @@ async def test_a_head_that_is_late_ends_the_connection_and_others_go_on(
         kept[1].write(whole + BODY)
         assert b" 200 " in await kept[0].read(65536)
 
-        ends = [await asyncio.wait_for(reader.read(), 3) for reader, _ in (silent, slow)]
+        ends = [await asyncio.wait_for(reader.read(), PATIENCE_S) for reader, _ in (silent, slow)]
         kept[1].write(whole + BODY[:5])
         await asyncio.sleep(0.4)  # a body has a time of its own
         kept[1].write(BODY[5:])

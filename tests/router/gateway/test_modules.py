@@ -33,7 +33,7 @@ async def test_a_module_that_is_not_coming_is_an_error_at_once_and_the_rest_arri
         made.supervisor.retry_after_ms = {"invoicing": 1500}
         await _told(made, "invoicing", ModuleState(state))
 
-        with anyio.fail_after(1):
+        with anyio.fail_after(made.settings.module_timeout_s / 2):
             status, body = await made.graphql(QUERY)
 
         assert status == 200

@@ -24,6 +24,7 @@ from shared.wire.revocation import REVOKED_EVENT, Revocation
 from tests.router.gateway.test_subscriptions import INIT, Raw
 from tests.router.gateway.world import OTHER_TENANT, TENANT, USER, World, until, world
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 SESSION = UUID("0190a0e4-0000-7000-8000-00000000005e")
@@ -82,7 +83,7 @@ async def refused(made: World, token: str) -> bool:
 
 
 async def until_refused(made: World, token: str) -> None:
-    with anyio.fail_after(8):
+    with anyio.fail_after(PATIENCE_S):
         while not await refused(made, token):  # noqa: ASYNC110 another process tells
             await anyio.sleep(0.005)
 

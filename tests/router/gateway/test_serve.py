@@ -17,6 +17,7 @@ from router.execution.transport import Transport, TransportError
 from router.gateway.app import make_plain_app
 from router.gateway.settings import Settings
 from tests.router.gateway.world import World, world
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 ROUTER = (
@@ -50,7 +51,7 @@ async def _router(made: World, port: int, *, waits: bool = True) -> AsyncIterato
 
 
 async def _answering(made: World, path: str) -> None:
-    with anyio.fail_after(15):
+    with anyio.fail_after(PATIENCE_S):
         while True:
             try:
                 if (await made.get(path)).status == 200:
@@ -68,7 +69,7 @@ async def test_a_router_process_answers_reloads_on_hangup_and_ends_well_on_sigte
             process.send_signal(signal.SIGHUP)
             again, _ = await made.graphql("{ tenant }")
             process.send_signal(signal.SIGTERM)
-            with anyio.fail_after(10):
+            with anyio.fail_after(PATIENCE_S):
                 ended = await process.wait()
 
         assert (status, again, ended) == (200, 200, 0)
@@ -80,7 +81,7 @@ async def test_a_taken_port_is_an_error_that_names_it(tmp_path: Path) -> None:
         made.write_supergraph()
         with socket.create_server(("127.0.0.1", 0)) as taken:
             command = [sys.executable, "-c", PLAIN, str(tmp_path / "supergraph.graphql"), str(taken.getsockname()[1])]
-            with anyio.fail_after(15):
+            with anyio.fail_after(PATIENCE_S):
                 ended = await anyio.run_process(command, check=False)
 
         assert ended.returncode == 1

@@ -27,6 +27,7 @@ from shared.wire.pages import AllPages, TenantPages
 from shared.wire.principal import Principal
 from shared.wire.revocation import Revocation, Revocations
 from shared.wire.token import InternalToken, SigningKey, jwk, sign_access, verify_internal
+from tests.waiting import PATIENCE_S
 
 TENANT = UUID("0190a0e4-0000-7000-8000-000000000001")
 OTHER_TENANT = UUID("0190a0e4-0000-7000-8000-000000000002")
@@ -251,7 +252,7 @@ class World:
 
     async def ready(self) -> None:
         """Wait until the gateway says that it is ready."""
-        with anyio.fail_after(8):
+        with anyio.fail_after(PATIENCE_S):
             while (await self.get("/health/ready")).status != 200:  # noqa: ASYNC110 see until
                 await anyio.sleep(0.005)
 
@@ -353,7 +354,7 @@ class _Server(uvicorn.Server):
         self.started = False
 
 
-async def until(condition: Callable[[], object], seconds: float = 8) -> None:
+async def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     """Wait until `condition` holds; fail after `seconds`."""
     with anyio.fail_after(seconds):
         while not condition():  # noqa: ASYNC110 what is waited for lies in another task or process

@@ -1,0 +1,46 @@
+"""How long tests wait for what must come, and how they read streams without racing against a busy server."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from nats.aio.client import Client
+
+# A wait that succeeds costs nothing: the bound is far above what the slowest machine has needed, and below pytest's own.
+PATIENCE_S = 45.0
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait in a test that is no coroutine until a condition holds; fail after PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, f"not true after {PATIENCE_S} s"
+        time.sleep(0.05)
+
+
+def takes(act: Callable[[], object], *, below_s: float) -> bool:
+    """Whether one of ten tries ends in less than `below_s` seconds: a neighbour on the machine only ever adds to it."""
+    for _ in range(10):
+        began = time.monotonic()
+        act()
+        if time.monotonic() - began < below_s:
+            return True
+    return False
+
+
+async def ask(client: Client, subject: str, body: Any = None) -> Any:
+    """Return what JetStream answers to a request of its API; nats-py alone gives a busy disk half a second."""
+    sent = b"" if body is None else orjson.dumps(body)
+    return orjson.loads((await client.request(f"$JS.API.{subject}", sent, timeout=PATIENCE_S)).data)
+
+
+async def messages(client: Client, subject: str) -> list[dict[str, Any]]:
+    """Return all that a stream holds of `subject` (wildcards allowed) at this moment, in its order."""
+    stream = client.jetstream(timeout=PATIENCE_S)
+    name = await stream.find_stream_name_by_subject(subject)
+    held = (await ask(client, f"STREAM.INFO.{name}", {"subjects_filter": subject}))["state"].get("subjects") or {}
+    subscription = await stream.subscribe(subject, stream=name, ordered_consumer=True)
+    found = [orjson.loads((await subscription.next_msg(timeout=PATIENCE_S)).data) for _ in range(sum(held.values()))]
+    await subscription.unsubscribe()
+    return found
