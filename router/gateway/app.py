@@ -38,6 +38,7 @@ from router.gateway.protocol.asgi import (
     Scope,
     SendMessage,
     Streamed,
+    in_place_of_socket,
     respond,
     respond_in_pieces,
     with_headers,
@@ -98,10 +99,8 @@ class Gateway:
             await self._answer(Request(scope, receive), send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["path"] == "/graphql":
-            await self._sockets.respond(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1000})
+            await self._connect(scope, receive, send)
 
     async def _answer(self, request: Request, send: SendMessage) -> None:
         send = with_headers(send, self._origins.headers(request))
@@ -122,9 +121,25 @@ class Gateway:
             response = refusal(Defect(masked_message(None, reference)))
         await respond(send, response)
 
-    def turned_away(self, error: RouterError, peer: str | None) -> None:
+    async def _connect(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
+        """Open a WebSocket; a refused handshake is answered like any other request."""
+        await receive()
+        request = Request({**scope, "method": "WebSocket"}, receive)
+        try:
+            self._origins.check_host(request)
+            if request.path != "/graphql":
+                raise NoSuchPath
+            self._sockets.check(scope)
+        except RouterError as error:
+            self._audit.refused(error, request)
+            await respond(in_place_of_socket(send), refusal(error))
+            return
+        await self._sockets.serve(scope, receive, send)
+
+    def turned_away(self, error: RouterError, scope: Scope) -> None:
         """Note that what came on a connection was refused before there was a request."""
-        self._audit.turned_away(error.code, "HTTP", peer)
+        client = self._proxies.seen(scope)["client"]
+        self._audit.turned_away(error.code, "HTTP", client[0] if client else None)
 
     def _handler(self, path: str) -> Handler:
         below = path[: path.find("/", 1) + 1]

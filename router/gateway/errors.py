@@ -52,13 +52,23 @@ class HeadTooLarge(InvalidInput):
 
 
 class BodyTooSlow(InvalidInput):
-    """The body did not arrive in time."""
+    """The request did not arrive whole in time."""
 
     code = "REQUEST_TIMEOUT"
 
     def __init__(self, limit_s: float) -> None:
         """Name the limit in seconds."""
         super().__init__(f"The body did not arrive within {limit_s:g} s.", limit_s=limit_s)
+
+
+class HeadTooSlow(InvalidInput):
+    """The request did not arrive whole in time: its header fields."""
+
+    code = "REQUEST_TIMEOUT"
+
+    def __init__(self, limit_s: float) -> None:
+        """Name the limit in seconds."""
+        super().__init__(f"The header fields did not arrive within {limit_s:g} s.", limit_s=limit_s)
 
 
 class UnsupportedMediaType(InvalidInput):

@@ -112,7 +112,8 @@ class Pipeline:
         if in_pieces and prepared.compiled.plan.is_incremental:
             pieces = self._streams.pieces(serving, prepared, operation, caller)
             headers = ((b"mewayz-request-id", trace.request_id.encode()),)
-            return Streamed(content_type=MULTIPART, chunks=in_parts(pieces), headers=headers)
+            chunks = self._standing.stream(in_parts(pieces), principal.tenant if principal else None)
+            return Streamed(content_type=MULTIPART, chunks=chunks, headers=headers)
         sender = Sender(self._fetcher, serving.destinations, caller)
         work = execute(prepared, operation.variables, sender, self._settings.request_deadline_s)
         # A mutation may have been sent: it runs to its end, whether or not somebody still waits for the answer.
@@ -131,13 +132,10 @@ class Pipeline:
         principal, over = await self._principal(request), None
         if self._identity is not None:
             over = (await self._identity.session(credentials_of(request))).over
-        tenant = principal.tenant if principal else None
-        self._standing.must_have_room()
-        self._standing.must_have_share(tenant)
         operation = await self._operation(request)
         answers = self._streams.answers(operation, principal, trace, is_safe=request.method == "GET")
         headers = ((b"mewayz-request-id", trace.request_id.encode()), (b"x-accel-buffering", b"no"))
-        chunks = self._standing.stream(event_stream(answers, over=over), tenant)
+        chunks = self._standing.stream(event_stream(answers, over=over), principal.tenant if principal else None)
         return Streamed(content_type=EVENT_STREAM, chunks=chunks, headers=headers)
 
     async def _principal(self, request: Request) -> Principal | None:

@@ -4,7 +4,9 @@ import gc
 import signal
 import socket
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import anyio
 import structlog
@@ -12,6 +14,7 @@ import uvicorn
 
 from router.gateway.app import Gateway, make_app, make_plain_app
 from router.gateway.protocol.heads import BoundedHeads
+from router.gateway.protocol.sockets import BoundedSocket
 from router.gateway.served import ServedGraph
 from router.gateway.settings import Settings
 from shared.wire.bootstrap import RouterBootstrap
@@ -19,6 +22,14 @@ from shared.wire.log import configure_log
 
 # TLS 1.2 with forward secrecy, and 1.3, which has its own list; Python refuses what is older.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_UNREAD_S = 60
+PROTOCOLS: Mapping[str, Any] = {
+    "http": BoundedHeads,
+    "ws": BoundedSocket,
+    "ws_max_size": 256 * 1024,
+    "ws_per_message_deflate": False,  # whose sizes are looked at when all is unpacked: a kilobyte becomes a megabyte
+}
+"""How the server is to speak, on every port of a gateway."""
 Certificate = tuple[str, str | None]
 
 log = structlog.get_logger()
@@ -63,9 +74,7 @@ def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> 
         signal.signal(number, signal.SIG_IGN)  # uvicorn raises its signal again after draining: that is no failure
     config = uvicorn.Config(
         app,
-        http=BoundedHeads,
-        ws="wsproto",
-        ws_max_size=256 * 1024,
+        **PROTOCOLS,
         lifespan="on",
         access_log=False,
         log_config=None,
@@ -77,9 +86,20 @@ def _run(app: Gateway, host: str, port: int, tls: Certificate | None = None) -> 
         ssl_keyfile=tls[1] if tls else None,
         ssl_ciphers=_CIPHERS,
     )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=2048) as listener:
+    with listening(host, port) as listener:
         anyio.run(_serve, app, uvicorn.Server(config), listener, tls, backend_options={"use_uvloop": True})
+
+
+def listening(host: str, port: int, *, unread_s: float = _UNREAD_S) -> socket.socket:
+    """Return a socket for connections that end where what was sent is not taken for a time, be the peer gone or only slow.
+
+    Raises OSError where the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux's, which connections inherit
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(unread_s * 1000))
+    return listener
 
 
 async def _serve(app: Gateway, server: uvicorn.Server, listener: socket.socket, tls: Certificate | None) -> None:

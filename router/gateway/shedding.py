@@ -36,7 +36,7 @@ class Door:
 
 
 class Standing:
-    """Counts the connections that stay open, event streams and WebSockets: all of them, and a tenant's (threat 30)."""
+    """Counts what stays open, WebSockets, what is asked on them and answers in pieces: all of it, and a tenant's (threat 30)."""
 
     def __init__(self, settings: Settings) -> None:
         """Let stand as many as the settings say."""
@@ -70,8 +70,13 @@ class Standing:
         finally:
             self._by_tenant -= Counter((tenant,))
 
-    async def stream(self, chunks: AsyncGenerator[bytes], tenant: UUID | None) -> AsyncGenerator[bytes]:
-        """Yield the chunks of an answer that comes in pieces, counted from the first to the last."""
+    def stream(self, chunks: AsyncGenerator[bytes], tenant: UUID | None) -> AsyncGenerator[bytes]:
+        """Return the chunks of an answer that comes in pieces, counted from the first to the last. Raises Overloaded."""
+        self.must_have_room()
+        self.must_have_share(tenant)
+        return self._counted(chunks, tenant)
+
+    async def _counted(self, chunks: AsyncGenerator[bytes], tenant: UUID | None) -> AsyncGenerator[bytes]:
         with self.counted(), self.held(tenant) if tenant else nullcontext():
             async with aclosing(chunks) as opened:
                 async for chunk in opened:

@@ -16,7 +16,7 @@ from router.gateway.fetching import Caller, Fetcher, Sender
 from router.gateway.masking import mask
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace
-from router.gateway.protocol.http import Operation
+from router.gateway.protocol.http import Operation, check_variables
 from router.gateway.served import ServedGraph, Serving
 from router.gateway.settings import Settings
 from router.gateway.streaming import Streamer
@@ -51,6 +51,7 @@ class Subscriptions:
 
         Raises what is wrong with the operation before anything is sent.
         """
+        check_variables(operation, self._settings.variables_bytes)
         serving = self._served.now
         prepared = self._gate.admit(
             operation.query, operation.operation_name, operation.variables, principal=principal, serving=serving

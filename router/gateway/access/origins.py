@@ -44,14 +44,15 @@ class Origins:
         is_allowed = self._is_listed(request.headers.get(b"origin", b""))
         return Response(status=204, headers=_ALLOWED if is_allowed else ())  # who may, `headers` says on every answer
 
-    def may_connect(self, scope: Scope) -> bool:
-        """Whether a WebSocket may be opened: by a program, by our own pages, by those of the list.
+    def check_connecting(self, scope: Scope) -> None:
+        """Raise ForeignPage unless a WebSocket may be opened: by a program, by our own pages, by those of the list.
 
         A browser asks no preflight for it, so a foreign page would come as far as `connection_init` (threat 18).
         """
         headers: dict[bytes, bytes] = dict(scope["headers"])
         origin = headers.get(b"origin")
-        return origin is None or self._is_listed(origin) or self._is_own(origin, headers.get(b"host"))
+        if origin is not None and not self._is_listed(origin) and not self._is_own(origin, headers.get(b"host")):
+            raise ForeignPage
 
     def check_page(self, principal: Principal, origin: bytes | None, host: bytes | None) -> None:
         """Raise ForeignPage where a page that other tenants let in asks with this one's token: nothing is executed."""

@@ -133,6 +133,15 @@ def with_headers(send: SendMessage, headers: tuple[tuple[bytes, bytes], ...]) ->
     return sending if headers else send
 
 
+def in_place_of_socket(send: SendMessage) -> SendMessage:
+    """Return a `send` that answers the handshake of a WebSocket over HTTP."""
+
+    async def sending(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return sending
+
+
 async def respond_in_pieces(request: Request, send: SendMessage, response: Streamed) -> None:
     """Send each piece as it comes; the work behind it ends when the client closes the connection."""
     headers = [

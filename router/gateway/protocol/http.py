@@ -75,9 +75,15 @@ def read_post(body: bytes, *, variables_bytes: int = 64 * 1024) -> Operation:
         if body.lstrip()[:1] == b"[":
             raise BatchRefused from error
         raise BadRequest(f"The body is not a GraphQL request: {_sentence(error)}") from error
-    if len(body) > variables_bytes and len(msgspec.json.encode(operation.variables)) > variables_bytes:
-        raise LimitExceeded("variables bytes", variables_bytes)
+    if len(body) > variables_bytes:
+        check_variables(operation, variables_bytes)
     return operation
+
+
+def check_variables(operation: Operation, limit: int) -> None:
+    """Raise LimitExceeded where the variables have more than `limit` bytes."""
+    if operation.variables and len(msgspec.json.encode(operation.variables)) > limit:
+        raise LimitExceeded("variables bytes", limit)
 
 
 def read_get(query: bytes) -> Operation:

@@ -6,18 +6,18 @@ Source: the protocol's PROTOCOL.md, its close codes too. The token comes with `c
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeAlias, cast
 
 import msgspec
 import structlog
 
-from router.errors import Denied, DocumentError, Overloaded, RouterError
+from router.errors import BadRequest, Denied, DocumentError, Overloaded, RouterError
 from router.gateway.access.credentials import Credentials
 from router.gateway.access.identity import Session
 from router.gateway.access.origins import Origins
-from router.gateway.errors import ForeignPage, RateExceeded
+from router.gateway.errors import RateExceeded
 from router.gateway.masking import masked_message
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace, trace_of
@@ -29,15 +29,21 @@ from shared.wire.principal import Principal
 SUBPROTOCOL = "graphql-transport-ws"
 _INIT_S = 10.0
 _TARGET = "WebSocket /graphql"
+_GONE = 1006  # without a word
 _TRY_LATER = 1013  # of RFC 6455's registry
 _OPERATIONS = 100  # under way on one connection
+_ID_CHARACTERS = 200  # each answer carries the id of its operation
 _REFUSED = {  # what closes a connection for what its client did, as the audit log names it; a token's end is no refusal
+    1002: "BAD_REQUEST",  # no frame of a WebSocket
+    1007: "BAD_REQUEST",  # no UTF-8
+    1009: "PAYLOAD_TOO_LARGE",
     4400: "BAD_REQUEST",
     4401: "UNAUTHENTICATED",
-    4406: "NOT_ACCEPTABLE",
+    4408: "REQUEST_TIMEOUT",
     4409: "BAD_REQUEST",
     4429: "RATE_LIMITED",
 }
+_REFUSED_BELOW = (1002, 1007, 1009)  # by the server, which closes by itself; other codes here are the client's words
 
 SignIn: TypeAlias = Callable[[Credentials], Awaitable[Session]]
 """Says who shows credentials, and until when. Raises Denied or RateExceeded."""
@@ -47,12 +53,13 @@ log = structlog.get_logger()
 
 
 class _Closed(Exception):
-    """The connection ends, with a close code and a reason; code 0: the client went by itself."""
+    """The connection ends, with a close code and a reason; `is_over`: it has ended, by the client or by the server below."""
 
-    def __init__(self, code: int, reason: str = "") -> None:
+    def __init__(self, code: int, reason: str = "", *, is_over: bool = False) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.is_over = is_over
 
 
 class WebSockets:
@@ -68,24 +75,17 @@ class WebSockets:
         self._sign_in = sign_in
         self._audit = audit
 
-    async def respond(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
+    def check(self, scope: Scope) -> None:
+        """Raise ForeignPage, BadRequest or Overloaded where no connection may be opened."""
+        self._origins.check_connecting(scope)
+        if SUBPROTOCOL not in scope.get("subprotocols", ()):
+            raise BadRequest(f"WebSockets speak the subprotocol {SUBPROTOCOL} here.")
+        self._standing.must_have_room()
+
+    async def serve(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Serve one connection until it is closed."""
-        await receive()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         peer: str = scope["client"][0] if scope.get("client") else ""
-        if not self._origins.may_connect(scope):
-            self._audit.turned_away(ForeignPage.code, _TARGET, peer or None)
-            await send({"type": "websocket.close", "code": 1000})
-            return
-        if SUBPROTOCOL not in scope.get("subprotocols", ()):
-            self._audit.turned_away(_REFUSED[4406], _TARGET, peer or None)
-            await send({"type": "websocket.close", "code": 4406, "reason": "Subprotocol not acceptable"})
-            return
-        try:
-            self._standing.must_have_room()
-        except Overloaded as error:
-            await send({"type": "websocket.close", "code": _TRY_LATER, "reason": error.message})
-            return
         with self._standing.counted():
             await self._serve(headers, peer, receive, send)
 
@@ -94,14 +94,12 @@ class WebSockets:
         shown = Credentials(None, peer, headers.get(b"origin"))
         sign_in = partial(self._signing_in, host=headers.get(b"host")) if self._sign_in else None
         connection = _Connection(self._answers, sign_in, headers, shown, receive, send, self._audit, self._standing)
-        try:
-            await connection.serve()
-        except* _Closed as group:
-            closed = cast("_Closed", group.exceptions[0])
-            if closed.code in _REFUSED:
-                self._audit.turned_away(_REFUSED[closed.code], _TARGET, peer or None, connection.principal)
-            if closed.code:
-                await send({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
+        ended = await connection.serve()
+        if ended.code in (_REFUSED_BELOW if ended.is_over else _REFUSED):
+            self._audit.turned_away(_REFUSED[ended.code], _TARGET, peer or None, connection.principal)
+        if not ended.is_over:
+            with suppress(OSError):  # the client went in the meantime
+                await send({"type": "websocket.close", "code": ended.code, "reason": ended.reason})
 
     async def _signing_in(self, shown: Credentials, *, host: bytes | None) -> Session:
         assert self._sign_in is not None
@@ -139,17 +137,24 @@ class _Connection:
         self.principal: Principal | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    async def serve(self) -> None:
-        """Read messages until the end; every operation is a task of this connection."""
-        async with asyncio.TaskGroup() as tasks:
-            await self._initialise(tasks)
-            tenant = self.principal.tenant if self.principal else None
-            with self._standing.held(tenant) if tenant else nullcontext():
-                while True:
-                    await self._follow(tasks, await self._message())
+    async def serve(self) -> _Closed:
+        """Read messages until the end, and return why it came; every operation is a task of this connection."""
+        ended = _Closed(_GONE, is_over=True)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._initialise(tasks)
+                tenant = self.principal.tenant if self.principal else None
+                with self._standing.held(tenant) if tenant else nullcontext():
+                    while True:
+                        await self._follow(tasks, await self._message())
+        except* _Closed as group:
+            ended = cast("_Closed", group.exceptions[0])
+        return ended
 
     async def _follow(self, tasks: asyncio.TaskGroup, message: dict[str, Any]) -> None:
         kind, number = message.get("type"), message.get("id")
+        if isinstance(number, str) and len(number) > _ID_CHARACTERS:
+            raise _Closed(4400, "Invalid message")
         if kind == "ping":
             await self._tell("pong")
         elif kind == "subscribe" and isinstance(number, str):
@@ -206,17 +211,19 @@ class _Connection:
 
     async def _run(self, number: str, operation: Operation) -> None:
         trace = trace_of(None)
+        tenant = self.principal.tenant if self.principal else None
         try:
-            async with aclosing(self._answers(operation, self.principal, trace)) as answers:
-                async for answer in answers:
+            answers = self._standing.stream(self._answers(operation, self.principal, trace), tenant)
+            async with aclosing(answers) as opened:
+                async for answer in opened:
                     await self._tell("next", number, msgspec.Raw(answer))
             await self._tell("complete", number)
         except RouterError as error:
             self._audit.refused_on(_TARGET, error, self.principal)
             errors = error.errors if isinstance(error, DocumentError) else [error.formatted()]
             await self._tell("error", number, errors)
-        except OSError:  # the client went while it was told something
-            return
+        except _Closed:
+            raise
         except Exception:
             log.exception("operation_failed", reference=trace.request_id)
             shown = {"message": masked_message(None, trace.request_id), "extensions": {"code": "INTERNAL"}}
@@ -231,12 +238,15 @@ class _Connection:
             message["id"] = number
         if payload is not None:
             message["payload"] = payload
-        await self._send({"type": "websocket.send", "text": msgspec.json.encode(message).decode()})
+        try:
+            await self._send({"type": "websocket.send", "text": msgspec.json.encode(message).decode()})
+        except OSError as error:  # the client went while it was told something
+            raise _Closed(_GONE, is_over=True) from error
 
     async def _message(self) -> dict[str, Any]:
         given = await self._receive()
         if given["type"] == "websocket.disconnect":
-            raise _Closed(0)
+            raise _Closed(given.get("code", _GONE), is_over=True)
         try:
             return msgspec.json.decode(given.get("text") or "", type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError) as error:

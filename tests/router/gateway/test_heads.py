@@ -7,7 +7,6 @@ import orjson
 import pytest
 
 from router.gateway.protocol import heads
-from router.gateway.protocol.heads import BoundedHeads
 from tests.router.gateway.world import World, world
 from tests.waiting import PATIENCE_S
 
@@ -37,6 +36,12 @@ async def said(made: World, *pieces: bytes) -> tuple[bytes, bool]:
     return heard, True
 
 
+def code_of(answer: bytes) -> str:
+    """Return the code of a refusal."""
+    (error,) = orjson.loads(answer.partition(b"\r\n\r\n")[2])["errors"]
+    return error["extensions"]["code"]
+
+
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -48,7 +53,7 @@ async def said(made: World, *pieces: bytes) -> tuple[bytes, bool]:
 )
 async def test_a_head_without_end_ends_the_connection(tmp_path: Path, pieces: tuple[bytes, ...]) -> None:
     async with world(tmp_path) as made:
-        await served(made)
+        await made.start()
 
         heard, is_over = await said(made, *pieces)
 
@@ -59,13 +64,12 @@ async def test_a_head_without_end_ends_the_connection(tmp_path: Path, pieces: tu
 
 async def test_it_is_told_why(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
-        await served(made)
+        await made.start()
 
         heard, _ = await said(made, LINE + b"x-a: " + b"a" * 70_000)
 
-    status, _, rest = heard.partition(b"\r\n")
-    assert b"431" in status
-    assert orjson.loads(rest.partition(b"\r\n\r\n")[2])["errors"][0]["extensions"] == {"code": "HEADERS_TOO_LARGE"}
+    assert heard.startswith(b"HTTP/1.1 431 ")
+    assert code_of(heard) == "HEADERS_TOO_LARGE"
 
 
 async def test_a_head_that_is_late_ends_the_connection_and_others_go_on(
@@ -73,7 +77,7 @@ async def test_a_head_that_is_late_ends_the_connection_and_others_go_on(
 ) -> None:
     monkeypatch.setattr(heads, "HEAD_S", 0.2)
     async with world(tmp_path) as made:
-        await served(made)
+        await made.start()
         host, port = made.url.removeprefix("http://").split(":")
         silent, slow, kept = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
         slow[1].write(LINE)
@@ -89,7 +93,9 @@ async def test_a_head_that_is_late_ends_the_connection_and_others_go_on(
         for _, writer in (silent, slow, kept):
             writer.close()
 
-    assert ends == [b"", b""]
+    assert ends[0] == b"", "nothing was asked: a browser connects ahead"
+    assert ends[1].startswith(b"HTTP/1.1 408 ")
+    assert code_of(ends[1]) == "REQUEST_TIMEOUT"
     assert b" 200 " in again
 
 
@@ -97,7 +103,7 @@ async def test_a_body_in_the_smallest_chunks_is_no_head(tmp_path: Path) -> None:
     body = BODY + b" " * 20_000
     chunks = b"".join(b"1\r\n%c\r\n" % one for one in body)
     async with world(tmp_path) as made:
-        await served(made)
+        await made.start()
         head = LINE + b"authorization: Bearer %b\r\ntransfer-encoding: chunked\r\n\r\n" % made.token().encode()
 
         heard, _ = await said(made, head, chunks + b"0\r\n\r\n")
@@ -105,15 +111,42 @@ async def test_a_body_in_the_smallest_chunks_is_no_head(tmp_path: Path) -> None:
     assert b" 200 " in heard[:20]
 
 
-async def served(made: World) -> None:
-    """Start the world with its gateway as a router process serves it."""
-    bound_heads(made)
-    await made.start()
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        b"",
+        b"host: localhost\r\nhost: localhost\r\n",
+        b"host: localhost\r\nHost: evil.example\r\n",
+        b"host:\r\n",
+        b"host: a b\r\n",
+        b"host: a/b\r\n",
+        b"host: user@a\r\n",
+        b"host: a:port\r\n",
+        b"host: [::1\r\n",
+        b"host: a, b\r\n",
+    ],
+)
+@pytest.mark.parametrize("upgrade", [b"", b"connection: upgrade\r\nupgrade: websocket\r\n"])
+async def test_a_request_that_names_no_host_or_two_is_none(tmp_path: Path, hosts: bytes, upgrade: bytes) -> None:
+    """RFC 9112 3.2: no Host, two, or one that is no host"""
+    async with world(tmp_path) as made:
+        await made.start()
+
+        heard, is_over = await said(made, b"GET /health/live HTTP/1.1\r\n" + hosts + upgrade + b"\r\n")
+
+    assert is_over
+    assert heard.startswith(b"HTTP/1.1 400 ")
+    assert code_of(heard) == "BAD_REQUEST"
+    assert b"host" in heard
 
 
-def bound_heads(made: World) -> None:
-    """Let the world serve its gateway as a router process does."""
-    serve = made.serve
-    made.serve = lambda name, app, **more: serve(  # pyright: ignore[reportAttributeAccessIssue]
-        name, app, **({**more, "http": BoundedHeads} if name == "gateway" else more)
-    )
+@pytest.mark.parametrize("host", [b"localhost", b"LOCALHOST:8000", b"[::1]:8000", b"api_1.example.com.", b"127.0.0.1:"])
+async def test_one_host_is_right_and_http_1_0_needs_none(tmp_path: Path, host: bytes) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        ask = b"GET /health/live HTTP/1.%d\r\n%b\r\n"
+        heard, _ = await said(made, ask % (1, b"connection: close\r\nhost: " + host + b"\r\n"))
+        old, _ = await said(made, ask % (0, b""))
+
+    assert heard.startswith(b"HTTP/1.1 200 ")
+    assert old.startswith(b"HTTP/1.1 200 ")

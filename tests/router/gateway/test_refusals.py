@@ -13,13 +13,16 @@ import msgspec
 import orjson
 import pytest
 from nats.aio.msg import Msg
+from wsproto.events import CloseConnection
 
 from mewayz.servers.nats import GATEWAY, gateway_user
 from mewayz.servers.streams import connect as connect_admin
+from router.execution.transport import Reply
+from router.gateway.protocol import heads, websocket
 from shared.wire.occasion import PLATFORM, REFUSED
 from shared.wire.pages import TenantPages
 from shared.wire.token import SigningKey
-from tests.router.gateway.test_heads import bound_heads, said
+from tests.router.gateway.test_heads import said
 from tests.router.gateway.test_pages import until_told
 from tests.router.gateway.test_subscriptions import INIT, Raw
 from tests.router.gateway.world import OTHER_TENANT, TENANT, World, until, world
@@ -68,10 +71,22 @@ async def get(made: World, agent: dict[str, str]) -> Any:
     return await made.get(f"/graphql?query={quote(RENAME)}", **token, **agent)
 
 
+async def get_events(made: World, agent: dict[str, str]) -> Any:
+    token = {"authorization": f"Bearer {made.token()}"}
+    return await made.get(f"/graphql?query={quote(RENAME)}", **token, **agent, accept="text/event-stream")
+
+
 async def method(made: World, agent: dict[str, str]) -> Any:
     return await made.client.request(
         made.url, target="/graphql", method="DELETE", headers=tuple(agent.items()), until=anyio.current_time() + 5
     )
+
+
+async def foreign_host(made: World, agent: dict[str, str]) -> Reply:
+    head = f"POST /graphql HTTP/1.1\r\nhost: rebound.example\r\nuser-agent: {agent['user-agent']}\r\nconnection: close"
+    answer, _ = await said(made, f"{head}\r\ncontent-length: 0\r\n\r\n".encode())
+    status, _, rest = answer.removeprefix(b"HTTP/1.1 ").partition(b" ")
+    return Reply(int(status), {}, rest.partition(b"\r\n\r\n")[2])
 
 
 async def get_login(made: World, agent: dict[str, str]) -> Any:
@@ -94,7 +109,7 @@ CASES = {
     "no tenant": Case("UNAUTHENTICATED", 401, ANONYMOUS, with_token(tenant=None)),
     "wrong program": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token="mwz_00000000_x")),
     "foreign page": Case("ORIGIN_NOT_ALLOWED", 403, KNOWN, post(origin=FOREIGN)),
-    "foreign host": Case("UNKNOWN_HOST", 421, ANONYMOUS, post(host="rebound.example")),
+    "foreign host": Case("UNKNOWN_HOST", 421, ANONYMOUS, foreign_host),
     "mutation by GET": Case("METHOD_NOT_ALLOWED", 405, KNOWN, get),
     "method": Case("METHOD_NOT_ALLOWED", 405, ANONYMOUS, method),
     "login by GET": Case("METHOD_NOT_ALLOWED", 405, ANONYMOUS, get_login),
@@ -128,6 +143,15 @@ CASES = {
     "no such path": Case("NOT_FOUND", 404, ANONYMOUS, post(path="/admin")),
     "metrics from elsewhere": Case("NOT_FOUND", 404, ANONYMOUS, get_metrics),
     "no such sign-in": Case("NOT_FOUND", 404, ANONYMOUS, post(path="/auth/session")),
+    "a mutation by events and GET": Case("METHOD_NOT_ALLOWED", 405, KNOWN, get_events),
+    "long variables by events": Case(
+        "VARIABLES_BYTES_LIMIT", 400, KNOWN,
+        post(orjson.dumps({"query": RENAME, "variables": {"a": "x" * 70_000}}), accept="text/event-stream"),
+    ),
+    "no such field by events": Case(
+        "GRAPHQL_VALIDATION_FAILED", 200, KNOWN, post(query("subscription { nothing }"), accept="text/event-stream")
+    ),
+    "a subscription without events": Case("GRAPHQL_VALIDATION_FAILED", 200, KNOWN, post(query("subscription { nothing }"))),
     "by events": Case("UNAUTHENTICATED", 401, ANONYMOUS, post(token=None, accept="text/event-stream")),
 }  # fmt: skip
 
@@ -195,21 +219,18 @@ async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
         await started(made, nats_server)
         address = made.url.removeprefix("http://")
         signed = await Raw.open(address)
-        signed.wire.receive_data(await signed.reader.read(65536))
         signed.say({**INIT, "payload": {"authorization": f"Bearer {made.token()}"}})
         assert await signed.hear() == {"type": "connection_ack"}
         signed.say({"id": "1", "type": "subscribe", "payload": {"query": too_many}})
         answer = await signed.hear()
         signed.writer.close()
         unknown = await Raw.open(address)
-        unknown.wire.receive_data(await unknown.reader.read(65536))
         unknown.say(INIT)
         closed = await unknown.hear()
         foreign = await Raw.open(address, origin="https://evil.example")
         assert await foreign.hear() == 403
         foreign.writer.close()
         nonsense = await Raw.open(address)
-        nonsense.wire.receive_data(await nonsense.reader.read(65536))
         nonsense.say({**INIT, "payload": {"authorization": f"Bearer {made.token()}"}})
         assert await nonsense.hear() == {"type": "connection_ack"}
         nonsense.say({"type": "nonsense"})
@@ -228,21 +249,84 @@ async def test_on_a_socket_too(tmp_path: Path, nats_server: NatsServer) -> None:
     ]
 
 
-async def test_what_is_no_request_at_all_is_told_too_and_counted(tmp_path: Path, nats_server: NatsServer) -> None:
-    """A head too large, and what is no HTTP: in the chain of what no company is known of, a flood of it in one fact"""
-    large, nonsense = b"GET / HTTP/1.1\r\nx-a: " + b"a" * 70_000, b"EHLO example.com\r\n\r\n"
+async def test_what_ends_a_socket_for_what_its_client_did_is_told_by_its_code(
+    tmp_path: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame too large, no frame, a name too long; a client that never signs in, one that asks another path"""
     async with world(tmp_path) as made, facts(nats_server) as seen:
-        bound_heads(made)
+        await started(made, nats_server)
+        address = made.url.removeprefix("http://")
+        signed = {**INIT, "payload": {"authorization": f"Bearer {made.token()}"}}
+        named = {"id": "x" * 300, "type": "subscribe", "payload": {"query": "{ tenant }"}}
+        ends: list[Any] = []
+        for messages in ([signed, "x" * 300_000], [signed, named]):
+            client = await Raw.open(address)
+            client.say(*messages)
+            while isinstance(heard := await client.hear(), dict):
+                pass
+            ends.append(heard)
+        broken = await Raw.open(address)
+        broken.writer.write(b"\xf1\x82\x00\x00\x00\x00{}")
+        ends.append(await broken.hear())
+        elsewhere = await Raw.open(address, path="/admin")
+        ends.append(await elsewhere.hear())
+        elsewhere.writer.close()
+        leaving = await Raw.open(address)
+        leaving.writer.write(leaving.wire.send(CloseConnection(4429)))  # its own words are no refusal of ours
+        leaving.writer.close()
+        monkeypatch.setattr(websocket, "_INIT_S", 0.2)
+        silent = await Raw.open(address)
+        ends.append(await silent.hear())
+        await until(lambda: len(seen) >= 5)
+        await asyncio.sleep(1.2)
+
+    assert ends == [1009, 4400, 1002, 404, 4408]
+    assert made.crm.tokens == []
+    assert sorted((one["data"]["code"], one["data"]["count"], one["tenantid"]) for one in seen.values()) == [
+        ("BAD_REQUEST", 1, ANONYMOUS),
+        ("BAD_REQUEST", 1, KNOWN),
+        ("NOT_FOUND", 1, ANONYMOUS),
+        ("PAYLOAD_TOO_LARGE", 1, KNOWN),
+        ("REQUEST_TIMEOUT", 1, ANONYMOUS),
+    ]
+
+
+async def test_what_is_no_request_at_all_is_told_too_and_counted(
+    tmp_path: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head too large, one too late, and what is no HTTP: where no company is known, a flood of it in one fact"""
+    large, nonsense = b"GET / HTTP/1.1\r\nx-a: " + b"a" * 70_000, b"EHLO example.com\r\n\r\n"
+    late = b"GET / HTTP/1.1\r\nhost: loc"
+    async with world(tmp_path) as made, facts(nats_server) as seen:
         await started(made, nats_server)
         answers = [(await said(made, piece))[0] for piece in (large, *[nonsense] * 20)]
+        monkeypatch.setattr(heads, "HEAD_S", 0.2)
+        answers.append((await said(made, late))[0])
         told = lambda: {one["data"]["code"] for one in seen.values()}  # noqa: E731
-        await until(lambda: told() == {"HEADERS_TOO_LARGE", "BAD_REQUEST"})
+        await until(lambda: told() == {"HEADERS_TOO_LARGE", "REQUEST_TIMEOUT", "BAD_REQUEST"})
 
-    assert [int(one.split(b" ", 2)[1]) for one in answers] == [431, *[400] * 20]
+    assert [int(one.split(b" ", 2)[1]) for one in answers] == [431, *[400] * 20, 408]
     assert all(b"GET" not in one and b'"code":"' in one for one in answers)
-    assert len(seen) <= 3  # of a minute's like ones the first by itself, the others as one
+    assert len(seen) <= 4  # of a minute's like ones the first by itself, the others as one
     assert {(one["tenantid"], one["data"]["target"], one["origin"]) for one in seen.values()} == {
         (ANONYMOUS, "HTTP", "127.0.0.1")
+    }
+
+
+async def test_whose_request_was_none_is_told_as_the_proxy_says_where_its_head_was_whole(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    """In a part of a head stands what the client wrote; what the proxy adds may come behind"""
+    head = b"GET / HTTP/1.1\r\nx-forwarded-for: 203.0.113.5\r\n"
+    async with world(tmp_path, proxies=("127.0.0.1",)) as made, facts(nats_server) as seen:
+        await started(made, nats_server)
+        await said(made, head + b"host: a\r\nhost: b\r\n\r\n")
+        await said(made, head + b"x-a: " + b"a" * 70_000)
+        await until(lambda: len(seen) >= 2)
+
+    assert {(one["data"]["code"], one["origin"]) for one in seen.values()} == {
+        ("BAD_REQUEST", "203.0.113.5"),
+        ("HEADERS_TOO_LARGE", "127.0.0.1"),
     }
 
 

@@ -125,7 +125,6 @@ async def test_open_streams_of_it_end(tmp_path: Path, nats_server: NatsServer) -
         sockets: list[Raw] = []
         for session in (SESSION, OTHER_SESSION):
             client = await Raw.open(made.url.removeprefix("http://"))
-            client.wire.receive_data(await client.reader.read(65536))
             client.say({**INIT, "payload": {"authorization": f"Bearer {made.token(session=session)}"}})
             assert await client.hear() == {"type": "connection_ack"}
             sockets.append(client)

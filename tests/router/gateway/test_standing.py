@@ -14,6 +14,7 @@ from tests.router.gateway.test_subscriptions import INIT, Raw
 from tests.router.gateway.world import OTHER_TENANT, World, until, world
 
 pytestmark = pytest.mark.anyio
+DEFERRED = b'{"query":"{ deal(id: 1) { name ... @defer { invoices } } }"}'
 SLOW = b'{"query": "{ slow(seconds: 5) }"}'
 
 
@@ -22,7 +23,6 @@ async def connected(made: World, token: str) -> AsyncIterator[Any]:
     """Open a WebSocket and sign in; yield what it hears, and close it at the end."""
     client = await Raw.open(made.url.removeprefix("http://"))
     try:
-        client.wire.receive_data(await client.reader.read(65536))
         client.say({**INIT, "payload": {"authorization": f"Bearer {token}"}})
         yield await client.hear()
     finally:
@@ -38,6 +38,7 @@ async def test_a_tenant_has_its_share_and_others_theirs(tmp_path: Path) -> None:
 
             async with connected(made, made.token()) as refused, connected(made, made.token(OTHER_TENANT)) as other:
                 stream = await made.post(SLOW, headers={"accept": "text/event-stream"})
+                parts = await made.post(DEFERRED, headers={"accept": "multipart/mixed"})
                 query = await made.graphql("{ tenant }")
             group.cancel_scope.cancel()
         await asyncio.sleep(0.1)
@@ -47,6 +48,7 @@ async def test_a_tenant_has_its_share_and_others_theirs(tmp_path: Path) -> None:
     assert first == other == again == {"type": "connection_ack"}
     assert refused == 1013
     assert (stream.status, b"retry-after" in stream.headers) == (503, True)
+    assert (parts.status, b"retry-after" in parts.headers) == (503, True)
     assert query[0] == 200, "what doesn't stay goes on"
 
 
@@ -58,4 +60,4 @@ async def test_all_together_have_a_bound_before_anybody_signs_in(tmp_path: Path)
             refused = await second.hear()
             second.writer.close()
 
-    assert (first, refused) == ({"type": "connection_ack"}, 403)
+    assert (first, refused) == ({"type": "connection_ack"}, 503)

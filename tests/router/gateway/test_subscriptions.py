@@ -167,12 +167,14 @@ class Raw:
         self.wire = WSConnection(ConnectionType.CLIENT)
 
     @classmethod
-    async def open(cls, address: str, protocol: str = "graphql-transport-ws", origin: str | None = None) -> "Raw":
+    async def open(cls, address: str, *, origin: str | None = None, path: str = "/graphql") -> "Raw":
+        """Shake hands; `hear` tells where that is refused."""
         host, port = address.split(":")
         made = cls(*await asyncio.open_connection(host, int(port)))
         headers = [(b"origin", origin.encode())] if origin else []
-        asked = Request(host=address, target="/graphql", subprotocols=[protocol], extra_headers=headers)
+        asked = Request(host=address, target=path, subprotocols=["graphql-transport-ws"], extra_headers=headers)
         made.writer.write(made.wire.send(asked))
+        made.wire.receive_data(await asyncio.wait_for(made.reader.read(65536), 5))
         return made
 
     def say(self, *messages: Any) -> None:
@@ -214,8 +216,6 @@ async def test_what_the_protocol_forbids_closes_with_its_code(tmp_path: Path, me
     desk.is_endless = True
     async with plain(tmp_path, desk) as router:
         client = await Raw.open(router)
-        await anyio.sleep(0.05)
-        client.wire.receive_data(await client.reader.read(65536))
         client.say(*messages)
         heard = await client.hear()
         while isinstance(heard, dict):
@@ -231,8 +231,6 @@ async def test_a_token_is_asked_for_at_connection_init_and_its_end_closes_the_co
 
         async def first(token: str) -> tuple[Raw, Any]:
             client = await Raw.open(address)
-            await anyio.sleep(0.05)
-            client.wire.receive_data(await client.reader.read(65536))
             client.say({**INIT, "payload": {"authorization": f"Bearer {token}"}})
             return client, await client.hear()
 

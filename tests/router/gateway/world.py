@@ -18,6 +18,7 @@ from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.execution.transport import Reply, Transport
 from router.gateway.app import Gateway, make_app
+from router.gateway.serving import PROTOCOLS
 from router.gateway.settings import Settings
 from shared.clock import SystemClock
 from shared.errors import Unauthenticated
@@ -245,7 +246,7 @@ class World:
 
     async def start_gateway(self, *, wait: bool = True) -> None:
         self.gateway = make_app(self.bootstrap(), self.settings)
-        server = await self.serve("gateway", self.gateway, host="127.0.0.1", port=0, lifespan="on")
+        server = await self.serve("gateway", self.gateway, host="127.0.0.1", port=0, lifespan="on", **PROTOCOLS)
         self.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         if wait:
             await self.ready()
