@@ -141,13 +141,15 @@ class _Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
 class Entity(_Base, kw_only=True):
     """A row of a module's own table: tenant, id, version and times come from the kit (conventions.json, implicit_columns).
 
-    `__owner__` names the column that row scope OWN and TEAM compare with the caller. `__unique__` lists unique keys, each
-    read as (tenant_id, …); `__indexes__` likewise. `__append_only__` marks a table whose rows the module can neither change
+    `__owner__` names the column that row scope OWN and TEAM compare with the caller, `__within__` instead the column of the
+    row that it is a part of: who may not read that reads no part of it. `__unique__` lists unique keys, each read as
+    (tenant_id, …); `__indexes__` likewise. `__append_only__` marks a table whose rows the module can neither change
     nor delete: its role has no right to (rls.sql).
     """
 
     __abstract__ = True
     __owner__: ClassVar[str | None] = None
+    __within__: ClassVar[str | None] = None
     __unique__: ClassVar[tuple[tuple[str, ...], ...]] = ()
     __indexes__: ClassVar[tuple[tuple[str, ...], ...]] = ()
     __append_only__: ClassVar[bool] = False

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_
+from sqlalchemy import ColumnElement, false, or_, select
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -31,8 +31,11 @@ def reaches(row: Entity, principal: Principal, permission: str) -> bool:
 def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[ColumnElement[bool]]:
     """Return the conditions that a row scope puts on a model: its owner column against the caller.
 
-    A model without `__owner__` has no rows in OWN and TEAM scope.
+    A model without `__owner__` has no rows in OWN and TEAM scope; one `__within__` another has those of its rows that the
+    caller may read.
     """
+    if model.__within__ is not None:
+        return _within(model, model.__within__, principal, scope)
     if scope is RowScope.TENANT:
         return []
     if model.__owner__ is None:
@@ -44,6 +47,21 @@ def visible(model: type[Entity], principal: Principal, scope: RowScope) -> list[
     shared = model.of_team(principal.user) if principal.user else None
     reached = owner.in_([*who, *principal.team])
     return [reached if shared is None else or_(reached, shared)]
+
+
+def _within(model: type[Entity], column: str, principal: Principal, scope: RowScope) -> list[ColumnElement[bool]]:
+    whole = _referred_to(model, column)
+    may_read = principal.scope(read_permission(whole))
+    if may_read is None:
+        return [false()]
+    narrowed = [*visible(whole, principal, scope), *visible(whole, principal, may_read)]
+    return [getattr(model, column).in_(select(whole.id).where(*narrowed))] if narrowed else []
+
+
+def _referred_to(model: type[Entity], column: str) -> type[Entity]:
+    ref = model.__facts__[column].ref
+    assert ref is not None, f"{model.__name__}.{column} is no reference"
+    return next(one for one in models_of(module_of(model.__module__)) if one.__name__ == ref.name)
 
 
 class _OwnRows(LoaderCriteriaOption):

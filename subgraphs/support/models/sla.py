@@ -66,6 +66,7 @@ class SlaPolicy(Entity):
 class SlaTimer(Entity):
     """One clock of one ticket, by the terms of the day it was opened."""
 
+    __within__ = "ticket_id"
     __indexes__ = (("status", "due_at"),)
 
     kind: Mapped[SlaTimerKind]

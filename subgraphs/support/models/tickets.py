@@ -302,6 +302,7 @@ def _has_verdict(timer: SlaTimer) -> bool:
 class TicketMessage(Entity):
     """What was said on a ticket; append-only, moved only by a merge (SUP-7)."""
 
+    __within__ = "ticket_id"
     __unique__ = (("source_key",),)
     __indexes__ = (("ticket_id", "sent_at"),)
 

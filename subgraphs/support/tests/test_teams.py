@@ -6,7 +6,7 @@ import pytest
 
 from shared.clock import SystemClock, new_id
 from shared.wire.principal import Principal
-from subgraphs.support.tests.test_tickets import act, code, opened, some_id, support
+from subgraphs.support.tests.test_tickets import act, code, opened, promise, some_id, support
 from tests.modules import RunningModule
 
 pytestmark = pytest.mark.anyio
@@ -51,3 +51,29 @@ async def test_what_is_nobody_s_is_not_one_s_own(support: RunningModule) -> None
     ]
 
     assert counts == [1, 0]
+
+
+async def test_what_is_said_on_a_ticket_and_its_clocks_are_read_where_the_ticket_is(support: RunningModule) -> None:
+    """The permission to read messages is held for all, that to read tickets for some"""
+    ada = await support.new_tenant()
+    await promise(support, ada, "NORMAL", 30, 600)
+    queued, of_ada = await opened(support, ada), await opened(support, ada)
+    await act(support, ada, "assignTicket", of_ada, userId=str(ada.user))
+    parts = "ticketMessages { totalCount nodes { id ticketId } } slaTimers { totalCount nodes { id ticketId } }"
+    everything = (await support.execute(ada, f"{{ {parts} }}")).data
+    reads = ("support.ticket_message.read", "support.sla_timer.read")
+    bo, cy = agent(ada, "support.ticket.read@team", *reads), agent(ada, *reads)
+    di = agent(ada, "support.*@team")
+
+    seen = {one: (await support.execute(one, f"{{ {parts} }}")).data for one in (bo, cy, di)}
+
+    for name in ("ticketMessages", "slaTimers"):
+        tickets = {one["id"]: one["ticketId"] for one in everything[name]["nodes"]}
+        assert set(tickets.values()) == {queued["id"], of_ada["id"]}
+        for one in (bo, di):
+            assert {part["ticketId"] for part in seen[one][name]["nodes"]} == {queued["id"]}
+            assert seen[one][name]["totalCount"] == len(seen[one][name]["nodes"])
+        assert seen[cy][name] == {"totalCount": 0, "nodes": []}
+        hidden = next(part for part, ticket in tickets.items() if ticket == of_ada["id"])
+        by_id = await support.execute(bo, f'{{ {name.removesuffix("s")}(id: "{hidden}") {{ id }} }}')
+        assert by_id.data == {name.removesuffix("s"): None}
