@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mewayz.compose import SCHEMA
 from mewayz.folders import Folders, folders_of
+from mewayz.modules import module_folders, slugs
 from mewayz.passwords import Passwords
 from mewayz.proof.ids import A, B, Side
 from mewayz.proof.receipts import fill_receipts, until_connected
@@ -34,7 +35,7 @@ from shared.clock import SystemClock
 from shared.database.engine import connect_app
 from shared.database.migrate import migrate
 from shared.hosting.endpoint import Endpoint
-from shared.module import Module, discover, load
+from shared.module import Module, load
 from shared.wire.bootstrap import ModuleBootstrap, RouterBootstrap
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, jwk, public_bytes, sign_access, sign_internal
@@ -167,7 +168,7 @@ async def start_world(data: Path) -> AsyncGenerator[World]:
     async with AsyncExitStack() as stack:
         await postgres.start()
         stack.push_async_callback(postgres.stop)
-        for slug in discover():
+        for slug in slugs(module_folders()):
             urls = await make_database(postgres.admin_url, slug, passwords)
             module = load(slug)
             await migrate(slug, module.migrations, urls.owner_url)

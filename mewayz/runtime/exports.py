@@ -10,11 +10,11 @@ import msgspec
 
 from mewayz.folders import folders_of
 from mewayz.passwords import Passwords
+from mewayz.runtime.opened import modules_with_database
 from mewayz.runtime.orders import Task
 from mewayz.runtime.sessions import post
 from shared.clock import Clock, clock_from
 from shared.errors import Unavailable
-from shared.module import discover
 from shared.module.privacy import EXPORT_PATH
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, sign_internal
@@ -46,7 +46,7 @@ async def export_person(task: Task, tenant: UUID) -> dict[str, Any]:
             break
         known, rows, missing = set(ids), {}, []
         body = msgspec.json.encode({"tenant": tenant, "ids": sorted(known), "emails": [asked["email"]]})
-        for slug in discover():
+        for slug in await modules_with_database(task.admin_url):
             answer = await caller.ask(slug, EXPORT_PATH, body)
             if answer is None:
                 missing.append(slug)

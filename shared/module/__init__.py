@@ -199,10 +199,10 @@ class Module:
         return found
 
 
-def discover(root: Path | None = None) -> list[str]:
-    """Return the slugs of all modules: each folder under `subgraphs/` with an `__init__.py`, sorted."""
-    folder = root or Path(importlib.import_module(_MODULES).__path__[0])
-    return sorted(entry.parent.name for entry in folder.glob("*/__init__.py"))
+def discover() -> list[str]:
+    """Return the slugs of all modules, sorted: folders with an `__init__.py` in `subgraphs/`, or in one that `up` was given."""
+    folders = map(Path, importlib.import_module(_MODULES).__path__)
+    return sorted({entry.parent.name for folder in folders for entry in folder.glob("*/__init__.py")})
 
 
 def load(slug: str) -> Module:
