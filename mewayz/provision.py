@@ -50,7 +50,8 @@ def write_users(slugs: Sequence[str], into: Path, *, rotate: bool = False) -> Pa
         for name in passwords.names(NATS_PASSWORD):
             passwords.make_successor(name)
     users = entries(None, passwords)
-    for user in [gateway_user(), *(module_user(module.slug, sorted(module.published)) for module in modules)]:
+    of_modules = (module_user(one.slug, sorted(one.published), takes_queued=one.takes_queued) for one in modules)
+    for user in [gateway_user(), *of_modules]:
         users += entries(user, passwords)
     Passwords(into).keep("nats-users.conf", f"authorization: {json.dumps({'users': users}, indent=1)}")
     return into / "nats-users.conf"

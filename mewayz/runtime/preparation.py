@@ -105,7 +105,9 @@ class Preparation:
 
     async def _make_known(self, batch: list[Description]) -> None:
         try:
-            await self._nats.allow(*(module_user(each.slug, each.publishes) for each in batch))
+            await self._nats.allow(
+                *(module_user(each.slug, each.publishes, takes_queued=each.takes_queued) for each in batch)
+            )
         except ServerFailed as failure:  # it died meanwhile, and is started again by whoever keeps it
             raise JobInterrupted(failure.message) from failure
         await self._run("admit", "platform", Admit(self._nats.admin_url, batch))

@@ -206,7 +206,8 @@ class Supervisor:
         known = [record.description for slug in self._modules if (record := self._records.fitting(slug))]
         if not self._is_successor:
             await self._nats.end_exchange()  # nobody is connected
-        await self._nats.allow(gateway_user(), *(module_user(one.slug, one.publishes) for one in known))
+        users = (module_user(one.slug, one.publishes, takes_queued=one.takes_queued) for one in known)
+        await self._nats.allow(gateway_user(), *users)
         if await (self._restart("NATS", self._nats) if self._is_successor else self._nats.start()):
             self._records.forget_all()
         tell(Step("nats", time.monotonic() - started, self._nats.url))

@@ -39,18 +39,18 @@ class NatsUser:
     answers: bool = False  # it may reply, once, to who asked it
 
 
-def module_user(slug: str, publishes: Iterable[str]) -> NatsUser:
+def module_user(slug: str, publishes: Iterable[str], *, takes_queued: bool = True) -> NatsUser:
     """Return the user of module `slug`, which declares the event types `publishes` (contracts.md, "Events").
 
-    It may publish exactly those events, its own parked-event notices, what came of queued commands, and drive its own
-    consumers: on EVENTS, on TENANTS, from which it learns all tenants, and on COMMANDS, for which it asks the gateway's
-    permit. It may not make, see or delete any stream or consumer.
+    It may publish exactly those events, its own parked-event notices, and drive its own consumers: on EVENTS, and on
+    TENANTS, from which it learns all tenants. One whose commands may wait also drives that on COMMANDS, for which it asks the
+    gateway's permit, and tells what came of them. It may not make, see or delete any stream or consumer.
     """
-    streams = ("EVENTS", "TENANTS", "COMMANDS")
+    streams = ("EVENTS", "TENANTS", *(("COMMANDS",) if takes_queued else ()))
     calls = [f"$JS.API.CONSUMER.{call}.{stream}.{slug}" for stream in streams for call in ("MSG.NEXT", "RESET", "INFO")]
     acks = [f"$JS.ACK.{stream}.{slug}.>" for stream in streams]
     events = [f"evt.*.{event_type}" for event_type in sorted(publishes)]
-    commands = ["cmdres.>", permit_subject(slug)]
+    commands = ["cmdres.>", permit_subject(slug)] if takes_queued else []
     return NatsUser(slug, publish=(*events, f"dlq.{slug}.>", *commands, *calls, *acks), subscribe=(f"_INBOX.{slug}.>",))
 
 

@@ -46,6 +46,14 @@ async def test_a_module_cannot_touch_streams_or_others_consumers(nats_server: Na
             assert await _is_refused(client, f"$JS.API.{call}")
 
 
+async def test_a_module_whose_commands_never_wait_tells_of_none(nats_server: NatsServer) -> None:
+    """What came of a command is its sender's receipt"""
+    async with await _module(nats_server, "quiet") as client:
+        await nats_server.nats.allow(module_user("quiet", [], takes_queued=False))
+        for subject in ("cmdres.t1.x", "ask.permit.quiet", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.quiet"):
+            assert await _is_refused(client, subject)
+
+
 async def test_a_module_hears_its_own_events_and_every_tenant(nats_server: NatsServer) -> None:
     async with await _module(nats_server, "desk", publishes=("ticket.open", "tenant.created")) as client:
         await nats_server.add_module("desk", publishes=("ticket.open", "tenant.created"), subscribes=("ticket.open",))
