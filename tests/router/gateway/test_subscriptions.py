@@ -20,6 +20,7 @@ from router.execution.streams import server_sent_events, web_socket_events
 from router.gateway.app import make_plain_app
 from router.gateway.settings import Settings
 from tests.router.gateway.world import LINK, _Server, until, world
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -174,7 +175,7 @@ class Raw:
         headers = [(b"origin", origin.encode())] if origin else []
         asked = Request(host=address, target=path, subprotocols=["graphql-transport-ws"], extra_headers=headers)
         made.writer.write(made.wire.send(asked))
-        made.wire.receive_data(await asyncio.wait_for(made.reader.read(65536), 5))
+        made.wire.receive_data(await asyncio.wait_for(made.reader.read(65536), PATIENCE_S))
         return made
 
     def say(self, *messages: Any) -> None:
@@ -193,7 +194,7 @@ class Raw:
                     return event.code
                 if not isinstance(event, AcceptConnection):
                     return getattr(event, "status_code", event)
-            self.wire.receive_data(await asyncio.wait_for(self.reader.read(65536), 5) or None)
+            self.wire.receive_data(await asyncio.wait_for(self.reader.read(65536), PATIENCE_S) or None)
 
 
 INIT = {"type": "connection_init"}
