@@ -61,7 +61,7 @@ async def record_sign_in(tx: Transaction, envelope: Envelope) -> None:
 
 @on("session.issued")
 async def record_session(tx: Transaction, envelope: Envelope) -> None:
-    """Record that whoever runs the machine took a session in a person's name."""
+    """Record that a session was begun at a tenant's provider, or taken by whoever runs the machine."""
     row = _record(envelope, AuditRecordAction.LOGIN, str(envelope.data.get("issuedTo")))
     row.entity_type, row.entity_reference = "UserAccount", str(envelope.data.get("userId"))
     await append(tx, row, envelope.origin)

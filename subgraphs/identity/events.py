@@ -155,8 +155,14 @@ class ApiKeyRevoked(Event, type="api_key.revoked", aggregate="ServiceCredential"
     prefix: str
 
 
+class UserPasswordChanged(Event, type="user.password.changed", aggregate="UserAccount", key="user_id"):
+    """A person has another password, by a letter's token: told in all their tenants, for it is the one of all."""
+
+    user_id: UUID
+
+
 class SessionIssued(Event, type="session.issued", aggregate="Session"):
-    """Whoever runs the machine took a session in a person's name, by `mewayz token`."""
+    """A session was begun without a password: at the tenant's provider, or by whoever runs the machine (`mewayz token`)."""
 
     session_id: UUID
     user_id: UUID

@@ -1,15 +1,20 @@
 """What the routes of sign-in share: reading requests, beginning sessions, answers and refusals (contracts.md, "Sign-in")."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from shared.errors import InvalidInput
 from shared.language import Phrase, sentence, wished_locale
 from shared.module.http import HttpAnswer, HttpRequest
+from shared.wire.envelope import Event
+from shared.wire.principal import Principal
 from shared.wire.token import ACCESS_TOKEN_LIFE, sign_access
+from subgraphs.identity.events import SessionIssued
 from subgraphs.identity.sign_in.admission import Admission, Device, admit
 from subgraphs.identity.sign_in.keys import KeyRing, key_ring
 from subgraphs.identity.sign_in.store import Person, Place, Store, open_store
@@ -20,13 +25,15 @@ _REFUSED = Phrase("Sign-in was refused: check what you entered, or sign in again
 _TOO_MANY = Phrase("Too many attempts: wait, then try again.")
 
 
-async def begin(request: HttpRequest, person: Person, wanted: str | None, *, vouched: bool = False) -> HttpAnswer:
+async def begin(
+    request: HttpRequest, person: Person, wanted: str | None, *, vouched_by: str | None = None
+) -> HttpAnswer:
     """Begin a session in the tenant that is wanted, else the last used, else the first by slug that lets them in.
 
-    `vouched`: the tenant's own provider answers for the person, and for no other tenant. Refused where the person's password
+    `vouched_by`: the tenant's own provider answers for the person, and for no other tenant. Refused where the person's password
     was replaced since it was checked: all sessions that it opened have ended.
     """
-    ring = await key_ring_of(request)
+    ring, vouched = await key_ring_of(request), vouched_by is not None
     async with store_of(request) as store:
         if not vouched and not await store.still_has(person):
             return refused(request)
@@ -37,9 +44,20 @@ async def begin(request: HttpRequest, person: Person, wanted: str | None, *, vou
             family, token = await store.begin_family(person.user_id, place.id, vouched=vouched)
             admission = await admit(request.database, family, device=device_of(request), has_factor=has_factor)
             if admission:
+                if vouched_by is not None:
+                    issued = SessionIssued(session_id=family.id, user_id=person.user_id, issued_to=vouched_by)
+                    await tell(request, person.user_id, [place], issued)
                 return answer(request, ring, admission, token, place, [place] if vouched else places)
             await store.end_family(family.id)
     return refused(request)
+
+
+async def tell(request: HttpRequest, user_id: UUID, places: Sequence[Place], fact: Event) -> None:
+    """Let a fact of sign-in be known in tenants of the person it is about."""
+    for place in places:
+        who = Principal(tenant=place.id, user=user_id, address=peer_of(request) or None)
+        async with request.database.transaction(who) as tx:
+            tx.publish(fact)
 
 
 async def challenge(request: HttpRequest, person: Person, wanted: str | None) -> HttpAnswer:

@@ -46,8 +46,8 @@ async def accept(store: Store, database: Database, token: str, password: str, pe
     return Joined(person, used[1])
 
 
-async def confirm_reset(store: Store, token: str, password: str) -> list[Family] | None:
-    """Set a new password by a letter's token; return the sessions, which all end, None for a token that is not good.
+async def confirm_reset(store: Store, token: str, password: str) -> tuple[UUID, list[Family]] | None:
+    """Set a new password by a letter's token; return whose, and the sessions, which all end. None for a token that is not good.
 
     What the old password began ends with it: other letters, and sign-ins that have yet to show a code.
 
@@ -61,7 +61,7 @@ async def confirm_reset(store: Store, token: str, password: str) -> list[Family]
     await store.set_password(person.user_id, await passwords.hashed(password))
     guesses().succeeded(person.email)
     await store.void_tokens(person.user_id)
-    return await store.end_families(person.user_id)
+    return person.user_id, await store.end_families(person.user_id)
 
 
 async def _activate(database: Database, tenant_id: UUID, user_id: UUID) -> None:

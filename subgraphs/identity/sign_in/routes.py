@@ -9,7 +9,7 @@ from shared.clock import new_id
 from shared.module.http import HttpAnswer, HttpRequest, route
 from shared.wire.principal import system
 from shared.wire.token import ACCESS_TOKEN_LIFE, jwk
-from subgraphs.identity.events import SessionIssued
+from subgraphs.identity.events import SessionIssued, UserPasswordChanged
 from subgraphs.identity.models.users import folded
 from subgraphs.identity.sign_in import passwords
 from subgraphs.identity.sign_in.admission import Device, admit, is_alive, leave, revoke_sessions
@@ -26,6 +26,7 @@ from subgraphs.identity.sign_in.answers import (
     read,
     refused,
     store_of,
+    tell,
     too_many,
 )
 from subgraphs.identity.sign_in.joining import accept, confirm_reset
@@ -211,9 +212,13 @@ async def reset_confirm(request: HttpRequest) -> HttpAnswer:
     """Choose a new password by the letter's token; all sessions end."""
     sent = read(request, WithPassword)
     async with store_of(request) as store:
-        ended = await confirm_reset(store, sent.token, sent.password)
-    await _revoke(request, ended or ())
-    return HttpAnswer(204) if ended is not None else refused(request)
+        changed = await confirm_reset(store, sent.token, sent.password)
+        places = await store.places(changed[0]) if changed else []
+    if changed is None:
+        return refused(request)
+    await _revoke(request, changed[1])
+    await tell(request, changed[0], places, UserPasswordChanged(user_id=changed[0]))
+    return HttpAnswer(204)
 
 
 @route("GET", "/.well-known/jwks.json")

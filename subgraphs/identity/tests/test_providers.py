@@ -91,6 +91,19 @@ async def test_a_member_signs_in_where_their_company_does(near: Desk, company: C
     assert row["vouched"] is True
 
 
+async def test_a_sign_in_at_a_provider_leaves_a_record(near: Desk, company: Company, issuer: Issuer) -> None:
+    """Issue 5: who, when, from where; the gateway sees no token of it, so identity tells"""
+    await provide(near, company, issuer.url)
+    issuer.claims = known(company)
+
+    await sign_in(near, company, issuer)
+
+    (told,) = await near.running.outgoing(company.id, "session.issued")
+    member = await user_id(near, company, "member")
+    assert (told["actorid"], told["data"]["userId"], told["data"]["issuedTo"]) == (member, member, issuer.url)
+    assert told["origin"] == "203.0.113.7"
+
+
 async def test_an_independent_provider_is_understood(near: Desk, company: Company) -> None:
     """OpenID Connect Core 1.0, by an implementation that is not ours: in a process of its own, as it warns of itself."""
     claims, port = known(company), _free_port()

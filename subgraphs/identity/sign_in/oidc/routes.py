@@ -82,7 +82,7 @@ async def _callback(request: HttpRequest, tenant: str) -> HttpAnswer:
     async with store_of(request) as store:
         person = await store.person(user_id=user_id)
     assert person is not None, "every account's person is in the register"
-    answer = await begin(request, person, str(flow.tenant_id), vouched=True)
+    answer = await begin(request, person, str(flow.tenant_id), vouched_by=provider.issuer)
     headers = {**answer.headers, "set-cookie": _cookie(request, "", seconds=0)}
     if answer.status == 200 and flow.return_to is not None:
         # The fragment stays in the browser; the page there refreshes at once, which uses the token up.
