@@ -53,6 +53,7 @@ _STREAMS: tuple[dict[str, Any], ...] = (
         "max_bytes": 4 * _GIB,
         "max_msg_size": 256 * 1024,
         "duplicate_window": 60 * _MINUTE_NS,
+        "allow_atomic": True,
         "allow_direct": True,
         "allow_msg_ttl": True,
     },

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from router.errors import BadAnswer, DeadlineExceeded, ModuleUnavailable, NotEntitled, Overloaded, Unavailable
+from router.execution.run import Answer
 from router.execution.transport import Reply, Transport, TransportError
 from router.gateway.access.modules import Modules
 from router.gateway.breaker import Breaker
@@ -48,11 +49,18 @@ LocalAnswer = Callable[[bytes, Caller], Awaitable[bytes]]
 """(JSON request body, for whom) -> the JSON answer of a subgraph inside this process."""
 
 
+Receipts = dict[str, Mapping[str, str]]
+"""The id and status of what waits, by the field's name in the answer."""
+
+Behind = dict[str, Receipts]
+"""What waits for each module of the fields of one operation."""
+
+
 class Queue(Protocol):
     """Lets mutations wait whose module can't take them."""
 
     async def send(
-        self, module: str, body: bytes, caller: Caller, behind: set[str], direct: Callable[[bool], Awaitable[bytes]]
+        self, module: str, body: bytes, caller: Caller, behind: Behind, direct: Callable[[bool], Awaitable[bytes]]
     ) -> bytes:
         """Return what `direct` answers (it is told whether it may send twice), or receipts. Raises Unavailable."""
         ...
@@ -215,7 +223,7 @@ class Sender:
         self._fetcher = fetcher
         self._destinations = destinations
         self._caller = caller
-        self._behind: set[str] = set()  # modules that an earlier field of this operation waits for
+        self._behind: Behind = {}
 
     def __call__(self, subgraph: str, body: bytes, seconds: float) -> Awaitable[bytes]:
         """Return the subgraph's answer, or receipts of what waits for it. Raises Unavailable or BadAnswer."""
@@ -231,6 +239,12 @@ class Sender:
             return fetcher.graphql(destination, body, subgraph=subgraph, seconds=left, caller=told)
 
         return queue.send(module, body, caller, self._behind, direct)
+
+    def tell_of_receipts(self, answer: Answer) -> None:
+        """Put what waits into the extensions of an answer whose data can't say so: a later field was null and may not be."""
+        if answer.data is None and self._behind:
+            receipts = {field: receipt for waiting in self._behind.values() for field, receipt in waiting.items()}
+            answer.extensions = {"receipts": receipts}
 
 
 def _retry_after_ms(reply: Reply) -> int | None:

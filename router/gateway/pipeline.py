@@ -118,13 +118,14 @@ class Pipeline:
         work = execute(prepared, operation.variables, sender, self._settings.request_deadline_s)
         # A mutation may have been sent: it runs to its end, whether or not somebody still waits for the answer.
         found = await (work if prepared.operation == "mutation" else request.unless_gone(work))
+        sender.tell_of_receipts(found)
         self._metrics.merge_conflicts(found.conflicts)
         if found.errors:
             self._audit.denied(found.errors, principal)
         if self._settings.mask_errors and found.errors:
             mask(found.errors, reference=trace.request_id)
         if operation.extensions and operation.extensions.get("plan") is True and may_see_plans(principal):
-            found.extensions = {"plan": explain_json(prepared.compiled.plan)}
+            found.extensions = {**(found.extensions or {}), "plan": explain_json(prepared.compiled.plan)}
         return found
 
     async def _events(self, request: Request, trace: Trace) -> Streamed:

@@ -88,7 +88,9 @@ class Subscriptions:
             prepared.coerced(operation.variables or {})  # so that wrong variables are refused here
 
             async def only() -> AsyncGenerator[Answer]:
-                yield await execute(prepared, operation.variables, sender, seconds)
+                answer = await execute(prepared, operation.variables, sender, seconds)
+                sender.tell_of_receipts(answer)
+                yield answer
 
             return only()
 

@@ -205,8 +205,9 @@ class CommandQueue:
 
     async def _notify(self, message: Msg, name: str, reason: str) -> None:
         tenant, receipt = message.subject.split(".")[2:4]
-        copy = Message(f"dlq.{self._module}.{tenant}.{name}", f"dlq-{self._module}-{receipt}", message.data)
-        await publish(self._client, copy, {"Mewayz-Reason": reason.splitlines()[0][:200]})
+        headers = {"Mewayz-Reason": reason.splitlines()[0][:200]}
+        copy = Message(f"dlq.{self._module}.{tenant}.{name}", f"dlq-{self._module}-{receipt}", message.data, headers)
+        await publish(self._client, copy)
 
 
 def _read(message: Msg) -> _Waiting:

@@ -175,11 +175,11 @@ class Consumer:
 
     async def _notify(self, lease: Lease, tenant: str, event_type: str, body: bytes, number: str, reason: str) -> None:
         subject = f"dlq.{lease.consumer}.{tenant}.{event_type}"
-        copy = Message(subject, f"dlq-{lease.consumer}-{number}", body)
         headers = {"Mewayz-Reason": reason.splitlines()[0][:200] if reason else "UNKNOWN"}
+        copy = Message(subject, f"dlq-{lease.consumer}-{number}", body, headers)
         while True:  # nothing else comes either while the stream is away
             try:
-                await publish(self._client, copy, headers)
+                await publish(self._client, copy)
                 return
             except PublishFailed as error:
                 log.warning("notice_waits", module=lease.consumer, subject=subject, error=str(error))

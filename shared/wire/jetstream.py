@@ -5,7 +5,7 @@ import base64
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import nats
@@ -27,6 +27,7 @@ _EXPIRED = "408"
 _DUPLICATE_IN_BATCH = 10201
 _WRONG_LAST_SEQUENCE = 10071
 _NO_MESSAGE = 10037
+_FIRST = {"Nats-Expected-Last-Subject-Sequence": "0"}
 Credential = str | Callable[[], str]
 
 
@@ -76,6 +77,7 @@ class Message:
     subject: str
     id: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 async def connect(url: str, *, user: Credential, password: Credential, name: str) -> Client:
@@ -117,22 +119,24 @@ async def settled(client: Client) -> None:
         await client.flush()
 
 
-async def publish(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> int:
+async def publish(client: Client, message: Message) -> int:
     """Publish one message, wait until the stream has it on disk, and return its number there. Raises PublishFailed."""
-    answer = await _request(client, message, {"Nats-Msg-Id": message.id, **(headers or {})})
+    answer = await _publish_all(client, [message], {})
     if "error" in answer:
         raise PublishFailed(answer["error"].get("description"))
     return answer["seq"]
 
 
-async def publish_first(client: Client, message: Message, headers: Mapping[str, str] | None = None) -> None:
-    """Publish the first message of a subject. Raises SubjectTaken where there is one, or PublishFailed."""
-    only = {"Nats-Msg-Id": message.id, "Nats-Expected-Last-Subject-Sequence": "0", **(headers or {})}
-    answer = await _request(client, message, only)
+async def publish_first(client: Client, *messages: Message) -> None:
+    """Publish the first messages of their subjects, all or none.
+
+    Raises SubjectTaken where one of them has a message, or PublishFailed.
+    """
+    answer = await _publish_all(client, messages, _FIRST)
     if "error" not in answer:
         return
-    if answer["error"].get("err_code") == _WRONG_LAST_SEQUENCE:
-        raise SubjectTaken(message.subject)
+    if answer["error"].get("err_code") in (_WRONG_LAST_SEQUENCE, _DUPLICATE_IN_BATCH):
+        raise SubjectTaken(", ".join(message.subject for message in messages))
     raise PublishFailed(answer["error"].get("description"))
 
 
@@ -157,25 +161,30 @@ async def publish_batch(client: Client, messages: Sequence[Message]) -> list[int
     Returns their numbers on the stream. A batch with a message that the stream knows already is refused whole; it is
     then sent one by one, where the stream answers "duplicate".
     """
-    if len(messages) == 1:
-        return [await publish(client, messages[0])]
-    batch = {"Nats-Batch-Id": messages[0].id}
+    answer = await _publish_all(client, messages, {})
+    if "error" not in answer:
+        return list(range(answer["seq"] - len(messages) + 1, answer["seq"] + 1))
+    if answer["error"].get("err_code") == _DUPLICATE_IN_BATCH:
+        return [await publish(client, message) for message in messages]
+    raise PublishFailed(answer["error"].get("description"))
+
+
+async def _publish_all(client: Client, messages: Sequence[Message], headers: Mapping[str, str]) -> dict[str, Any]:
+    """Publish messages, several as one atomic batch, and return the stream's last word. Raises PublishFailed."""
     last, answer = len(messages), dict[str, Any]()
     for number, message in enumerate(messages, 1):
-        headers = {**batch, "Nats-Msg-Id": message.id, "Nats-Batch-Sequence": str(number)}
+        told = {"Nats-Msg-Id": message.id, **message.headers, **headers}
+        if last > 1:
+            told |= {"Nats-Batch-Id": messages[0].id, "Nats-Batch-Sequence": str(number)}
         if number not in (1, last):
-            await client.publish(message.subject, message.body, headers=headers)
+            await client.publish(message.subject, message.body, headers=told)
             continue
-        if number == last:
-            headers["Nats-Batch-Commit"] = "1"
-        answer = await _request(client, message, headers)
+        if number == last > 1:
+            told["Nats-Batch-Commit"] = "1"
+        answer = await _request(client, message, told)
         if "error" in answer:
-            if answer["error"].get("err_code") == _DUPLICATE_IN_BATCH:
-                break
-            raise PublishFailed(answer["error"].get("description"))
-    else:
-        return list(range(answer["seq"] - last + 1, answer["seq"] + 1))
-    return [await publish(client, message) for message in messages]
+            break
+    return answer
 
 
 def end_if_cancelled() -> None:

@@ -1,7 +1,6 @@
 """Mutations whose module can't take them now wait in JetStream, and are answered with a receipt (events.md, D)."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 from uuid import UUID
 
 import anyio
@@ -16,15 +15,14 @@ from router.gateway.commands.connection import Connection
 from router.gateway.commands.mutation import MutationField, mutation_fields
 from router.gateway.commands.reasons import REUSED, said
 from router.gateway.commands.store import ReceiptStore
-from router.gateway.fetching import Caller
+from router.gateway.fetching import Behind, Caller, Receipts
 from router.gateway.served import Queueable, ServedGraph
 from router.gateway.signing import Signer
 from shared.clock import Clock, new_id
-from shared.wire.jetstream import Message, PublishFailed, SubjectTaken, publish_first
+from shared.wire.jetstream import PublishFailed
 from shared.wire.principal import Principal
 from shared.wire.receipt import QueuedCommand, Settled, Status, receipt_id
 
-_REMEMBERED = timedelta(days=1)  # an expired command stays so long, so that its receipt can say so
 _GATE_S = 10.0
 
 log = structlog.get_logger()
@@ -55,13 +53,12 @@ class MutationQueue:
         self._refused_at: dict[str, float] = {}
 
     async def send(
-        self, module: str, body: bytes, caller: Caller, behind: set[str], direct: Callable[[bool], Awaitable[bytes]]
+        self, module: str, body: bytes, caller: Caller, behind: Behind, direct: Callable[[bool], Awaitable[bytes]]
     ) -> bytes:
         """Return the answer of `module`, by `direct`, or receipts in its place.
 
-        `direct` is told whether the request may be sent twice. `behind` names the modules that an earlier field of the
-        same operation waits for: later ones wait behind it. Raises what `direct` raises where nothing may wait, or
-        QueueFull.
+        `direct` is told whether the request may be sent twice. Fields wait `behind` earlier ones of the same operation
+        that wait for the same module. Raises what `direct` raises where nothing may wait, or QueueFull.
         """
         fields = mutation_fields(body)
         if not fields:
@@ -79,13 +76,13 @@ class MutationQueue:
                     raise
                 refusal = error
                 self._refused_at[module] = anyio.current_time()
-        try:  # either all fields have room, or none waits
+        try:  # all fields wait, or none
             await self._backlog.check_room(module, _tenant_of(caller), len(waiting))
-            answer = {field.key: await self._put(module, field, kind, caller) for field, kind in waiting}
+            answer, receipts = await self._put(module, waiting, caller)
         except PublishFailed as error:
             log.warning("command_not_queued", module=module, error=str(error), reference=caller.trace.request_id)
             raise refusal or Unavailable(module) from error
-        behind.add(module)
+        behind.setdefault(module, {}).update(receipts)
         return orjson.dumps({"data": answer})
 
     def _queueables(
@@ -113,20 +110,29 @@ class MutationQueue:
         except PublishFailed:
             return False
 
-    async def _put(self, module: str, field: MutationField, kind: Queueable, caller: Caller) -> dict[str, object]:
+    async def _put(
+        self, module: str, waiting: Sequence[tuple[MutationField, Queueable]], caller: Caller
+    ) -> tuple[dict[str, object], Receipts]:
+        """Let fields wait, and return what they are answered, with their receipts. Raises PublishFailed."""
         principal = caller.principal
         assert principal is not None
-        assert principal.tenant is not None
-        command = self._command(module, field, kind, caller, principal)
-        known = await self._store.result(principal.tenant, command.receipt) if field.idempotency_key else None
-        known = known or await self._publish(command, kind.ttl)
-        if known is not None and known.input_hash != command.input_hash:
-            sentence = said(REUSED, principal.locale)
-            error = {"code": "IDEMPOTENCY_KEY_REUSED", "message": sentence, "field": None}
-            return field.payload(kind.payload, _receipt(command, Status.FAILED), [error])
-        log.info("command_queued", module=module, command=field.command, receipt=str(command.receipt))
-        status = known.status if isinstance(known, Settled) else Status.QUEUED
-        return field.payload(kind.payload, _receipt(command, status), [])
+        commands = [self._command(module, field, kind, caller, principal) for field, kind in waiting]
+        known = await self._store.put(commands)
+        answer, receipts = dict[str, object](), Receipts()
+        for (field, kind), command in zip(waiting, commands, strict=True):
+            found = known[command.receipt]
+            if found.input_hash != command.input_hash:
+                sentence = said(REUSED, principal.locale)
+                error = {"code": "IDEMPOTENCY_KEY_REUSED", "message": sentence, "field": None}
+                answer[field.key] = field.payload(kind.payload, _receipt(command, Status.FAILED), [error])
+                continue
+            if found is command:
+                self._backlog.added(module, command.tenant)
+            log.info("command_queued", module=module, command=field.command, receipt=str(command.receipt))
+            receipt = _receipt(command, found.status if isinstance(found, Settled) else Status.QUEUED)
+            receipts[field.key] = {name: receipt[name] for name in ("id", "status")}
+            answer[field.key] = field.payload(kind.payload, receipt, [])
+        return answer, receipts
 
     def _command(
         self, module: str, field: MutationField, kind: Queueable, caller: Caller, principal: Principal
@@ -150,18 +156,6 @@ class MutationQueue:
         )
         return msgspec.structs.replace(command, actor=self._signer.actor(principal, command))
 
-    async def _publish(self, command: QueuedCommand, ttl: timedelta) -> QueuedCommand | None:
-        """Put a command into the queue, and return the one that is there already under its receipt."""
-        message = Message(command.subject, str(command.receipt), msgspec.json.encode(command))
-        headers = {"Nats-TTL": f"{int((ttl + _REMEMBERED).total_seconds())}s"}
-        try:
-            await publish_first(self._connection.client, message, headers)
-        except SubjectTaken:
-            there = await self._store.waiting(command.module, command.tenant, command.receipt)
-            return msgspec.json.decode(there, type=QueuedCommand) if there else None
-        self._backlog.added(command.module, command.tenant)
-        return None
-
 
 def _tenant_of(caller: Caller) -> UUID:
     assert caller.principal is not None
@@ -169,6 +163,6 @@ def _tenant_of(caller: Caller) -> UUID:
     return caller.principal.tenant
 
 
-def _receipt(command: QueuedCommand, status: Status) -> dict[str, object]:
+def _receipt(command: QueuedCommand, status: Status) -> dict[str, str]:
     shown = Status.QUEUED if status is Status.RUNNING else status
     return {"__typename": "Receipt", "id": str(command.receipt), "status": shown}

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from shared.clock import Clock
 from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, SubjectTaken, last_message, publish_first
 from shared.wire.receipt import QueuedCommand, Reason, Settled, Status, command_subject, result_subject
 
+_REMEMBERED = timedelta(days=1)  # an expired command stays so long, so that its receipt can say so
 _PAGE = 256
 _LIST_S = 2.0
 T = TypeVar("T", QueuedCommand, Settled)
@@ -64,6 +65,16 @@ class ReceiptStore:
         found += [await self._expired(one) for one in waiting if one.user == user and one.receipt not in settled]
         return sorted(found, key=lambda one: (one.queued_at, one.receipt), reverse=True)
 
+    async def put(self, commands: Sequence[QueuedCommand]) -> Mapping[UUID, Known]:
+        """Let commands wait, all or none, and return what is kept under each receipt: that itself, or an earlier one.
+
+        Where JetStream did not answer it may have them: it is looked again, as what waits is to be told.
+        """
+        try:
+            return await self._put(commands)
+        except PublishFailed:
+            return await self._put(commands)
+
     async def settle(self, command: QueuedCommand, status: Status, *reasons: Reason) -> Settled:
         """Give a receipt its first result, and return the one it has: another may have come first."""
         made = command.settled(status, self._clock.now(), *reasons)
@@ -85,6 +96,18 @@ class ReceiptStore:
 
         async with self._connection.hearing(result_subject(tenant, receipt), heard):
             yield news
+
+    async def _put(self, commands: Sequence[QueuedCommand]) -> Mapping[UUID, Known]:
+        receipts = {one.receipt: one for one in reversed(commands)}
+        found = await asyncio.gather(*(self.known(one.tenant, one.user, one.receipt) for one in receipts.values()))
+        known = {one.receipt: one for one in found if one is not None}
+        fresh = [one for one in commands if one is receipts[one.receipt] and one.receipt not in known]
+        try:
+            if fresh:
+                await publish_first(self._connection.client, *map(_message, fresh))
+        except SubjectTaken as error:
+            raise PublishFailed(f"{error} was taken meanwhile") from error
+        return {**receipts, **known}
 
     async def _expired(self, command: QueuedCommand) -> Known:
         """Return the command, or that it waited too long: that is settled where somebody looks, or its module does."""
@@ -123,6 +146,12 @@ class ReceiptStore:
             raise PublishFailed(f"{stream} is not readable: {error}") from error
         finally:
             await subscription.unsubscribe()
+
+
+def _message(command: QueuedCommand) -> Message:
+    remembered = command.expires_at - command.queued_at + _REMEMBERED
+    headers = {"Nats-TTL": f"{int(remembered.total_seconds())}s"}
+    return Message(command.subject, str(command.receipt), msgspec.json.encode(command), headers)
 
 
 def expired(command: QueuedCommand) -> Reason:

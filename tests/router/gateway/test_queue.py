@@ -1,7 +1,7 @@
 """The gateway's side of queued commands, over a real JetStream; the module is the test itself (events.md, D)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,13 +18,14 @@ from mewayz.servers.nats import GATEWAY, gateway_user
 from mewayz.servers.streams import connect as connect_admin
 from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
+from router.gateway.commands import store
 from router.gateway.commands.reasons import CANCELLED, REUSED, UNKNOWN, kept, shown
 from router.gateway.commands.store import ReceiptStore
 from router.gateway.commands.subgraph import SDL
 from router.gateway.settings import Settings
 from shared.clock import new_id
 from shared.wire.control import ModuleState
-from shared.wire.jetstream import connect, last_message, settled
+from shared.wire.jetstream import PublishFailed, connect, last_message, settled
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Reason, Settled, Status, command_subject
 from tests.router.gateway.world import TENANT, USER, Module, World, world
 from tests.services import NatsServer
@@ -50,8 +51,15 @@ type UserError @shareable { code: String! message: String! field: [String!] }
 type Receipt @key(fields: "id", resolvable: false) { id: ID! status: ReceiptStatus! @shareable }
 enum ReceiptStatus { DONE QUEUED FAILED REJECTED EXPIRED CANCELLED }
 """
+TILL = "type Query { till: String } type Mutation { ring: Boolean! }"
 PLACE = "mutation($what: String!, $key: String) { %s(input: {what: $what, idempotencyKey: $key}) { %s } }"
 OUTCOME = "order { id } userErrors { code } receipt { id status }"
+
+
+TWO = """mutation {
+  a: place(input: {what: "tea"}) { receipt { id } }
+  b: place(input: {what: "milk"}) { receipt { id } }
+}"""
 
 
 class Shop:
@@ -103,7 +111,7 @@ async def shop(tmp_path: Path, nats_server: NatsServer, settings: Settings | Non
         told = msgspec.structs.replace(plain, nats_url=nats_server.url, nats_user=gateway, nats_password=secret)
         made.bootstrap = lambda: told  # pyright: ignore[reportAttributeAccessIssue]
         made.write_supergraph = lambda: _write(tmp_path)  # pyright: ignore[reportAttributeAccessIssue]
-        made.supervisor.states["shop"] = ModuleState.STOPPED
+        made.supervisor.states |= {"shop": ModuleState.STOPPED, "till": ModuleState.STOPPED}
         standing = {"tenant": str(TENANT), "user": str(USER), "permissions": ["shop.order.write"]}
         made.identity.routes["/auth/standing"] = lambda _: (200, [], orjson.dumps(standing))
         await made.start(made.identity)
@@ -120,7 +128,8 @@ async def shop(tmp_path: Path, nats_server: NatsServer, settings: Settings | Non
 
 
 def _write(folder: Path) -> None:
-    composed = compose([Subgraph("shop", "module:shop", SHOP), Subgraph(GATEWAY, "module:gateway", SDL)])
+    shop, till = Subgraph("shop", "module:shop", SHOP), Subgraph("till", "module:till", TILL)
+    composed = compose([shop, till, Subgraph(GATEWAY, "module:gateway", SDL)])
     assert composed.sdl, composed.errors
     (folder / "supergraph.graphql").write_text(composed.sdl)
 
@@ -198,14 +207,61 @@ async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServe
 async def test_of_several_fields_all_wait_or_none(tmp_path: Path, nats_server: NatsServer) -> None:
     """The first one waited, and was executed; its sender was told QUEUE_FULL and no receipt"""
     async with shop(tmp_path, nats_server, Settings(queued_per_tenant=1)) as made:
-        query = """mutation {
-          a: place(input: {what: "tea"}) { receipt { id } }
-          b: place(input: {what: "milk"}) { receipt { id } }
-        }"""
-        _, body = await made.world.graphql(query)
+        _, body = await made.world.graphql(TWO)
 
         assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
         assert (await made.world.graphql("{ receipts { id } }"))[1]["data"]["receipts"] == []
+
+
+async def test_where_jetstream_takes_only_one_of_several_fields_none_waits(
+    tmp_path: Path, nats_server: NatsServer
+) -> None:
+    """The first was acknowledged, and executed; its sender was told only that the second was refused"""
+    async with shop(tmp_path, nats_server) as made, room_for(made.admin, 1):
+        _, body = await made.world.graphql(TWO)
+
+        assert body["errors"][0]["extensions"]["code"] == "MODULE_UNAVAILABLE"
+        assert (await made.world.graphql("{ receipts { id } }"))[1]["data"]["receipts"] == []
+
+
+async def test_a_repeated_field_and_a_new_one_are_both_answered(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with shop(tmp_path, nats_server) as made:
+        receipt = await made.queued("tea", "again")
+        query = """mutation {
+          a: place(input: {what: "tea", idempotencyKey: "again"}) { receipt { id status } }
+          b: place(input: {what: "milk", idempotencyKey: "again"}) { userErrors { code } }
+          c: place(input: {what: "milk", idempotencyKey: "new"}) { receipt { id status } }
+          d: place(input: {what: "milk", idempotencyKey: "new"}) { receipt { id status } }
+        }"""
+        _, body = await made.world.graphql(query)
+
+        assert body["data"]["a"]["receipt"] == {"id": receipt, "status": "QUEUED"}
+        assert body["data"]["b"]["userErrors"] == [{"code": "IDEMPOTENCY_KEY_REUSED"}]
+        assert body["data"]["c"] == body["data"]["d"]
+        assert (await made.receipt(body["data"]["c"]["receipt"]["id"]))["status"] == "QUEUED"
+
+
+async def test_a_command_whose_acknowledgement_was_lost_has_its_receipt(
+    tmp_path: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said to be unavailable, and was executed when its module came back"""
+    async with shop(tmp_path, nats_server) as made:
+        monkeypatch.setattr("router.gateway.commands.store.publish_first", unheard(store.publish_first))
+        _, body = await made.world.graphql(TWO)
+
+        receipts = (await made.world.graphql("{ receipts { id } }"))[1]["data"]["receipts"]
+        assert {body["data"][field]["receipt"]["id"] for field in ("a", "b")} == {one["id"] for one in receipts}
+
+
+async def test_what_waits_is_told_also_where_a_later_field_fails(tmp_path: Path, nats_server: NatsServer) -> None:
+    """Its payload may not be null: the whole answer was, and what would be executed had no receipt"""
+    async with shop(tmp_path, nats_server) as made:
+        _, body = await made.world.graphql('mutation { a: place(input: {what: "tea"}) { receipt { id } } ring }')
+
+        assert body["data"] is None
+        assert body["errors"][0]["extensions"]["code"] == "MODULE_UNAVAILABLE"
+        told = body["extensions"]["receipts"]["a"]
+        assert told["status"] == (await made.receipt(told["id"]))["status"] == "QUEUED"
 
 
 async def test_what_the_gateway_says_is_in_the_readers_language(tmp_path: Path, nats_server: NatsServer) -> None:
@@ -280,6 +336,30 @@ async def test_a_subscription_finds_out_what_it_did_not_hear(
                 await made.world.graphql(cancel, {"id": receipt})
 
         assert b"CANCELLED" in replies[0]
+
+
+@asynccontextmanager
+async def room_for(admin: Client, commands: int) -> AsyncIterator[None]:
+    """Let stream COMMANDS hold so few messages while the block runs."""
+    streams = admin.jetstream()
+    config = (await streams.stream_info("COMMANDS")).config
+    await streams.update_stream(config, max_msgs=commands)
+    try:
+        yield
+    finally:
+        await streams.update_stream(config)
+
+
+def unheard(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return what publishes, and the first time never hears that it did."""
+    acknowledged = iter([False])
+
+    async def published(*args: Any) -> None:
+        await publish(*args)
+        if not next(acknowledged, True):
+            raise PublishFailed("time-out")
+
+    return published
 
 
 @asynccontextmanager
