@@ -1,28 +1,22 @@
 """Receipts in JetStream: what waits, what came of it, whose it is (contracts.md, "Commands")."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 import msgspec
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 
 from router.gateway.commands.connection import Connection
 from router.gateway.commands.reasons import kept
+from router.gateway.commands.results import Results, pages
 from shared.clock import Clock
 from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, SubjectTaken, last_message, publish_first
 from shared.wire.receipt import QueuedCommand, Reason, Settled, Status, command_subject, result_subject
 
 _REMEMBERED = timedelta(days=1)  # an expired command stays so long, so that its receipt can say so
-_PAGE = 256
-_LIST_S = 2.0
-T = TypeVar("T", QueuedCommand, Settled)
 
 Known = QueuedCommand | Settled
 
@@ -34,6 +28,7 @@ class ReceiptStore:
         """Read by `connection`."""
         self._connection = connection
         self._clock = clock
+        self._results = Results(connection)
 
     def now(self) -> datetime:
         """Return the instant that commands expire by."""
@@ -58,10 +53,11 @@ class ReceiptStore:
 
     async def all(self, tenant: UUID, user: UUID) -> list[Known]:
         """Return all receipts of `user`, the newest first."""
-        results = await self._all_of(RESULTS, result_subject(tenant, "*"), Settled)
-        waiting = await self._all_of(COMMANDS, command_subject("*", tenant, "*"), QueuedCommand)
-        settled = {one.receipt for one in results}
-        found: list[Known] = [one for one in results if one.user == user]
+        waiting: list[QueuedCommand] = []
+        async for page in pages(self._connection.client, COMMANDS, command_subject("*", tenant, "*")):
+            waiting += [msgspec.json.decode(body, type=QueuedCommand) for _, body in page]
+        settled = await self._results.of(tenant)  # read last: what is settled meanwhile is found twice, not nowhere
+        found: list[Known] = [one for one in settled.values() if one.user == user]
         found += [await self._expired(one) for one in waiting if one.user == user and one.receipt not in settled]
         return sorted(found, key=lambda one: (one.queued_at, one.receipt), reverse=True)
 
@@ -114,38 +110,6 @@ class ReceiptStore:
         if self._clock.now() < command.expires_at:
             return command
         return await self.settle(command, Status.EXPIRED, expired(command))
-
-    async def _all_of(self, stream: str, subject: str, kind: type[T]) -> list[T]:
-        """Return the messages of the subjects that match, the oldest first; a page at a time (ADR-31, batched get)."""
-        found: list[T] = []
-        sequence: int | None = 1
-        while sequence is not None:
-            page, sequence = await self._page(stream, subject, sequence)
-            found += [msgspec.json.decode(body, type=kind) for body in page]
-        return found
-
-    async def _page(self, stream: str, subject: str, sequence: int) -> tuple[list[bytes], int | None]:
-        """Return messages from a sequence on, and the sequence to go on from, None at the end."""
-        client: Client = self._connection.client
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)  # pyright: ignore[reportUnknownMemberType]
-        wanted = json.dumps({"seq": sequence, "next_by_subj": subject, "batch": _PAGE}).encode()
-        found: list[bytes] = []
-        try:
-            await client.publish(f"$JS.API.DIRECT.GET.{stream}", wanted, reply=inbox)
-            while True:
-                message = await subscription.next_msg(timeout=_LIST_S)
-                told = message.headers or {}
-                if told.get("Status") not in (None, "204", "404"):
-                    raise PublishFailed(f"{stream} answered {told.get('Status')}")
-                if not message.data:
-                    is_over = told.get("Status") == "404" or told.get("Nats-Num-Pending") == "0"
-                    return found, None if is_over else int(told["Nats-Last-Sequence"]) + 1
-                found.append(message.data)
-        except (NatsError, TimeoutError, OSError) as error:
-            raise PublishFailed(f"{stream} is not readable: {error}") from error
-        finally:
-            await subscription.unsubscribe()
 
 
 def _message(command: QueuedCommand) -> Message:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -87,12 +88,12 @@ class _Root:
             return []
         wanted = filter or {}
         statuses, modules = wanted.get("status"), wanted.get("module")
-        found = [self._shown(one) for one in await self._store.all(self._tenant, self._user)]
-        return [
+        found = (
             one
-            for one in found
-            if (statuses is None or one["status"] in statuses) and (modules is None or one["module"] in modules)
-        ][: max(0, min(first, _MOST))]
+            for one in await self._store.all(self._tenant, self._user)
+            if (statuses is None or _status(one) in statuses) and (modules is None or one.module in modules)
+        )
+        return [self._shown(one) for one in islice(found, max(0, min(first, _MOST)))]
 
     async def cancelReceipt(self, _info: Any, id: str) -> dict[str, Any]:
         found = await self._known(id)
@@ -160,12 +161,11 @@ def _schema() -> GraphQLSchema:
 
 
 def _shown(found: Known, locale: str) -> dict[str, Any]:
-    status = found.status if isinstance(found, Settled) else Status.QUEUED
     settled = found if isinstance(found, Settled) and _is_final(found) else None
     return {
         "__typename": "Receipt",
         "id": str(found.receipt),
-        "status": str(Status.QUEUED if status is Status.RUNNING else status),
+        "status": str(_status(found)),
         "module": found.module,
         "command": found.command,
         "userErrors": [shown(one, found.module, locale) for one in settled.reasons] if settled else [],
@@ -175,8 +175,12 @@ def _shown(found: Known, locale: str) -> dict[str, Any]:
     }
 
 
+def _status(found: Known) -> Status:
+    return found.status if isinstance(found, Settled) and found.status is not Status.RUNNING else Status.QUEUED
+
+
 def _is_final(found: Known) -> bool:
-    return isinstance(found, Settled) and found.status is not Status.RUNNING
+    return _status(found) is not Status.QUEUED
 
 
 def _uuid(written: str) -> UUID | None:
