@@ -25,7 +25,6 @@ _SURE_S = 5.0  # so often everything is read, also when nothing seems to have co
 _PAUSE_S = 0.5
 _TIMEOUT_S = 5.0
 _SOON = timedelta(seconds=60)
-_EARLY = timedelta(seconds=1)
 _STREAMS = ("EVENTS", "TENANTS", "COMMANDS")
 
 
@@ -116,7 +115,7 @@ class Activation:
         if rest.due_at is None:
             return False
         # A new tenant is news to scheduled work alone: other modules read of it whenever they wake.
-        return slug in self._waiting["TENANTS"] or rest.due_at - _EARLY <= self._clock.now()
+        return slug in self._waiting["TENANTS"] or rest.is_due(self._clock.now())
 
     def _is_awaited(self, slug: str) -> bool:
         return slug in self._waiting["EVENTS"] or slug in self._waiting["COMMANDS"]

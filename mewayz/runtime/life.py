@@ -47,7 +47,7 @@ class Life:
     @property
     def rest(self) -> Rest | None:
         """How it rests, once it has ended in order with nothing left to send."""
-        return Rest(self.due_at) if self._pulse.last.settled else None
+        return Rest(self.due_at, since=self._pulse.last.at) if self._pulse.last.settled else None
 
     async def watch(self, is_up: Callable[[], None]) -> str:
         """Follow it to its end and return why it ended; `is_up` is called at its first sign of life."""

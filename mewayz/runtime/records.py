@@ -6,7 +6,7 @@ One file a module, `<data>/modules/<slug>.json`. They hold no secret, and may be
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,21 @@ from mewayz.folders import write_whole
 from mewayz.modules import REPOSITORY, module_folders
 from mewayz.runtime.orders import Description
 
+_EARLY = timedelta(seconds=1)
+_SKEW = timedelta(minutes=1)
+
 
 class Rest(msgspec.Struct, frozen=True):
     """A module at rest: it ended in order, and nothing waits in its outbox. `due_at`: its next scheduled work."""
 
     due_at: datetime | None = None
+    since: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Tell whether its scheduled work may be due: also where the clock was ahead when it was reckoned."""
+        if self.due_at is None:
+            return False
+        return self.due_at - _EARLY <= now or (self.since is not None and now < self.since - _SKEW)
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import structlog
 from cronsim import CronSim
 from sqlalchemy import text
@@ -28,6 +27,7 @@ from shared.wire.principal import system
 log = structlog.get_logger()
 F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_S = 1.0
+_SKEW = timedelta(minutes=1)  # so far two processes' clocks may be apart: nothing is done twice for it
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -45,7 +45,8 @@ _BEGIN = text("""
     insert into kit.schedule as s (tenant_id, name, done_at)
     select :tenant_id, :name, :due
     where exists (select from kit.consumer_lease where consumer = :consumer and epoch = :epoch for key share)
-    on conflict (tenant_id, name) do update set done_at = excluded.done_at where s.done_at < excluded.done_at
+    on conflict (tenant_id, name) do update set done_at = excluded.done_at
+    where s.done_at < excluded.done_at or s.done_at > :ahead
     returning 1
 """)
 
@@ -167,51 +168,55 @@ class Scheduler:
         now = self._database.clock.now()
         next_due = _NEVER
         for row in await lease.fetch(_TENANTS, job.name, job.mark.everywhere, PLATFORM, job.mark.platform):
-            done_at = row["done_at"]
-            if done_at is None:  # a new tenant, or a new job: it is counted from now on
-                done_at = now - (job.mark.interval or timedelta())
+            done_at: datetime | None = row["done_at"]
+            is_new = False
+            if done_at is None or done_at > now + _SKEW:
+                # A new tenant, a new job, or the clock was ahead when it was done: it is counted from now on.
+                is_new, done_at = True, now - (job.mark.interval or timedelta())
             zone = _zone(row["time_zone"])
             due = job.mark.last_due(done_at, now, zone)
             failed = self._failed.get((job.name, row["tenant_id"]))
-            if failed is not None and due is not None and now < failed.again_at:
+            if failed is not None and due is not None and now < failed.again_at <= now + failed.pause:
                 next_due = min(next_due, failed.again_at)
                 continue
-            if due is not None or row["done_at"] is None:
+            if due is not None or is_new:
                 with contextlib.suppress(_Done):
-                    await self._run(lease, job, row, due or now, is_due=due is not None)
+                    await self._run(lease, job, row["tenant_id"], due or now, is_due=due is not None)
                 failed = self._failed.get((job.name, row["tenant_id"]))
             next_due = min(next_due, failed.again_at if failed else job.mark.due_after(due or done_at, zone))
         self._dues[job.name] = next_due
 
-    async def _run(self, lease: Lease, job: Job, row: asyncpg.Record, due: datetime, *, is_due: bool) -> None:
-        principal = system(row["tenant_id"])
-        cause = Cause(correlation_id=new_id(self._database.clock.now()))
+    async def _run(self, lease: Lease, job: Job, tenant: UUID, due: datetime, *, is_due: bool) -> None:
+        principal = system(tenant)
+        now = self._database.clock.now()
+        cause = Cause(correlation_id=new_id(now))
         database = self._roles[job.mark.role] if job.mark.role else self._database
         try:
             async with database.transaction(principal, cause, timeout_s=60) as tx:
                 begun = await tx.session.execute(
                     _BEGIN,
                     {
-                        "tenant_id": row["tenant_id"],
+                        "tenant_id": tenant,
                         "name": job.name,
                         "due": due,
+                        "ahead": now + _SKEW,
                         "consumer": lease.consumer,
                         "epoch": lease.epoch,
                     },
                 )
                 if begun.first() is None:
-                    self._failed.pop((job.name, row["tenant_id"]), None)
+                    self._failed.pop((job.name, tenant), None)
                     raise _Done
                 if is_due:
                     await job.work(tx)
-            self._failed.pop((job.name, row["tenant_id"]), None)
+            self._failed.pop((job.name, tenant), None)
         except (_Done, LeaseLost):
             raise
         except Exception as error:
-            before = self._failed.get((job.name, row["tenant_id"]))
+            before = self._failed.get((job.name, tenant))
             pause = min(before.pause * 2, _LONGEST_PAUSE) if before else _FIRST_PAUSE
-            self._failed[job.name, row["tenant_id"]] = _Failed(self._database.clock.now() + pause, pause)
-            facts = {"module": lease.consumer, "tenant": str(row["tenant_id"]), "job": job.name}
+            self._failed[job.name, tenant] = _Failed(self._database.clock.now() + pause, pause)
+            facts = {"module": lease.consumer, "tenant": str(tenant), "job": job.name}
             log.error("schedule_failed", **facts, exc_info=error)
 
 

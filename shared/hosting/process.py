@@ -109,7 +109,8 @@ class _Process:
             for task in (renewing, *leaning, beating, delivering):
                 task.cancel()
         settled = await delivery.finish()
-        self._write(Beat(due_at=scheduler.next_due if scheduler else None, settled=settled))
+        due_at = scheduler.next_due if scheduler else None
+        self._write(Beat(due_at=due_at, at=self._clock.now(), settled=settled))
         await client.close()
         await database.close()
         for engine in extras.values():

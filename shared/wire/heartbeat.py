@@ -10,4 +10,5 @@ class Beat(msgspec.Struct, frozen=True, omit_defaults=True):
 
     idle_s: float = 0.0  # since the last request or handler ended; 0 with work in hand
     due_at: datetime | None = None  # when scheduled work is due next, on the business clock; None where there is none
+    at: datetime | None = None  # when its last words were said, on the same clock
     settled: bool = False  # it has ended in order, and nothing waits in its outbox

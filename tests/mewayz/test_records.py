@@ -1,7 +1,7 @@
 """What is known of modules from the last start (mewayz/runtime/records.py), and their signs of life."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -71,6 +71,15 @@ def test_a_module_that_is_prepared_anew_rests_as_before(modules: Path) -> None:
     assert records.fitting("alpha") is None
     records.keep("alpha", Description("alpha"), is_new=False)
     assert records.rest("alpha") == Rest(_DUE)
+
+
+@pytest.mark.parametrize(("minutes", "is_due"), [(-90, True), (-1, False), (30, False), (60, True)])
+def test_work_of_a_resting_module_is_due_at_its_time_and_where_the_clock_went_back(minutes: int, is_due: bool) -> None:
+    """It fell asleep while the clock was ahead, and slept until the real time had caught up"""
+    since = _DUE - timedelta(hours=1)
+
+    assert Rest(_DUE, since).is_due(since + timedelta(minutes=minutes)) is is_due
+    assert not Rest(None, since).is_due(since + timedelta(minutes=minutes))
 
 
 def test_a_broken_record_counts_as_none(modules: Path) -> None:

@@ -95,6 +95,52 @@ async def test_after_an_outage_it_runs_once_or_for_each_due_time_as_declared(crm
     assert len(each.ran_at) == 4
 
 
+@pytest.mark.parametrize("mark", [every("1h"), every("1h", each_missed=True), cron("30 * * * *")])
+async def test_after_the_clock_was_ahead_work_rests_no_longer_than_to_its_next_time(
+    crm: RunningModule, lease: Lease, mark: Any
+) -> None:
+    """It rested until the real time had caught up: an hour's work for ten days"""
+    scheduled, ahead = Scheduled(crm, mark), timedelta(days=1)
+    scheduled.tenant = (await crm.new_tenant()).tenant
+    await scheduled.look(lease)
+    await scheduled.look(lease, ahead)
+    ran = len(scheduled.ran_at)
+
+    await scheduled.look(lease, -ahead)
+    await scheduled.look(lease, timedelta(hours=1))
+
+    assert len(scheduled.ran_at) > ran
+    assert scheduled.scheduler.next_due is not None
+    assert scheduled.scheduler.next_due <= scheduled.clock.at + timedelta(hours=1)
+
+
+async def test_a_process_whose_clock_is_a_little_behind_repeats_nothing(crm: RunningModule, lease: Lease) -> None:
+    scheduled, behind = Scheduled(crm, cron("0 * * * *")), timedelta(seconds=5)
+    scheduled.tenant = (await crm.new_tenant()).tenant
+    await scheduled.look(lease)
+    assert await scheduled.look(lease, timedelta(hours=1)) == 1
+
+    await scheduled.look(lease, -behind)
+
+    assert await scheduled.look(lease, behind) == 1
+
+
+async def test_work_that_failed_while_the_clock_was_ahead_is_tried_again_when_it_is_right(
+    crm: RunningModule, lease: Lease
+) -> None:
+    scheduled, ahead = Scheduled(crm, every("1h")), timedelta(days=1)
+    scheduled.tenant = (await crm.new_tenant()).tenant
+    sound, scheduled.clock.at = scheduled.job.work, scheduled.clock.at + ahead
+
+    async def failing(tx: Transaction) -> None:
+        await sound(tx)
+        raise ValueError("not today")
+
+    await scheduled.scheduler.run_due(lease, Job(scheduled.job.name, failing, scheduled.job.mark))
+
+    assert await scheduled.look(lease, -ahead) == 2
+
+
 async def test_a_tenant_whose_time_zone_is_none_holds_up_nobody(crm: RunningModule, lease: Lease) -> None:
     """Every module with scheduled work ended, was started again, and was parked: in all companies"""
     scheduled = Scheduled(crm, cron("0 * * * *"))
