@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from mewayz.progress import Trouble
-from mewayz.runtime.forks import JobFailed, JobInterrupted, ZygoteGone
+from mewayz.runtime.fork import JobFailed, JobInterrupted, ZygoteGone
 from shared.clock import Clock
 from shared.wire.control import AuditStatus, Operate
 

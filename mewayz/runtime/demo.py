@@ -10,7 +10,8 @@ import msgspec
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.progress import Step
-from mewayz.runtime.forks import Forks, JobFailed, ZygoteGone
+from mewayz.runtime.fork import JobFailed, ZygoteGone
+from mewayz.runtime.forks import Forks
 from mewayz.runtime.orders import Plant
 from mewayz.runtime.preparation import Preparation
 from mewayz.settings import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from mewayz.runtime.forks import Fork
+from mewayz.runtime.fork import Fork
 from mewayz.runtime.pulse import Pulse
 from mewayz.runtime.records import Rest
 

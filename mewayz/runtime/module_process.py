@@ -17,7 +17,8 @@ import msgspec
 from mewayz.folders import Folders
 from mewayz.runtime.backoff import Backoff
 from mewayz.runtime.disk import is_full
-from mewayz.runtime.forks import Fork, Forks, JobFailed, JobInterrupted, ZygoteGone
+from mewayz.runtime.fork import Fork, JobFailed, JobInterrupted, ZygoteGone
+from mewayz.runtime.forks import Forks
 from mewayz.runtime.life import Life
 from mewayz.runtime.pulse import Pulse
 from mewayz.runtime.records import Records

@@ -10,7 +10,8 @@ from mewayz.failures import ServerFailed
 from mewayz.folders import Folders
 from mewayz.passwords import KEY_LEFT_S, Passwords, RouterKey
 from mewayz.progress import Report, Trouble
-from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted
+from mewayz.runtime.fork import JobFailed, JobInterrupted
+from mewayz.runtime.forks import Forks
 from mewayz.runtime.orders import Admit, Description, Prepare, Provide
 from mewayz.runtime.process_files import ROUTER, forget_process_files, process_file, write_process_file
 from mewayz.runtime.records import Record, Records

@@ -12,7 +12,8 @@ import msgspec
 
 from mewayz.folders import Folders
 from mewayz.passwords import QUEUED_S, Passwords, RouterKey
-from mewayz.runtime.forks import Errand, Forks, JobInterrupted, ZygoteGone
+from mewayz.runtime.fork import JobInterrupted, ZygoteGone
+from mewayz.runtime.forks import Errand, Forks
 from mewayz.runtime.orders import Change, Key
 from mewayz.runtime.preparation import Preparation
 from mewayz.runtime.process_files import ROUTER, forget_process_files, process_file, write_process_file

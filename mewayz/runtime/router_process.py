@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from mewayz.runtime.forks import Fork, Forks, ZygoteGone
+from mewayz.runtime.fork import Fork, ZygoteGone
+from mewayz.runtime.forks import Forks
 from mewayz.servers.leftovers import end_leftover, note, noted
 from shared.wire.bootstrap import RouterBootstrap
 

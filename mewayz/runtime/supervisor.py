@@ -20,7 +20,8 @@ from mewayz.runtime.auditing import Auditing
 from mewayz.runtime.control import Control
 from mewayz.runtime.demo import DemoPlanting
 from mewayz.runtime.disk import DiskWatch
-from mewayz.runtime.forks import Forks, JobFailed
+from mewayz.runtime.fork import JobFailed
+from mewayz.runtime.forks import Forks
 from mewayz.runtime.logins import demo_logins
 from mewayz.runtime.module_process import ModuleProcess
 from mewayz.runtime.orders import Key

@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Never
 
@@ -39,8 +40,9 @@ LIBRARIES = (
 _UNWANTED = ("rich", "pygments")
 _MAX_PACKET = 4096
 _MAX_FDS = 5
-_LASTING = ("serve", "route")
-LOAD = "load"  # the one kind of job that is done here
+LASTING = ("serve", "route")
+LOAD, RETIRE = "load", "retire"  # the kinds of jobs that are done here
+PREPARE = "prepare"  # goes by the module's code
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -127,6 +129,7 @@ class Zygote:
         self._channel = channel
         self._lifeline = lifeline
         self._jobs: dict[int, Job] = {}  # by process id
+        self._is_retired = False
         self._woken, waker = socket.socketpair()
         self._waker = waker
         waker.setblocking(False)
@@ -135,9 +138,12 @@ class Zygote:
         signal.set_wakeup_fd(waker.fileno())
 
     def serve(self) -> None:
-        """Fork on request; when the supervisor is gone, or says so by SIGTERM, end what won't last, and return."""
+        """Fork on request; when the supervisor is gone, or says so by SIGTERM, end what won't last, and return.
+
+        Retired, for the code that it has loaded is old, it returns when what won't last has ended by itself.
+        """
         self._send(Ready())
-        while True:
+        while not self._is_retired or self._passing():
             readable, _, _ = select.select([self._channel, self._woken], [], [])
             if self._woken in readable:
                 if signal.SIGTERM in self._woken.recv(64):
@@ -145,7 +151,7 @@ class Zygote:
                 self._reap()
             if self._channel in readable and not self._take_job():
                 break
-        self._end_jobs()
+        self._kill(self._passing())
 
     def _take_job(self) -> bool:
         packet, fds, _, _ = socket.recv_fds(self._channel, _MAX_PACKET, _MAX_FDS)
@@ -155,6 +161,10 @@ class Zygote:
         if job.kind == LOAD:
             load_module(job.module)
             self._send(Forked(job.id, 0))
+            return True
+        if job.kind == RETIRE:
+            self._is_retired = True
+            self._kill(pid for pid, one in self._passing().items() if (one.kind, one.module) == (PREPARE, job.module))
             return True
         pid = os.fork()
         if pid == 0:
@@ -172,7 +182,7 @@ class Zygote:
         status = 1
         try:
             order, report, log, *served = fds
-            lasting = job.kind in _LASTING
+            lasting = job.kind in LASTING
             self._leave_zygote(log)
             if lasting:
                 end_with(open_lifeline(self._lifeline), signal.SIGTERM)
@@ -209,10 +219,13 @@ class Zygote:
                 return
             self._send(Ended(self._jobs.pop(pid).id, os.waitstatus_to_exitcode(status)))
 
-    def _end_jobs(self) -> None:
-        for pid, job in self._jobs.items():
-            if job.kind not in _LASTING:
-                os.kill(pid, signal.SIGKILL)
+    def _passing(self) -> dict[int, Job]:
+        """Return the jobs in hand that don't last."""
+        return {pid: job for pid, job in self._jobs.items() if job.kind not in LASTING}
+
+    def _kill(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
 
     def _send(self, message: Message) -> None:
         try:

@@ -1,8 +1,10 @@
 """The zygote and what goes wrong with it: code that hangs or doesn't import, replacements, jobs whose servers are away."""
 
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -10,7 +12,8 @@ import msgspec
 import pytest
 
 from mewayz.folders import folders_of
-from mewayz.runtime.forks import Forks, JobFailed, JobInterrupted, ZygoteGone
+from mewayz.runtime.fork import JobFailed, JobInterrupted, ZygoteGone
+from mewayz.runtime.forks import Forks
 from mewayz.runtime.orders import Key, Prepare, Provide
 from tests.modules import until
 
@@ -107,18 +110,57 @@ async def test_two_replacements_in_a_row_leave_nobody_waiting(tmp_path: Path) ->
             forks.reload("beta")
 
 
-async def test_a_job_that_ends_with_a_replaced_zygote_has_not_failed(tmp_path: Path) -> None:
+async def test_a_job_by_a_modules_old_code_ends_with_its_zygote_and_has_not_failed(tmp_path: Path) -> None:
     """A module that was stopped and started twice in a second was parked, "killed by SIGKILL"."""
-    write_module(tmp_path, "hanging", _HANGING)
     write_module(tmp_path, "sound")
     order = msgspec.json.encode(Prepare(f"postgresql://nobody@/nothing?host={tmp_path}"))
     async with running(tmp_path) as forks:
         await forks.load("sound")
-        async with forks.fork("prepare", "hanging", order, tmp_path / "hanging.log") as fork:
-            forks.reload("sound")
-            with pytest.raises(ZygoteGone):
-                await fork.result()
+        with silent_server(tmp_path) as asked:
+            async with forks.fork("prepare", "sound", order, tmp_path / "sound.log") as fork:
+                await asked()
+                forks.reload("sound")
+                with pytest.raises(ZygoteGone):
+                    await fork.result()
         await make_key(forks, tmp_path)
+
+
+async def test_other_modules_jobs_go_on_when_the_zygote_is_replaced(tmp_path: Path) -> None:
+    """`start` of a module whose code had changed killed a backup, an import or another module's migration in hand"""
+    write_module(tmp_path, "sound")
+    write_module(tmp_path, "other")
+    order = msgspec.json.encode(Prepare(f"postgresql://nobody@/nothing?host={tmp_path}"))
+    async with running(tmp_path) as forks:
+        await forks.load("sound")
+        with silent_server(tmp_path) as asked:
+            async with forks.fork("prepare", "other", order, tmp_path / "other.log") as fork:
+                await asked()
+                old = forks.pid
+                forks.reload("sound")
+                await make_key(forks, tmp_path)
+                assert forks.pid != old
+                fork.send(signal.SIGTERM)
+                with pytest.raises(JobFailed, match="SIGTERM"):
+                    await fork.result()
+
+        async def is_gone() -> bool:
+            return not await anyio.Path(f"/proc/{old}").exists()
+
+        await until(is_gone)
+
+
+@contextmanager
+def silent_server(folder: Path) -> Iterator[Callable[[], Awaitable[None]]]:
+    """Listen where PostgreSQL would, and never answer; what is yielded waits until somebody asks."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / ".s.PGSQL.5432"))
+        listener.listen()
+
+        async def asked() -> None:
+            with anyio.fail_after(30):
+                await anyio.wait_readable(listener)
+
+        yield asked
 
 
 async def test_a_job_whose_server_is_away_is_interrupted_and_one_whose_code_is_wrong_has_failed(tmp_path: Path) -> None:

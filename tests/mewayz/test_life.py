@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mewayz.runtime.forks import Fork
+from mewayz.runtime.fork import Fork
 from mewayz.runtime.life import Life
 from mewayz.runtime.pulse import Pulse
 from mewayz.servers.leftovers import Process
