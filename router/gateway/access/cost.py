@@ -118,9 +118,11 @@ class _Estimate:
     def _count(self, sent: ValueNode | None, argument: Argument) -> int | None:
         """Return the number that is sent, or that holds by default; None where the subgraph is free to choose."""
         value = Undefined if sent is None else value_from_ast_untyped(sent, self.variables)
-        if value is Undefined and argument.default is not None:
+        if value in (Undefined, None) and argument.default is not None:
             value = value_from_ast_untyped(parse_const_value(argument.default))
-        return int(value) if isinstance(value, int | float) else None  # JSON may write an Int as 100.0 or 1e2
+        if not isinstance(value, int | float):  # JSON may write an Int as 100.0 or 1e2
+            return None
+        return max(0, int(value))  # what is below is refused there, and must not pay for what stands beside it
 
 
 @dataclass(frozen=True, slots=True)

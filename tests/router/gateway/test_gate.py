@@ -79,6 +79,16 @@ def test_a_size_by_default_counts_as_one_that_is_sent(graph: Graph) -> None:
     assert _cost(graph, query, n=2) == 2 + 4 + 8
     assert _cost(graph, "{ receipts { id } }") == 50
     assert _cost(graph, "query($n: Int) { receipts(first: $n) { id } }") == 50
+    assert _cost(graph, "query($n: Int) { receipts(first: $n) { id } }", n=None) == 50
+
+
+@pytest.mark.parametrize("size", [-1_000_000, -1e9])
+def test_a_size_below_nothing_pays_for_nothing_else(graph: Graph, size: float) -> None:
+    """A module refuses such a list, and answers what stands beside it"""
+    query = "query($n: Int) { a: related(first: $n) { id } b: related(first: 40) { id } }"
+
+    assert _cost(graph, query, n=size) == 40
+    assert _cost(graph, "{ a: related(first: -5) { related(first: 3) { id } } b: related(first: 40) { id } }") == 40
 
 
 def test_a_hundred_of_a_hundred_of_a_hundred_is_refused(graph: Graph) -> None:
