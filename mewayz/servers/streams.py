@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from shared.errors import Defect
 from shared.wire.envelope import MAX_BYTES
-from shared.wire.receipt import command_subject
+from shared.wire.receipt import LONGEST_WAIT, REMEMBERED, command_subject
 
 _DAY_NS = 24 * 3600 * 10**9
 _MINUTE_NS = 60 * 10**9
@@ -49,7 +49,7 @@ _STREAMS: tuple[dict[str, Any], ...] = (
         "subjects": ["cmd.>"],
         "retention": "workqueue",
         "discard": "new",
-        "max_age": _DAY_NS,
+        "max_age": (LONGEST_WAIT + REMEMBERED).days * _DAY_NS,  # each message says when it ends: it ends before this
         "max_bytes": 4 * _GIB,
         "max_msg_size": 256 * 1024,
         "duplicate_window": 60 * _MINUTE_NS,

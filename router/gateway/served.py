@@ -13,6 +13,7 @@ from router.execution.prepared import Graph, Known
 from router.execution.stored import stored_operations
 from router.gateway.access.scopes import Guards, guards_of
 from router.supergraph.model import Supergraph, named
+from shared.wire.receipt import LONGEST_WAIT
 
 _MODULE = "module:"
 _TTL = re.compile(r'"(\d{1,6})([smhd])"')
@@ -114,13 +115,16 @@ def destinations(supergraph: Supergraph, module_url: str) -> dict[str, Destinati
 
 
 def queueables(supergraph: Supergraph) -> dict[str, Queueable]:
-    """Return the mutation fields that are marked `@queueable(ttl: "1h")`; a ttl that is none counts for nothing."""
+    """Return the mutation fields that are marked `@queueable(ttl: "1h")`; a ttl that is none counts for nothing.
+
+    One that is longer than commands are kept for is cut: what is said of a receipt's end has to be true.
+    """
     mutation = supergraph.types.get(supergraph.roots.get("mutation", ""))
     found: dict[str, Queueable] = {}
     for field in mutation.fields.values() if mutation else ():
         written = next((one.arguments.get("ttl", "") for one in field.applied if one.name == "queueable"), "")
         if match := _TTL.fullmatch(written):
-            ttl = timedelta(**{_UNITS[match[2]]: int(match[1])})
+            ttl = min(timedelta(**{_UNITS[match[2]]: int(match[1])}), LONGEST_WAIT)
             found[field.name] = Queueable(ttl, named(field.type))
     return found
 

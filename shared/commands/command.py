@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,15 +11,16 @@ from shared.commands.idempotency import Answer, UserErrorFacts, input_hash, reca
 from shared.database.entity import Entity
 from shared.database.transaction import Database, Transaction
 from shared.database.visibility import reaches
-from shared.errors import Forbidden, Invalid, NotYet, Refusal
+from shared.errors import Defect, Forbidden, Invalid, NotYet, Refusal
 from shared.language import Phrase, refusal_in
 from shared.values import put_mark
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal, RowScope
-from shared.wire.receipt import receipt_id
+from shared.wire.receipt import LONGEST_WAIT, receipt_id
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MAX_KEY = 200
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,16 @@ class CommandMark:
 
 def command(permission: str, *, queueable: str | None = None) -> Callable[[F], F]:
     """Mark a function as a command; the function stays as it is. See CommandMark."""
-
+    if queueable is not None:
+        _check_wait(queueable)
     return lambda function: put_mark(function, CommandMark(permission, queueable))
+
+
+def _check_wait(text: str) -> None:
+    if text[-1:] not in _UNITS or not text[:-1].isdigit():
+        raise Defect(f"{text!r} is no time to live: write 30s, 15m, 1h or 1d.")
+    if timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) > LONGEST_WAIT:
+        raise Defect(f"A command can't wait for {text}: write {LONGEST_WAIT.days}d or less.")
 
 
 class TenantSuspended(Refusal):

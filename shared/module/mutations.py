@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
-from datetime import timedelta
 from enum import Enum
 from typing import Any, Optional, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -26,7 +25,6 @@ from shared.module import Module
 from shared.values import outside_name
 
 _NO_ROW = UUID(int=0)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,6 @@ def mutation_field(module: Module, types: Types, function: Any, mark: CommandMar
     run.__annotations__["input"] = input_type
     directives: list[object] = [OWN]
     if mark.queueable:
-        _ttl(mark.queueable)
         directives.append(Queueable(ttl=mark.queueable))
     return make_field(function.__name__, payload_type, run, description=inspect.getdoc(function), directives=directives)
 
@@ -164,9 +161,3 @@ def _refused(context: RequestContext, refusal: Refusal) -> Payload:
 
 def _user_error(error: UserErrorFacts) -> UserError:
     return UserError(code=error.code, message=error.message, field=list(error.field) if error.field else None)
-
-
-def _ttl(text: str) -> timedelta:
-    if text[-1:] not in _UNITS or not text[:-1].isdigit():
-        raise Defect(f"{text!r} is no time to live: write 30s, 15m, 1h or 1d.")
-    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})

@@ -5,7 +5,7 @@ under `cmdres.<tenant>.<receipt>`, where the first message is a claim: RUNNING b
 CANCELLED by its sender; the stream takes one first message only, and so decides between the two.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
@@ -13,6 +13,9 @@ from uuid import UUID, uuid5
 import msgspec
 
 from shared.wire.principal import Principal
+
+LONGEST_WAIT = timedelta(days=7)
+REMEMBERED = timedelta(days=1)  # an expired command stays so long, so that its receipt can say so
 
 _RECEIPTS = UUID("6d657761-797a-5000-8000-726563656970")
 

@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from shared.clock import new_id
+from shared.commands.command import command
 from shared.commands.idempotency import Answer
+from shared.errors import Defect
 from shared.events.relay import FORGET
 from shared.wire.principal import Principal
 from subgraphs.crm.models import Customer
@@ -28,6 +30,12 @@ async def open_deal(crm: RunningModule, ada: Principal, **more: Any) -> Any:
     opened = await crm.command(ada, "openDeal", DEAL, customerId=customer["customer"]["id"], **arguments)
     assert opened["userErrors"] == []
     return opened["deal"]
+
+
+@pytest.mark.parametrize("ttl", ["", "h", "1w", "8d"])
+def test_a_wrong_time_to_live_is_refused_where_it_is_written(ttl: str) -> None:
+    with pytest.raises(Defect, match=r"time to live|can't wait"):
+        command("crm.deal.close", queueable=ttl)
 
 
 async def test_a_won_deal_is_one_event_on_the_stream(crm: RunningModule) -> None:

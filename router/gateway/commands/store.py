@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -14,9 +14,7 @@ from router.gateway.commands.reasons import kept
 from router.gateway.commands.results import Results, pages
 from shared.clock import Clock
 from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, SubjectTaken, last_message, publish_first
-from shared.wire.receipt import QueuedCommand, Reason, Settled, Status, command_subject, result_subject
-
-_REMEMBERED = timedelta(days=1)  # an expired command stays so long, so that its receipt can say so
+from shared.wire.receipt import REMEMBERED, QueuedCommand, Reason, Settled, Status, command_subject, result_subject
 
 Known = QueuedCommand | Settled
 
@@ -113,7 +111,7 @@ class ReceiptStore:
 
 
 def _message(command: QueuedCommand) -> Message:
-    remembered = command.expires_at - command.queued_at + _REMEMBERED
+    remembered = command.expires_at - command.queued_at + REMEMBERED
     headers = {"Nats-TTL": f"{int(remembered.total_seconds())}s"}
     return Message(command.subject, str(command.receipt), msgspec.json.encode(command), headers)
 

@@ -42,6 +42,7 @@ type Query { shop: String }
 type Mutation {
   place(input: PlaceInput!): PlacePayload! @queueable(ttl: "1h")
   hurry(input: PlaceInput!): PlacePayload! @queueable(ttl: "1s")
+  ponder(input: PlaceInput!): PlacePayload! @queueable(ttl: "30d")
   burn(input: PlaceInput!): PlacePayload!
 }
 input PlaceInput { what: String! idempotencyKey: String }
@@ -192,6 +193,17 @@ async def test_the_same_key_is_the_same_receipt_and_with_other_input_an_error(
         body = await made.place("milk", "K")
         assert body["data"]["place"]["userErrors"] == [{"code": "IDEMPOTENCY_KEY_REUSED"}]
         assert body["data"]["place"]["receipt"]["status"] == "FAILED"
+
+
+async def test_a_command_is_kept_until_a_day_after_it_expires(tmp_path: Path, nats_server: NatsServer) -> None:
+    """After 24 hours it was gone, whatever its ttl: nobody executed it, and its receipt was unknown"""
+    async with shop(tmp_path, nats_server) as made:
+        command, _ = await made.command(await made.queued("tea", field="ponder"))
+        kept_s = (await made.admin.jetstream().stream_info("COMMANDS")).config.max_age
+
+        waits = command.expires_at - command.queued_at
+        assert kept_s is not None
+        assert timedelta(seconds=kept_s) >= waits + timedelta(days=1) > timedelta(days=2)
 
 
 async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServer) -> None:
