@@ -8,17 +8,24 @@ from uuid import UUID
 from router.errors import Overloaded
 from router.gateway.protocol.asgi import Request, Response, Streamed
 from router.gateway.settings import Settings
+from shared.wire.address import subscriber
 
 Handler = Callable[[Request], Awaitable[Response | Streamed]]
 
 
 class Door:
-    """Counts the requests in hand over all the handlers that go through it."""
+    """Counts the requests in hand over all the handlers that go through it.
+
+    One whose body has yet to come is not in hand: else whoever sends bodies byte by byte would keep all others out. Such are
+    counted by themselves, all and those of one address; above that a body must be there at once.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Let in as many as the settings say."""
         self._settings = settings
         self._in_hand = 0
+        self._awaited = 0
+        self._awaited_of: dict[str, int] = {}
 
     def bounded(self, handler: Handler) -> Handler:
         """Return `handler`, refusing with 503 and Retry-After while too much is in hand: nothing is read then."""
@@ -27,12 +34,30 @@ class Door:
             if self._in_hand >= self._settings.requests_in_hand:
                 raise Overloaded("gateway", retry_after_ms=self._settings.overload_retry_ms)
             self._in_hand += 1
+            request.waiting = self._waiting
             try:
                 return await handler(request)
             finally:
                 self._in_hand -= 1
 
         return answer
+
+    @contextmanager
+    def _waiting(self, peer: str) -> Generator[Overloaded | None]:
+        place, settings = subscriber(peer), self._settings
+        of_place = self._awaited_of.get(place, 0)
+        is_full = self._awaited >= settings.bodies_awaited or of_place >= settings.bodies_awaited_of_place
+        self._awaited_of[place] = of_place + 1
+        self._awaited += 1
+        self._in_hand -= 1
+        try:
+            yield Overloaded("gateway", retry_after_ms=settings.overload_retry_ms) if is_full else None
+        finally:
+            self._in_hand += 1
+            self._awaited -= 1
+            self._awaited_of[place] -= 1
+            if not self._awaited_of[place]:
+                del self._awaited_of[place]
 
 
 class Standing:

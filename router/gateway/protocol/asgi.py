@@ -5,7 +5,7 @@ This runs for every request, so it uses asyncio's own timeout and task group: an
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +19,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 SendMessage = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
+
+Waiting = Callable[[str], AbstractContextManager[RouterError | None]]
+"""Counts a body of this address that has yet to come; gives the refusal for one too many."""
 
 T = TypeVar("T")
 
@@ -56,7 +59,7 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
 class Request:
     """One HTTP request. The body is read when it is asked for, within bounds of size and time."""
 
-    __slots__ = ("_receive", "headers", "is_secure", "method", "path", "peer", "principal", "query")
+    __slots__ = ("_receive", "headers", "is_secure", "method", "path", "peer", "principal", "query", "waiting")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         """Read what `scope` says; of a header sent twice the last one counts."""
@@ -67,18 +70,20 @@ class Request:
         self.peer: str = scope["client"][0] if scope.get("client") else ""
         self.is_secure: bool = scope.get("scheme") == "https"
         self.principal: Principal | None = None  # once it is known who asks
+        self.waiting: Waiting = _unbounded
         self._receive = receive
 
     async def body(self, limit: int) -> bytes:
-        """Return the body, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow or ClientGone."""
+        """Return the body, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, Overloaded or ClientGone."""
         length = self.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > limit:
             raise BodyTooLarge(limit)
-        try:
-            async with asyncio.timeout(_BODY_S):
-                return await self._read(limit)
-        except TimeoutError as error:
-            raise BodyTooSlow(_BODY_S) from error
+        with self.waiting(self.peer) as refusal:
+            try:
+                async with asyncio.timeout(0 if refusal else _BODY_S):  # at once: what is there already
+                    return await self._read(limit)
+            except TimeoutError as error:
+                raise (refusal or BodyTooSlow(_BODY_S)) from error
 
     async def unless_gone(self, work: Awaitable[T]) -> T:
         """Return what `work` returns, cancelling it when the client closes the connection: then raises ClientGone.
@@ -120,6 +125,10 @@ class Request:
                 raise BodyTooLarge(limit)
             more = message.get("more_body", False)
         return body
+
+
+def _unbounded(_peer: str) -> AbstractContextManager[RouterError | None]:
+    return nullcontext()
 
 
 def with_headers(send: SendMessage, headers: tuple[tuple[bytes, bytes], ...]) -> SendMessage:
