@@ -23,8 +23,8 @@ class Settings:
     module_timeout_s: float = 5.0
     deadline_margin_s: float = 0.05  # kept back from what is left, so that the answer still gets out
     requests_in_hand: int = 1_000  # by this router; more are refused with 503
-    bodies_awaited: int = 1_000  # that have yet to come whole; more are refused, and nobody else for them
-    bodies_awaited_of_place: int = 100  # of them, one address's
+    awaited: int = 1_000  # bodies that have yet to come whole, and as many WebSockets that have yet to sign in
+    awaited_of_place: int = 100  # of them, one address's
     streams: int = 10_000  # connections that stay: event streams and WebSockets; more are refused
     tenant_streams: int = 2_000  # of them, one tenant's
     module_concurrency: int = 64  # requests in flight to one module

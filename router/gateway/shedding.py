@@ -13,19 +13,48 @@ from shared.wire.address import subscriber
 Handler = Callable[[Request], Awaitable[Response | Streamed]]
 
 
-class Door:
-    """Counts the requests in hand over all the handlers that go through it.
+class Arrivals:
+    """Counts what has yet to come whole, a body or the sign-in on a WebSocket: all of it, and one address's.
 
-    One whose body has yet to come is not in hand: else whoever sends bodies byte by byte would keep all others out. Such are
-    counted by themselves, all and those of one address; above that a body must be there at once.
+    It is neither in hand nor does it stand: else whoever sends byte by byte, or nothing, would keep all others out.
     """
+
+    def __init__(self, settings: Settings) -> None:
+        """Wait for as many as the settings say."""
+        self._settings = settings
+        self._all = 0
+        self._of: dict[str, int] = {}
+
+    def refusal(self, peer: str) -> Overloaded | None:
+        """Return why one more of this address is not waited for, None where it is."""
+        is_full = self._all >= self._settings.awaited
+        if is_full or self._of.get(subscriber(peer), 0) >= self._settings.awaited_of_place:
+            return Overloaded("gateway", retry_after_ms=self._settings.overload_retry_ms)
+        return None
+
+    @contextmanager
+    def counted(self, peer: str) -> Generator[None]:
+        """Count one while it comes."""
+        place = subscriber(peer)
+        self._of[place] = self._of.get(place, 0) + 1
+        self._all += 1
+        try:
+            yield
+        finally:
+            self._all -= 1
+            self._of[place] -= 1
+            if not self._of[place]:
+                del self._of[place]
+
+
+class Door:
+    """Counts the requests in hand over all the handlers that go through it; one whose body has yet to come is none."""
 
     def __init__(self, settings: Settings) -> None:
         """Let in as many as the settings say."""
         self._settings = settings
+        self._arrivals = Arrivals(settings)
         self._in_hand = 0
-        self._awaited = 0
-        self._awaited_of: dict[str, int] = {}
 
     def bounded(self, handler: Handler) -> Handler:
         """Return `handler`, refusing with 503 and Retry-After while too much is in hand: nothing is read then."""
@@ -44,20 +73,13 @@ class Door:
 
     @contextmanager
     def _waiting(self, peer: str) -> Generator[Overloaded | None]:
-        place, settings = subscriber(peer), self._settings
-        of_place = self._awaited_of.get(place, 0)
-        is_full = self._awaited >= settings.bodies_awaited or of_place >= settings.bodies_awaited_of_place
-        self._awaited_of[place] = of_place + 1
-        self._awaited += 1
-        self._in_hand -= 1
-        try:
-            yield Overloaded("gateway", retry_after_ms=settings.overload_retry_ms) if is_full else None
-        finally:
-            self._in_hand += 1
-            self._awaited -= 1
-            self._awaited_of[place] -= 1
-            if not self._awaited_of[place]:
-                del self._awaited_of[place]
+        refusal = self._arrivals.refusal(peer)
+        with self._arrivals.counted(peer):
+            self._in_hand -= 1
+            try:
+                yield refusal
+            finally:
+                self._in_hand += 1
 
 
 class Standing:
@@ -66,6 +88,7 @@ class Standing:
     def __init__(self, settings: Settings) -> None:
         """Let stand as many as the settings say."""
         self._settings = settings
+        self.arrivals = Arrivals(settings)
         self._all = 0
         self._by_tenant = Counter[UUID]()
 

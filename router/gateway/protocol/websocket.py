@@ -81,15 +81,13 @@ class WebSockets:
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
             raise BadRequest(f"WebSockets speak the subprotocol {SUBPROTOCOL} here.")
         self._standing.must_have_room()
+        if refusal := self._standing.arrivals.refusal(_peer_of(scope)):
+            raise refusal
 
     async def serve(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Serve one connection until it is closed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        peer: str = scope["client"][0] if scope.get("client") else ""
-        with self._standing.counted():
-            await self._serve(headers, peer, receive, send)
-
-    async def _serve(self, headers: dict[bytes, bytes], peer: str, receive: Receive, send: SendMessage) -> None:
+        peer = _peer_of(scope)
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         shown = Credentials(None, peer, headers.get(b"origin"))
         sign_in = partial(self._signing_in, host=headers.get(b"host")) if self._sign_in else None
@@ -106,6 +104,7 @@ class WebSockets:
         try:
             session = await self._sign_in(shown)
             self._origins.check_page(session.principal, shown.origin, host)
+            self._standing.must_have_room()
             self._standing.must_have_share(session.principal.tenant)
         except (Denied, RateExceeded) as error:
             self._audit.turned_away(error.code, _TARGET, shown.peer or None)
@@ -142,9 +141,10 @@ class _Connection:
         ended = _Closed(_GONE, is_over=True)
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self._initialise(tasks)
+                with self._standing.arrivals.counted(self._shown.peer):
+                    await self._initialise(tasks)
                 tenant = self.principal.tenant if self.principal else None
-                with self._standing.held(tenant) if tenant else nullcontext():
+                with self._standing.counted(), self._standing.held(tenant) if tenant else nullcontext():
                     while True:
                         await self._follow(tasks, await self._message())
         except* _Closed as group:
@@ -251,6 +251,10 @@ class _Connection:
             return msgspec.json.decode(given.get("text") or "", type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _Closed(4400, "Invalid message") from error
+
+
+def _peer_of(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 async def _close_when(over: Callable[[], Awaitable[None]]) -> None:

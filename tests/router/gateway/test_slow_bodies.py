@@ -36,7 +36,7 @@ async def slow(made: World, path: str, count: int) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("path", ["/auth/login", "/graphql"])
 async def test_slow_bodies_keep_nobody_out(tmp_path: Path, path: str) -> None:
-    async with world(tmp_path, requests_in_hand=4, bodies_awaited_of_place=8) as made:
+    async with world(tmp_path, requests_in_hand=4, awaited_of_place=8) as made:
         await made.start()
         async with slow(made, path, 9) as refused:
             others = [await made.graphql("{ tenant }", token=made.token(OTHER_TENANT)) for _ in range(5)]

@@ -61,3 +61,19 @@ async def test_all_together_have_a_bound_before_anybody_signs_in(tmp_path: Path)
             second.writer.close()
 
     assert (first, refused) == ({"type": "connection_ack"}, 503)
+
+
+async def test_who_never_signs_in_keeps_nobody_out(tmp_path: Path) -> None:
+    """Sockets that have yet to sign in are counted by themselves, and those of one address"""
+    async with world(tmp_path, streams=3, awaited_of_place=5) as made:
+        await made.start()
+        address = made.url.removeprefix("http://")
+        silent = [await Raw.open(address) for _ in range(4)]
+        async with connected(made, made.token()) as signed:
+            pass
+        silent += [await Raw.open(address) for _ in range(2)]
+        refused = await silent[-1].hear()
+        for one in silent:
+            one.writer.close()
+
+    assert (signed, refused) == ({"type": "connection_ack"}, 503)
