@@ -65,6 +65,8 @@ class Projection:
         fields = self.fields(shape, data)
         if fields is None:
             return None
+        if self._fell(fields, data, path):
+            return _NO
         found: dict[str, Json] = {}
         for field in fields:
             value = self._complete(_wrapped(field.type), field, value_of(field, data), (*path, field.response))
@@ -72,6 +74,15 @@ class Projection:
                 return _NO
             found[field.response] = value
         return found
+
+    def _fell(self, fields: tuple[FieldShape, ...], data: dict[str, Json], path: Path) -> bool:
+        """Tell whether an error explains that the object is null: its module then has sent none of its fields."""
+        return any(
+            _wrapped(field.type).is_required
+            and value_of(field, data) is None
+            and self._is_explained((*path, field.response))
+            for field in fields
+        )
 
     @staticmethod
     def fields(shape: Shape, data: dict[str, Json]) -> tuple[FieldShape, ...] | None:
@@ -110,11 +121,14 @@ class Projection:
             return self._wrong(path)
         return value
 
+    def _is_explained(self, path: Path) -> bool:
+        return any(one[: len(path)] == path or path[: len(one)] == one for one in self._paths)
+
     def _wrong(self, path: Path) -> None:
         self._report("A module answered a value that does not fit the schema.", path)
 
     def _report(self, message: str, path: Path) -> None:
-        if any(one[: len(path)] == path or path[: len(one)] == one for one in self._paths):
+        if self._is_explained(path):
             return
         self._paths.append(path)
         self._errors.append({"message": message, "path": list(path), "extensions": {"code": "INTERNAL"}})

@@ -127,6 +127,27 @@ async def test_a_null_where_none_may_be_is_one_error_and_goes_up() -> None:
     assert [one["path"] for one in answer.errors] == [["users", 0, "reviews"]]
 
 
+async def test_a_field_that_fell_with_another_one_has_no_error_of_its_own() -> None:
+    """Of several commands one met a database that was away: the first was said to be INTERNAL, a defect of ours"""
+    error = {"message": "down", "path": ["second"], "extensions": {"code": "MODULE_UNAVAILABLE"}}
+    down = {"data": None, "errors": [error]}
+
+    answer = await ask(shop(), "{ first: users { name } second: users { name } }", {"users": down})
+
+    assert answer.data is None
+    assert [one["extensions"]["code"] for one in answer.errors] == ["MODULE_UNAVAILABLE"]
+
+
+async def test_a_forbidden_null_beside_a_field_with_an_error_is_an_error_too() -> None:
+    error = {"message": "down", "path": ["me"]}
+    broken = {"data": {"me": None, "users": None}, "errors": [error]}
+
+    answer = await ask(shop(), "{ me { name } users { name } }", {"users": broken})
+
+    assert answer.data is None
+    assert [one["path"] for one in answer.errors] == [["me"], ["users"]]
+
+
 @pytest.mark.parametrize(
     "garbage",
     [
