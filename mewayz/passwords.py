@@ -9,11 +9,12 @@ from pathlib import Path
 
 from mewayz.folders import sync_names, write_whole
 from shared.wire.bootstrap import FormerKey
+from shared.wire.receipt import LONGEST_WAIT
 
 _ROUTER_KEY = "router-signing-key"
 _NEXT = ".next"
 KEY_LEFT_S = 60.0  # in modules: a router looks for its key each second, and its tokens count for 30 s, give or take 5
-QUEUED_S = 86_400 + 60  # the queue keeps no command longer than a day (servers/streams.py)
+QUEUED_S = LONGEST_WAIT.total_seconds() + 60  # no command is executed later
 
 
 @dataclass(frozen=True, slots=True)

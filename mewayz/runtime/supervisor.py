@@ -132,10 +132,12 @@ class Supervisor:
     async def _start(self, tasks: anyio.abc.TaskGroup, started: float) -> None:
         tasks.start_soon(self._forks.run)
         async with anyio.create_task_group() as servers:
-            servers.start_soon(self._start_postgres)
-            servers.start_soon(self._start_nats)
+            servers.start_soon(self._start_postgres, tasks)
+            servers.start_soon(self._start_nats, tasks)
             servers.start_soon(self._make_key)
-            servers.start_soon(self._load_ahead)
+            (tasks if self._is_successor else servers).start_soon(
+                self._load_ahead
+            )  # who dies meanwhile is started again
         assert self._key is not None
         preparation = Preparation(
             self._settings,
@@ -160,8 +162,6 @@ class Supervisor:
         tasks.start_soon(rotation.finish_users)
         tasks.start_soon(self._router.run)
         tasks.start_soon(self._reap)
-        tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
-        tasks.start_soon(self._keep, "NATS", self._nats)
         tasks.start_soon(DiskWatch(self._nats, self._folders.nats, tell=tell).run)
         for module in self._modules.values():
             if self._settings.starts_all(len(self._modules)):
@@ -195,14 +195,15 @@ class Supervisor:
                 if self._records.fitting(slug) is not None:
                     await self._forks.load(slug)
 
-    async def _start_postgres(self) -> None:
+    async def _start_postgres(self, tasks: anyio.abc.TaskGroup) -> None:
         started = time.monotonic()
         is_new = await (self._restart("PostgreSQL", self._postgres) if self._is_successor else self._postgres.start())
         if is_new:
             self._records.forget_all()
         tell(Step("postgres", time.monotonic() - started, "new" if is_new else ""))
+        tasks.start_soon(self._keep, "PostgreSQL", self._postgres)
 
-    async def _start_nats(self) -> None:
+    async def _start_nats(self, tasks: anyio.abc.TaskGroup) -> None:
         started = time.monotonic()
         known = [record.description for slug in self._modules if (record := self._records.fitting(slug))]
         if not self._is_successor:
@@ -212,6 +213,7 @@ class Supervisor:
         if await (self._restart("NATS", self._nats) if self._is_successor else self._nats.start()):
             self._records.forget_all()
         tell(Step("nats", time.monotonic() - started, self._nats.url))
+        tasks.start_soon(self._keep, "NATS", self._nats)
 
     async def _report_start(self, tasks: anyio.abc.TaskGroup, started: float, demo: DemoPlanting) -> None:
         """Tell how the start went, once no module is on its way and the API answers."""

@@ -46,7 +46,7 @@ def _check_wait(text: str) -> None:
     if text[-1:] not in _UNITS or not text[:-1].isdigit():
         raise Defect(f"{text!r} is no time to live: write 30s, 15m, 1h or 1d.")
     if timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) > LONGEST_WAIT:
-        raise Defect(f"A command can't wait for {text}: write {LONGEST_WAIT.days}d or less.")
+        raise Defect(f"A command can't wait for {text}: write 1d or less.")
 
 
 class TenantSuspended(Refusal):

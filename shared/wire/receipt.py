@@ -14,7 +14,7 @@ import msgspec
 
 from shared.wire.principal import Principal
 
-LONGEST_WAIT = timedelta(days=7)
+LONGEST_WAIT = timedelta(days=1)  # so long the router's former keys are kept
 REMEMBERED = timedelta(days=1)  # an expired command stays so long, so that its receipt can say so
 
 _RECEIPTS = UUID("6d657761-797a-5000-8000-726563656970")

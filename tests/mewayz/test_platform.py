@@ -169,6 +169,26 @@ def test_a_killed_supervisor_is_started_again_and_takes_over_what_runs(platform:
     platform.run("start", "beta")
 
 
+def test_a_successor_looks_after_what_it_took_over_though_its_zygote_is_slow(platform: Platform) -> None:
+    """On a busy machine the zygote takes seconds: a module or server that died meanwhile was said to be well"""
+    until(lambda: platform.module("alpha")["state"] == "ready")
+    before = platform.status()["postgres"]["pid"]
+    _supervisor(platform).kill()
+    until(lambda: "mewayz.runtime.zygote" in _command(_child_named(platform, "mewayz.runtime.zygote")))
+    zygote = _child_named(platform, "mewayz.runtime.zygote")
+    zygote.suspend()
+    try:
+        until(lambda: platform.module("alpha")["pid"] is not None)
+        os.kill(platform.module("alpha")["pid"], signal.SIGKILL)
+        os.kill(before, signal.SIGKILL)
+
+        until(lambda: platform.module("alpha")["state"] != "ready")
+        until(lambda: platform.status()["postgres"]["pid"] not in (None, before))
+    finally:
+        zygote.resume()
+    until(lambda: platform.module("alpha")["state"] == "ready")
+
+
 def test_a_supervisors_successor_goes_on_when_the_database_dies_at_its_start(
     tmp_path: Path, folder_of_modules: Path
 ) -> None:
