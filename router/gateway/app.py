@@ -220,7 +220,7 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         origins=origins,
         standing=standing,
     )
-    graphiql = GraphiQL(served=served, identity=identity, gate=gate, settings=settings)
+    graphiql = GraphiQL(served=served, identity=identity, gate=gate, origins=origins, settings=settings)
     door = Door(settings)
     proxies = Proxies(settings.proxies)
     paths: dict[str, Handler] = {

@@ -13,6 +13,7 @@ import msgspec
 from router.gateway.access.credentials import credentials_of
 from router.gateway.access.gate import Gate
 from router.gateway.access.identity import Identity
+from router.gateway.access.origins import Origins
 from router.gateway.access.plans import may_see_plans
 from router.gateway.errors import MethodNotAllowed, NoSuchPath, PlanHidden
 from router.gateway.protocol.asgi import Request, Response
@@ -46,17 +47,28 @@ class GraphiQL:
     """Answers /graphiql and all below it."""
 
     def __init__(
-        self, *, served: ServedGraph, identity: Identity | None, gate: Gate, settings: Settings, bundle: Path = BUNDLE
+        self,
+        *,
+        served: ServedGraph,
+        identity: Identity | None,
+        gate: Gate,
+        origins: Origins,
+        settings: Settings,
+        bundle: Path = BUNDLE,
     ) -> None:
         """Serve the files in `bundle`; where there is an `identity`, modules to who is signed in, plans to who may see them."""
         self._served = served
         self._identity = identity
         self._gate = gate
+        self._origins = origins
         self._settings = settings
         self._files = {str(path.relative_to(bundle))[: -len(".gz")]: path for path in bundle.rglob("*.gz")}
 
     async def respond(self, request: Request) -> Response:
-        """Answer one request. Raises NoSuchPath, MethodNotAllowed, and for the panels' questions NotSignedIn, PlanHidden."""
+        """Answer one request.
+
+        Raises NoSuchPath, MethodNotAllowed, and for the panels' questions NotSignedIn, ForeignPage, PlanHidden.
+        """
         name = request.path.removeprefix("/graphiql").strip("/") or "index.html"
         if name == "plan":
             return await self._plan(request)
@@ -98,7 +110,9 @@ class GraphiQL:
         return Response(body=msgspec.json.encode(plan))
 
     async def _must_be_signed_in(self, request: Request) -> Principal | None:
-        request.principal = await self._identity.principal(credentials_of(request)) if self._identity else None
+        if self._identity is not None:
+            request.principal = known = await self._identity.principal(credentials_of(request))
+            self._origins.check_page(known, request.headers.get(b"origin"), request.headers.get(b"host"))
         return request.principal
 
 

@@ -80,13 +80,14 @@ async def test_with_the_token_of_one_tenant_the_page_of_another_does_nothing(tmp
         await let_in(made, *both())
         refused = await made.post(RENAME, headers={"origin": THEIRS})
         by_events = await made.post(RENAME, headers={"origin": THEIRS, "accept": "text/event-stream"})
+        plan = await made.post(b'{"query":"{ tenant }"}', "/graphiql/plan", headers={"origin": THEIRS})
         socket = await Raw.open(made.url.removeprefix("http://"), origin=THEIRS)
         socket.say({**INIT, "payload": {"authorization": f"Bearer {made.token()}"}})
         closed = await socket.hear()
 
     assert [
-        (one.status, orjson.loads(one.body)["errors"][0]["extensions"]["code"]) for one in (refused, by_events)
-    ] == [(403, "ORIGIN_NOT_ALLOWED")] * 2
+        (one.status, orjson.loads(one.body)["errors"][0]["extensions"]["code"]) for one in (refused, by_events, plan)
+    ] == [(403, "ORIGIN_NOT_ALLOWED")] * 3
     assert closed == 4403
     assert made.crm.done == []
 
