@@ -16,7 +16,7 @@ _MINUTE_NS = 60 * 10**9
 _GIB = 1024**3
 _HEADERS_BYTES = 1024
 _EVENTS_AT_ONCE = 512
-_COMMANDS_AT_ONCE = 64
+_COMMANDS_AT_ONCE = 2048  # more than wait of one tenant: one whose commands don't get through holds up nobody
 _EXISTS = (10058, 10148)  # the stream or consumer is there, with another configuration
 _NO_CONSUMER = 10014
 

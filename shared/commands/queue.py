@@ -6,9 +6,11 @@ these one after the other, and has what came of them kept at once (ADR 0027).
 
 import asyncio
 import time
-import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 import msgspec
 import structlog
@@ -30,7 +32,7 @@ from shared.wire.receipt import (
 )
 
 log = structlog.get_logger()
-_LANES = 8
+_AT_ONCE = 8  # tenants
 _AHEAD = 16  # permits at once; whoever sent such a command can't take it back any more
 _FRESH_S = 1.0  # so old a permit may be when its command begins: rights end meanwhile
 _PERMIT_S = 5.0
@@ -52,7 +54,7 @@ Raises Postponed where database or gateway are away; any other exception counts 
 """
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     """A message in hand, and how far it has come."""
 
@@ -78,56 +80,62 @@ class CommandQueue:
         self._client = client
         self._module = module
         self._execute = execute
-        self._lanes: list[asyncio.Queue[_Waiting]] = []
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._lanes: dict[str, deque[_Waiting]] = {}  # by tenant
+        self._running: set[asyncio.Task[None]] = set()
         self._in_hand: set[int] = set()  # places on the stream
         self._pulling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Execute what waits until cancelled. Only the holder of the module's lease may. Raises StreamLost."""
-        self._lanes = [asyncio.Queue() for _ in range(_LANES)]  # bounded by the consumer's max_ack_pending
+        self._lanes.clear()
         self._in_hand.clear()
         async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(self._work(lane))
-            self._pulling = tasks.create_task(pull(self._client, COMMANDS, self._module, self._take))
+            take = partial(self._take, tasks)
+            self._pulling = tasks.create_task(pull(self._client, COMMANDS, self._module, take))
 
     async def drain(self) -> None:
         """Take nothing more, and wait until what was taken is executed. `run` goes on until it is cancelled."""
         if self._pulling is not None:
             self._pulling.cancel()
-        await asyncio.gather(*(lane.join() for lane in self._lanes))
+        while self._running:
+            await asyncio.wait(self._running)
 
-    async def _take(self, message: Msg) -> None:
+    async def _take(self, tasks: asyncio.TaskGroup, message: Msg) -> None:
         one = _read(message)
         if one.place in self._in_hand:  # handed out again, because those before it take long
             return
         self._in_hand.add(one.place)
         tenant = message.subject.split(".")[2]
-        self._lanes[zlib.crc32(tenant.encode()) % _LANES].put_nowait(one)
+        if tenant in self._lanes:
+            self._lanes[tenant].append(one)
+            return
+        self._lanes[tenant] = deque([one])  # bounded by the consumer's max_ack_pending
+        task = tasks.create_task(self._follow(tenant))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
-    async def _work(self, lane: asyncio.Queue[_Waiting]) -> None:
-        waiting: list[_Waiting] = []
+    async def _follow(self, tenant: str) -> None:
+        """Execute what waits of a tenant, until nothing does. While it has to wait, others have its place."""
+        lane = self._lanes[tenant]
         ahead, pause_s = 1, _FIRST_PAUSE_S
-        while True:
+        while lane:
             end_if_cancelled()
-            if not waiting:
-                waiting.append(await lane.get())
-            while len(waiting) < ahead and not lane.empty():
-                waiting.append(lane.get_nowait())
-            is_well = await self._execute_some(waiting[:ahead])
-            over = [one for one in waiting if one.is_over]
+            async with self._places:
+                is_well = await self._execute_some(list(islice(lane, ahead)))
+            over = [one for one in lane if one.is_over]
             for one, is_kept in zip(over, await asyncio.gather(*map(self._settle, over)), strict=True):
                 if is_kept:
-                    waiting.remove(one)
+                    lane.remove(one)
                     self._in_hand.discard(one.place)
-                    lane.task_done()
                 is_well = is_well and is_kept
             if is_well:
                 ahead, pause_s = min(2 * ahead, _AHEAD), _FIRST_PAUSE_S
                 continue
-            await waiting[0].message.in_progress()  # it is not delivered a second time while it waits
+            await lane[0].message.in_progress()  # it is not delivered a second time while it waits
             await asyncio.sleep(pause_s)
             ahead, pause_s = 1, min(pause_s * 2, _LONGEST_PAUSE_S)
+        del self._lanes[tenant]
 
     async def _execute_some(self, waiting: Sequence[_Waiting]) -> bool:
         """Execute commands in their order, while their permits are fresh; return False where one has to be tried again."""

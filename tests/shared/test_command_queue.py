@@ -141,6 +141,20 @@ async def test_commands_of_a_tenant_are_executed_in_order_and_other_tenants_do_n
         assert made.executed[1:] == ["lumen 0", "lumen 1", "lumen 2"]
 
 
+async def test_a_tenant_whose_commands_do_not_get_through_holds_up_no_other(nats_server: NatsServer) -> None:
+    """64 of its commands were all that a module took in hand: everybody waited behind them"""
+    async with kiosk(nats_server) as made:
+        made.faults["jam"] = [Postponed("not now") for _ in range(10_000)]
+        for _ in range(70):
+            await made.send("jam")
+        await made.send("harbour", HARBOUR)
+
+        async def got_through() -> bool:
+            return made.executed == ["harbour"]
+
+        await until(got_through)
+
+
 async def test_permits_are_asked_for_ahead_and_commands_executed_in_order(nats_server: NatsServer) -> None:
     async with kiosk(nats_server) as made:
         await _send_twelve(made)
