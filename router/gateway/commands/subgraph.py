@@ -27,6 +27,7 @@ union _Entity = Receipt
 scalar _Any
 extend type Query { _entities(representations: [_Any!]!): [_Entity]! }
 """
+_FIRST = 50  # where null is sent; as SDL has it by default
 _MOST = 100
 _LOOK_S = 10.0
 _execute: Any = graphql.execute  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -83,7 +84,9 @@ class _Root:
         found = await self._known(id)
         return self._shown(found) if found else None
 
-    async def receipts(self, _info: Any, filter: Mapping[str, Any] | None = None, first: int = 50) -> list[Any]:
+    async def receipts(
+        self, _info: Any, filter: Mapping[str, Any] | None = None, first: int | None = None
+    ) -> list[Any]:
         if self._tenant is None or self._user is None:
             return []
         wanted = filter or {}
@@ -93,7 +96,7 @@ class _Root:
             for one in await self._store.all(self._tenant, self._user)
             if (statuses is None or _status(one) in statuses) and (modules is None or one.module in modules)
         )
-        return [self._shown(one) for one in islice(found, max(0, min(first, _MOST)))]
+        return [self._shown(one) for one in islice(found, max(0, min(_FIRST if first is None else first, _MOST)))]
 
     async def cancelReceipt(self, _info: Any, id: str) -> dict[str, Any]:
         found = await self._known(id)

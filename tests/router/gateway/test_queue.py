@@ -404,12 +404,13 @@ async def test_many_receipts_are_listed_the_newest_first(tmp_path: Path, nats_se
             await made.admin.jetstream().publish(f"cmdres.{TENANT}.{receipt}", msgspec.json.encode(settled))
 
         _, body = await made.world.graphql(
-            "{ receipts(first: 3) { id status } done: receipts(filter: {status: [DONE]}, first: 100) { id } }"
+            "{ receipts(first: 3) { id status } done: receipts(filter: {status: [DONE]}, first: 100) { id }"
+            " unsaid: receipts(first: null) { id } }"
         )
 
         assert body["data"]["receipts"][0] == {"id": str(command.receipt), "status": "QUEUED"}
         assert body["data"]["receipts"][1]["id"] == str(receipt)
-        assert len(body["data"]["done"]) == 100
+        assert (len(body["data"]["done"]), len(body["data"]["unsaid"])) == (100, 50)
 
 
 async def test_the_gateways_user_may_not_read_or_delete_what_is_not_its_own(
