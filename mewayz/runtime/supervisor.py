@@ -135,9 +135,8 @@ class Supervisor:
             servers.start_soon(self._start_postgres, tasks)
             servers.start_soon(self._start_nats, tasks)
             servers.start_soon(self._make_key)
-            (tasks if self._is_successor else servers).start_soon(
-                self._load_ahead
-            )  # who dies meanwhile is started again
+            if not self._is_successor:
+                servers.start_soon(self._load_ahead)
         assert self._key is not None
         preparation = Preparation(
             self._settings,
@@ -239,6 +238,8 @@ class Supervisor:
                 patience = math.inf
             await anyio.sleep(0.05)
         tell(Step("router", time.monotonic() - started, self._settings.address))
+        if self._is_successor:  # who died meanwhile has been forked before the zygote is busy with that
+            tasks.start_soon(self._load_ahead)
         tasks.start_soon(self._forks.keep_loaded, self._asleep)  # so that waking one is quick
         is_first = demo.is_wanted
         if is_first:
