@@ -24,7 +24,8 @@ from typing import Any
 
 from shared.clock import SystemClock, new_id
 from tests.services import Platform
-from tests.stories.world import World, until
+from tests.stories.world import World
+from tests.waiting import until
 
 _COMMAND = """mutation($input: RegisterCustomerInput!) {
   registerCustomer(input: $input) { customer { id } userErrors { code } receipt { id status } }
@@ -141,15 +142,15 @@ def drain(client: Client, ledger: Ledger, size: int, platform: Platform) -> floa
         client.register(ledger, None)
     receipts = list(ledger.queued.values())[before:]
     platform.run("start", "crm")
-    until(lambda: client.status(receipts[0]) == "DONE", 60)
+    until(lambda: client.status(receipts[0]) == "DONE", 180)
     began = time.monotonic()
-    until(lambda: client.status(receipts[-1]) != "QUEUED", 120)
+    until(lambda: client.status(receipts[-1]) != "QUEUED", 360)
     return round((len(receipts) - 1) / (time.monotonic() - began), 1)
 
 
 def judged(world: World, client: Client, ledger: Ledger) -> dict[str, Any]:
     """Compare the ledger with the database."""
-    until(lambda: all(client.status(one) != "QUEUED" for one in list(ledger.queued.values())[-20:]), 30)
+    until(lambda: all(client.status(one) != "QUEUED" for one in list(ledger.queued.values())[-20:]), 90)
     statuses = [client.status(receipt) for receipt in ledger.queued.values()]
     tenant = world.ask(_TENANT, "{ dashboard { id } }")["data"]["dashboard"]["id"]
     statement = "select name from customer where name like 'Customer %' order by created_at, id"

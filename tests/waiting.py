@@ -11,11 +11,11 @@ from nats.aio.client import Client
 PATIENCE_S = 45.0
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait in a test that is no coroutine until a condition holds; fail after PATIENCE_S."""
-    end = time.monotonic() + PATIENCE_S
+def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
+    """Wait in a test that is no coroutine until a condition holds; fail after `seconds`."""
+    end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"not true after {PATIENCE_S} s"
+        assert time.monotonic() < end, f"not true after {seconds} s"
         time.sleep(0.05)
 
 

@@ -238,7 +238,14 @@ def make_app(bootstrap: RouterBootstrap, settings: Settings | None = None) -> Ga
         await revocations.listen(client, group)
         await pages.listen(client, group)
 
-    tasks: list[Task] = [served.follow, signer.follow, identity.follow, revocations.follow, pages.follow]
+    tasks: list[Task] = [
+        served.follow,
+        signer.follow,
+        identity.follow,
+        revocations.follow,
+        pages.follow,
+        streams.follow,
+    ]
     if isinstance(modules, SupervisedModules):
         tasks.append(modules.follow)
     if commands is not None:
@@ -305,7 +312,7 @@ def make_plain_app(supergraph: Path, settings: Settings | None = None, *, data: 
         origins=origins,
         audit=audit,
         paths=paths,
-        tasks=[served.follow],
+        tasks=[served.follow, streams.follow],
     )
 
 

@@ -1,9 +1,11 @@
 """Operations whose answers come one after the other, for whatever protocol carries them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+import anyio
 import orjson
 
 from router.execution.defer import execute_in_pieces
@@ -43,6 +45,15 @@ class Subscriptions:
         self._streamer = streamer
         self._settings = settings
         self._audit = audit
+        self._begun: set[asyncio.Task[None]] = set()
+
+    async def follow(self) -> None:
+        """Until cancelled, own the mutations whose client has gone; then wait for those that are under way."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await asyncio.gather(*self._begun, return_exceptions=True)
 
     def answers(
         self, operation: Operation, principal: Principal | None, trace: Trace, *, is_safe: bool = False
@@ -61,7 +72,7 @@ class Subscriptions:
         caller = Caller(principal, trace, may_repeat=prepared.operation != "mutation")
         if prepared.compiled.plan.is_incremental:
             return self.pieces(serving, prepared, operation, caller)
-        return self._masked(self._found(serving, prepared, operation, caller), caller)
+        return self._to_the_end(self._masked(self._found(serving, prepared, operation, caller), caller), caller)
 
     def pieces(
         self, serving: Serving, prepared: Prepared, operation: Operation, caller: Caller
@@ -70,7 +81,28 @@ class Subscriptions:
         prepared.coerced(operation.variables or {})
         sender = Sender(self._fetcher, serving.destinations, caller)
         payloads = execute_in_pieces(prepared, operation.variables, sender, self._settings.request_deadline_s)
-        return self._masked_pieces(payloads, caller)
+        return self._to_the_end(self._masked_pieces(payloads, caller), caller)
+
+    def _to_the_end(self, answers: AsyncGenerator[bytes], caller: Caller) -> AsyncGenerator[bytes]:
+        """Return the answers; those of a mutation go on though nobody takes them any more, for it may have been sent."""
+        return answers if caller.may_repeat else self._apart(answers)
+
+    async def _apart(self, answers: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        come: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+        async def work() -> None:
+            try:
+                async for answer in answers:
+                    come.put_nowait(answer)
+            finally:
+                come.put_nowait(None)
+
+        task = asyncio.create_task(work())  # noqa: TID251 owned by `follow`
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        while (answer := await come.get()) is not None:
+            yield answer
+        await task
 
     async def _masked_pieces(self, payloads: AsyncGenerator[dict[str, Any]], caller: Caller) -> AsyncGenerator[bytes]:
         async with aclosing(payloads) as opened:

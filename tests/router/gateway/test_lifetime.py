@@ -8,16 +8,17 @@ import pytest
 
 from router.composition import Subgraph, compose
 from router.gateway.served import ServedGraph
+from tests.router.gateway.test_subscriptions import INIT, Raw
 from tests.router.gateway.world import CRM, World, until, world
 
 pytestmark = pytest.mark.anyio
 
 
-async def _ask_and_leave(made: World, query: str) -> None:
+async def _ask_and_leave(made: World, query: str, accept: str = "application/json") -> None:
     """Send an operation, wait until crm has it, and close the connection without reading an answer."""
     body = orjson.dumps({"query": query})
     head = f"POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {made.token()}\r\n"
-    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    head += f"accept: {accept}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     async with await anyio.connect_tcp("127.0.0.1", int(made.url.rpartition(":")[2])) as stream:
         await stream.send(head.encode() + body)
         await until(lambda: made.crm.tokens)
@@ -45,14 +46,39 @@ async def test_a_query_ends_when_its_client_goes(tmp_path: Path) -> None:
         assert made.crm.done == []
 
 
-async def test_a_mutation_runs_to_its_end_when_its_client_goes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("accept", "query"),
+    [
+        ("application/json", "mutation { close(seconds: 0.3) { name invoices } }"),
+        ("text/event-stream", "mutation { close(seconds: 0.3) { name invoices } }"),
+        ("multipart/mixed", "mutation { close(seconds: 0.3) { name ... @defer { invoices } } }"),
+    ],
+)
+async def test_a_mutation_runs_to_its_end_when_its_client_goes(tmp_path: Path, accept: str, query: str) -> None:
     async with world(tmp_path) as made:
         await made.start()
 
-        await _ask_and_leave(made, "mutation { linger(seconds: 0.3) }")
+        await _ask_and_leave(made, query, accept)
 
-        await until(lambda: made.crm.done)
-        assert made.crm.done == ["linger"]
+        await until(lambda: made.invoicing.tokens)
+        assert made.crm.done == ["close"]
+
+
+async def test_a_mutation_on_a_socket_runs_to_its_end_when_it_is_completed(tmp_path: Path) -> None:
+    async with world(tmp_path) as made:
+        await made.start()
+        client = await Raw.open(made.url.removeprefix("http://"))
+        client.say({**INIT, "payload": {"authorization": f"Bearer {made.token()}"}})
+        assert await client.hear() == {"type": "connection_ack"}
+
+        client.say(
+            {"id": "1", "type": "subscribe", "payload": {"query": "mutation { close(seconds: 0.3) { invoices } }"}}
+        )
+        await until(lambda: made.crm.tokens)
+        client.say({"id": "1", "type": "complete"})
+
+        await until(lambda: made.invoicing.tokens)
+        client.writer.close()
 
 
 async def test_shutdown_lets_requests_in_flight_finish(tmp_path: Path) -> None:

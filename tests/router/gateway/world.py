@@ -45,7 +45,7 @@ extend type Query { _entities(representations: [_Any!]!): [_Entity]! }
 """
 CRM = """
 type Query { deal(id: ID!): Deal  tenant: String!  broken: String  refused: String  slow(seconds: Float!): String }
-type Mutation { rename(name: String!): String  linger(seconds: Float!): String }
+type Mutation { rename(name: String!): String  linger(seconds: Float!): String  close(seconds: Float!): Deal }
 type Deal @key(fields: "id") { id: ID! name: String! }
 """
 INVOICING = """
@@ -153,6 +153,11 @@ class _Root:
         await anyio.sleep(seconds)
         self._module.done.append("linger")
         return "done"
+
+    async def close(self, _info: Any, seconds: float) -> dict[str, Any]:
+        await anyio.sleep(seconds)
+        self._module.done.append("close")
+        return {"id": "1", "name": "Deal 1"}
 
     def _entities(self, _info: Any, representations: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"__typename": "Deal", "id": one["id"], "invoices": [f"INV-{one['id']}"]} for one in representations]
