@@ -1,6 +1,7 @@
 """Mutations whose module can't take them now wait in JetStream, and are answered with a receipt (events.md, D)."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 import anyio
@@ -77,7 +78,6 @@ class MutationQueue:
                 refusal = error
                 self._refused_at[module] = anyio.current_time()
         try:  # all fields wait, or none
-            await self._backlog.check_room(module, _tenant_of(caller), len(waiting))
             answer, receipts = await self._put(module, waiting, caller)
         except PublishFailed as error:
             log.warning("command_not_queued", module=module, error=str(error), reference=caller.trace.request_id)
@@ -113,11 +113,11 @@ class MutationQueue:
     async def _put(
         self, module: str, waiting: Sequence[tuple[MutationField, Queueable]], caller: Caller
     ) -> tuple[dict[str, object], Receipts]:
-        """Let fields wait, and return what they are answered, with their receipts. Raises PublishFailed."""
-        principal = caller.principal
+        """Let fields wait, and return what they are answered, with their receipts. Raises PublishFailed or QueueFull."""
+        principal, tenant = caller.principal, _tenant_of(caller)
         assert principal is not None
         commands = [self._command(module, field, kind, caller, principal) for field, kind in waiting]
-        known = await self._store.put(commands)
+        known = await self._store.put(commands, room=partial(self._backlog.check_room, module, tenant))
         answer, receipts = dict[str, object](), Receipts()
         for (field, kind), command in zip(waiting, commands, strict=True):
             found = known[command.receipt]

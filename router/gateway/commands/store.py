@@ -1,7 +1,7 @@
 """Receipts in JetStream: what waits, what came of it, whose it is (contracts.md, "Commands")."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -17,6 +17,8 @@ from shared.wire.jetstream import COMMANDS, RESULTS, Message, PublishFailed, Sub
 from shared.wire.receipt import REMEMBERED, QueuedCommand, Reason, Settled, Status, command_subject, result_subject
 
 Known = QueuedCommand | Settled
+Room = Callable[[int], Awaitable[None]]
+"""Raises where no so many more commands may wait."""
 
 
 class ReceiptStore:
@@ -59,15 +61,16 @@ class ReceiptStore:
         found += [await self._expired(one) for one in waiting if one.user == user and one.receipt not in settled]
         return sorted(found, key=lambda one: (one.queued_at, one.receipt), reverse=True)
 
-    async def put(self, commands: Sequence[QueuedCommand]) -> Mapping[UUID, Known]:
+    async def put(self, commands: Sequence[QueuedCommand], *, room: Room) -> Mapping[UUID, Known]:
         """Let commands wait, all or none, and return what is kept under each receipt: that itself, or an earlier one.
 
-        Where JetStream did not answer it may have them: it is looked again, as what waits is to be told.
+        Where JetStream did not answer it may have them: it is looked again, as what waits is to be told. Raises
+        PublishFailed, or what `room` raises, which is asked for those that are new.
         """
         try:
-            return await self._put(commands)
+            return await self._put(commands, room)
         except PublishFailed:
-            return await self._put(commands)
+            return await self._put(commands, room)
 
     async def settle(self, command: QueuedCommand, status: Status, *reasons: Reason) -> Settled:
         """Give a receipt its first result, and return the one it has: another may have come first."""
@@ -91,13 +94,14 @@ class ReceiptStore:
         async with self._connection.hearing(result_subject(tenant, receipt), heard):
             yield news
 
-    async def _put(self, commands: Sequence[QueuedCommand]) -> Mapping[UUID, Known]:
+    async def _put(self, commands: Sequence[QueuedCommand], room: Room) -> Mapping[UUID, Known]:
         receipts = {one.receipt: one for one in reversed(commands)}
         found = await asyncio.gather(*(self.known(one.tenant, one.user, one.receipt) for one in receipts.values()))
         known = {one.receipt: one for one in found if one is not None}
         fresh = [one for one in commands if one is receipts[one.receipt] and one.receipt not in known]
         try:
             if fresh:
+                await room(len(fresh))
                 await publish_first(self._connection.client, *map(_message, fresh))
         except SubjectTaken as error:
             raise PublishFailed(f"{error} was taken meanwhile") from error

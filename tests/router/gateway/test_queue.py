@@ -208,10 +208,11 @@ async def test_a_command_is_kept_until_a_day_after_it_expires(tmp_path: Path, na
 
 async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServer) -> None:
     async with shop(tmp_path, nats_server, Settings(queued_per_tenant=2)) as made:
-        await made.queued("tea")
+        receipt = await made.queued("tea", "full")
         await made.queued("milk")
 
         body = await made.place("sugar")
+        assert await made.queued("tea", "full") == receipt, "one that waits already needs no room"
 
         assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
 
