@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+SKEW = timedelta(minutes=1)  # so far two processes' clocks may be apart: nothing is done twice for it
 DEMO_NAMESPACE = UUID("6d657761-797a-5000-8000-64656d6f0000")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 from nats.aio.client import Client
 
+from shared.wire.jetstream import settled
+
 # A wait that succeeds costs nothing: the bound is far above what the slowest machine has needed, and below pytest's own.
 PATIENCE_S = 45.0
 
@@ -33,6 +35,13 @@ async def ask(client: Client, subject: str, body: Any = None) -> Any:
     """Return what JetStream answers to a request of its API; nats-py alone gives a busy disk half a second."""
     sent = b"" if body is None else orjson.dumps(body)
     return orjson.loads((await client.request(f"$JS.API.{subject}", sent, timeout=PATIENCE_S)).data)
+
+
+async def is_refused(client: Client, subject: str) -> bool:
+    """Publish to a subject, and return whether the server says that this user may not."""
+    await client.publish(subject, b"{}")
+    await settled(client)
+    return f'permissions violation for publish to "{subject}"'.lower() in str(client.last_error).lower()
 
 
 async def messages(client: Client, subject: str) -> list[dict[str, Any]]:

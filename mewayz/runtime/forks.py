@@ -52,7 +52,6 @@ class _Zygote:
         self.child = Child(argv, log=log, fds=fds)
         its.close()
         self.was_ready = False
-        self.is_retired = False
         self.over = anyio.Event()  # it forks for nobody any more
         self._answers: dict[int, End] = {}
         self._ends: dict[int, tuple[Job, End]] = {}
@@ -73,7 +72,6 @@ class _Zygote:
 
     def retire(self, slug: str) -> None:
         """Let it end when the jobs that it has in hand are done; those that would go by a module's old code are ended."""
-        self.is_retired = True
         with contextlib.suppress(ZygoteGone):
             self._send(Job(0, RETIRE, slug), [])
         for job, end in self._ends.values():

@@ -14,9 +14,9 @@ import msgspec
 from mewayz.folders import write_whole
 from mewayz.modules import REPOSITORY, module_folders
 from mewayz.runtime.orders import Description
+from shared.clock import SKEW
 
 _EARLY = timedelta(seconds=1)
-_SKEW = timedelta(minutes=1)
 
 
 class Rest(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Rest(msgspec.Struct, frozen=True):
         """Tell whether its scheduled work may be due: also where the clock was ahead when it was reckoned."""
         if self.due_at is None:
             return False
-        return self.due_at - _EARLY <= now or (self.since is not None and now < self.since - _SKEW)
+        return self.due_at - _EARLY <= now or (self.since is not None and now < self.since - SKEW)
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -39,6 +39,7 @@ from router.gateway.protocol.asgi import (
     SendMessage,
     Streamed,
     in_place_of_socket,
+    peer_of,
     respond,
     respond_in_pieces,
     with_headers,
@@ -138,8 +139,7 @@ class Gateway:
 
     def turned_away(self, error: RouterError, scope: Scope) -> None:
         """Note that what came on a connection was refused before there was a request."""
-        client = self._proxies.seen(scope)["client"]
-        self._audit.turned_away(error.code, "HTTP", client[0] if client else None)
+        self._audit.turned_away(error.code, "HTTP", peer_of(self._proxies.seen(scope)) or None)
 
     def _handler(self, path: str) -> Handler:
         below = path[: path.find("/", 1) + 1]

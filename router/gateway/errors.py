@@ -51,24 +51,14 @@ class HeadTooLarge(InvalidInput):
         super().__init__(f"The header fields are larger than {limit} bytes.", limit=limit)
 
 
-class BodyTooSlow(InvalidInput):
+class TooSlow(InvalidInput):
     """The request did not arrive whole in time."""
 
     code = "REQUEST_TIMEOUT"
 
-    def __init__(self, limit_s: float) -> None:
-        """Name the limit in seconds."""
-        super().__init__(f"The body did not arrive within {limit_s:g} s.", limit_s=limit_s)
-
-
-class HeadTooSlow(InvalidInput):
-    """The request did not arrive whole in time: its header fields."""
-
-    code = "REQUEST_TIMEOUT"
-
-    def __init__(self, limit_s: float) -> None:
-        """Name the limit in seconds."""
-        super().__init__(f"The header fields did not arrive within {limit_s:g} s.", limit_s=limit_s)
+    def __init__(self, part: str, limit_s: float) -> None:
+        """Name the part that is missing, such as "The body", and the limit in seconds."""
+        super().__init__(f"{part} did not arrive within {limit_s:g} s.", limit_s=limit_s)
 
 
 class UnsupportedMediaType(InvalidInput):

@@ -14,10 +14,10 @@ from router.execution.stored import stored_operations
 from router.gateway.access.scopes import Guards, guards_of
 from router.supergraph.model import Supergraph, named
 from shared.wire.receipt import LONGEST_WAIT
+from shared.wire.span import span
 
 _MODULE = "module:"
-_TTL = re.compile(r'"(\d{1,6})([smhd])"')
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_TTL = re.compile(r'"(\d{1,6}[smhd])"')
 _POLL_S = 1.0
 _WARMED = 500  # operations
 
@@ -123,9 +123,8 @@ def queueables(supergraph: Supergraph) -> dict[str, Queueable]:
     found: dict[str, Queueable] = {}
     for field in mutation.fields.values() if mutation else ():
         written = next((one.arguments.get("ttl", "") for one in field.applied if one.name == "queueable"), "")
-        if match := _TTL.fullmatch(written):
-            ttl = min(timedelta(**{_UNITS[match[2]]: int(match[1])}), LONGEST_WAIT)
-            found[field.name] = Queueable(ttl, named(field.type))
+        if (match := _TTL.fullmatch(written)) and (ttl := span(match[1])) is not None:
+            found[field.name] = Queueable(min(ttl, LONGEST_WAIT), named(field.type))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,10 +16,10 @@ from shared.values import put_mark
 from shared.wire.envelope import Cause
 from shared.wire.principal import Principal, RowScope
 from shared.wire.receipt import LONGEST_WAIT, receipt_id
+from shared.wire.span import span
 
 F = TypeVar("F", bound=Callable[..., Any])
 _MAX_KEY = 200
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,10 @@ def command(permission: str, *, queueable: str | None = None) -> Callable[[F], F
 
 
 def _check_wait(text: str) -> None:
-    if text[-1:] not in _UNITS or not text[:-1].isdigit():
+    ttl = span(text)
+    if ttl is None:
         raise Defect(f"{text!r} is no time to live: write 30s, 15m, 1h or 1d.")
-    if timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) > LONGEST_WAIT:
+    if ttl > LONGEST_WAIT:
         raise Defect(f"A command can't wait for {text}: write 1d or less.")
 
 

@@ -123,7 +123,7 @@ class CommandQueue:
             end_if_cancelled()
             async with self._places:
                 is_well = await self._execute_some(list(islice(lane, ahead)))
-            over = [one for one in lane if one.is_over]
+            over = [one for one in islice(lane, _AHEAD) if one.is_over]
             for one, is_kept in zip(over, await asyncio.gather(*map(self._settle, over)), strict=True):
                 if is_kept:
                     lane.remove(one)

@@ -15,7 +15,7 @@ import structlog
 from cronsim import CronSim
 from sqlalchemy import text
 
-from shared.clock import new_id
+from shared.clock import SKEW, new_id
 from shared.database.transaction import Database, Transaction
 from shared.errors import Defect
 from shared.events.lease import Lease, LeaseLost
@@ -23,14 +23,13 @@ from shared.values import put_mark, time_zone
 from shared.wire.envelope import Cause
 from shared.wire.occasion import PLATFORM
 from shared.wire.principal import system
+from shared.wire.span import span
 
 log = structlog.get_logger()
 F = TypeVar("F", bound=Callable[..., Any])
 _LOOK_S = 1.0
-_SKEW = timedelta(minutes=1)  # so far two processes' clocks may be apart: nothing is done twice for it
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=5)
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NO_ROLES: Mapping[str, Database] = {}
 
 _TENANTS = """
@@ -111,10 +110,10 @@ def every(
     platform: bool = False,
 ) -> Callable[[F], F]:
     """Mark a function as scheduled work, such as `@every("30s")` or `@every("1h")`. See ScheduleMark."""
-    unit = _UNITS.get(interval[-1:])
-    if unit is None or not interval[:-1].isdigit():
+    period = span(interval)
+    if period is None:
         raise Defect(f"{interval!r} is no interval: write 30s, 5m, 1h or 1d.")
-    mark = ScheduleMark(timedelta(**{unit: int(interval[:-1])}), None, each_missed, everywhere, role, platform)
+    mark = ScheduleMark(period, None, each_missed, everywhere, role, platform)
     return lambda function: put_mark(function, mark)
 
 
@@ -170,7 +169,7 @@ class Scheduler:
         for row in await lease.fetch(_TENANTS, job.name, job.mark.everywhere, PLATFORM, job.mark.platform):
             done_at: datetime | None = row["done_at"]
             is_new = False
-            if done_at is None or done_at > now + _SKEW:
+            if done_at is None or done_at > now + SKEW:
                 # A new tenant, a new job, or the clock was ahead when it was done: it is counted from now on.
                 is_new, done_at = True, now - (job.mark.interval or timedelta())
             zone = _zone(row["time_zone"])
@@ -199,7 +198,7 @@ class Scheduler:
                         "tenant_id": tenant,
                         "name": job.name,
                         "due": due,
-                        "ahead": now + _SKEW,
+                        "ahead": now + SKEW,
                         "consumer": lease.consumer,
                         "epoch": lease.epoch,
                     },

@@ -18,7 +18,7 @@ from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.jetstream import connect as wire_connect
 from shared.wire.jetstream import settled
 from tests.services import NatsServer
-from tests.waiting import ask
+from tests.waiting import ask, is_refused
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ async def test_a_module_publishes_what_it_declares_and_nothing_else(nats_server:
 
         assert (await stream.publish("evt.t1.order.placed", b"{}")).stream == "EVENTS"
         for foreign in ("evt.t1.order.cancelled", "evt.t1.invoice.paid", "cmd.shop.t1.x", "dlq.other.t1.x"):
-            assert await _is_refused(client, foreign)
+            assert await is_refused(client, foreign)
 
 
 async def test_a_module_cannot_touch_streams_or_others_consumers(nats_server: NatsServer) -> None:
@@ -43,7 +43,7 @@ async def test_a_module_cannot_touch_streams_or_others_consumers(nats_server: Na
             "CONSUMER.RESET.EVENTS.bank",
             "DIRECT.GET.EVENTS",
         ):
-            assert await _is_refused(client, f"$JS.API.{call}")
+            assert await is_refused(client, f"$JS.API.{call}")
 
 
 async def test_a_module_whose_commands_never_wait_tells_of_none(nats_server: NatsServer) -> None:
@@ -51,7 +51,7 @@ async def test_a_module_whose_commands_never_wait_tells_of_none(nats_server: Nat
     async with await _module(nats_server, "quiet") as client:
         await nats_server.nats.allow(module_user("quiet", [], takes_queued=False))
         for subject in ("cmdres.t1.x", "ask.permit.quiet", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.quiet"):
-            assert await _is_refused(client, subject)
+            assert await is_refused(client, subject)
 
 
 async def test_a_module_hears_its_own_events_and_every_tenant(nats_server: NatsServer) -> None:
@@ -171,12 +171,6 @@ async def _hears(client: Client, stream: str, subject: str) -> bool:
         (message,) = await consumer.fetch(1, timeout=10)
         if message.subject == subject:
             return True
-
-
-async def _is_refused(client: Client, subject: str) -> bool:
-    await client.publish(subject, b"{}")
-    await settled(client)
-    return f'permissions violation for publish to "{subject}"'.lower() in str(client.last_error).lower()
 
 
 async def _lets_in(url: str, user: str, password: str) -> bool:

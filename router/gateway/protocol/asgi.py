@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from router.errors import RouterError
-from router.gateway.errors import BodyTooLarge, BodyTooSlow
+from router.gateway.errors import BodyTooLarge, TooSlow
 from shared.wire.principal import Principal
 
 Message = MutableMapping[str, Any]
@@ -67,14 +67,14 @@ class Request:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.peer = peer_of(scope)
         self.is_secure: bool = scope.get("scheme") == "https"
         self.principal: Principal | None = None  # once it is known who asks
         self.waiting: Waiting = _unbounded
         self._receive = receive
 
     async def body(self, limit: int) -> bytes:
-        """Return the body, at most `limit` bytes. Raises BodyTooLarge, BodyTooSlow, Overloaded or ClientGone."""
+        """Return the body, at most `limit` bytes. Raises BodyTooLarge, TooSlow, Overloaded or ClientGone."""
         length = self.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > limit:
             raise BodyTooLarge(limit)
@@ -83,7 +83,7 @@ class Request:
                 async with asyncio.timeout(0 if refusal else _BODY_S):  # at once: what is there already
                     return await self._read(limit)
             except TimeoutError as error:
-                raise (refusal or BodyTooSlow(_BODY_S)) from error
+                raise (refusal or TooSlow("The body", _BODY_S)) from error
 
     async def unless_gone(self, work: Awaitable[T]) -> T:
         """Return what `work` returns, cancelling it when the client closes the connection: then raises ClientGone.
@@ -125,6 +125,11 @@ class Request:
                 raise BodyTooLarge(limit)
             more = message.get("more_body", False)
         return body
+
+
+def peer_of(scope: Scope) -> str:
+    """Return the address of who is connected, empty where there is none."""
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _unbounded(_peer: str) -> AbstractContextManager[RouterError | None]:

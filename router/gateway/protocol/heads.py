@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from router.errors import BadRequest, RouterError
-from router.gateway.errors import HeadTooLarge, HeadTooSlow
+from router.gateway.errors import HeadTooLarge, TooSlow
 from router.gateway.protocol.asgi import Scope
 from router.gateway.protocol.http import refusal
 
@@ -97,7 +97,7 @@ class BoundedHeads(HttpToolsProtocol):
         if self._left == HEAD_BYTES:
             self.transport.close()  # nothing was asked, as when a browser connects ahead: nothing is refused
         elif not self.transport.is_closing():
-            self._refuse(HeadTooSlow(HEAD_S))
+            self._refuse(TooSlow("The header fields", HEAD_S))
 
     def _refuse(self, error: RouterError) -> None:
         # In a head that isn't whole the proxy's own header may be missing, and one that its client wrote be there.

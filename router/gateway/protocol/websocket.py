@@ -21,7 +21,7 @@ from router.gateway.errors import RateExceeded
 from router.gateway.masking import masked_message
 from router.gateway.observe.audit import AuditTrail
 from router.gateway.observe.telemetry import Trace, trace_of
-from router.gateway.protocol.asgi import Receive, Scope, SendMessage
+from router.gateway.protocol.asgi import Receive, Scope, SendMessage, peer_of
 from router.gateway.protocol.http import Operation
 from router.gateway.shedding import Standing
 from shared.wire.principal import Principal
@@ -81,13 +81,13 @@ class WebSockets:
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
             raise BadRequest(f"WebSockets speak the subprotocol {SUBPROTOCOL} here.")
         self._standing.must_have_room()
-        if refusal := self._standing.arrivals.refusal(_peer_of(scope)):
+        if refusal := self._standing.arrivals.refusal(peer_of(scope)):
             raise refusal
 
     async def serve(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Serve one connection until it is closed."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        peer = _peer_of(scope)
+        peer = peer_of(scope)
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         shown = Credentials(None, peer, headers.get(b"origin"))
         sign_in = partial(self._signing_in, host=headers.get(b"host")) if self._sign_in else None
@@ -251,10 +251,6 @@ class _Connection:
             return msgspec.json.decode(given.get("text") or "", type=dict[str, Any])
         except (msgspec.MsgspecError, RecursionError) as error:
             raise _Closed(4400, "Invalid message") from error
-
-
-def _peer_of(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else ""
 
 
 async def _close_when(over: Callable[[], Awaitable[None]]) -> None:

@@ -1,7 +1,5 @@
 """The gateway's connection to NATS is exchanged when its user changes, and nothing that is asked or heard is lost."""
 
-from collections.abc import Callable
-
 import anyio
 import pytest
 from anyio.abc import TaskGroup
@@ -11,8 +9,8 @@ from nats.aio.msg import Msg
 from mewayz.servers.nats import gateway_user
 from router.gateway.commands.connection import GATEWAY, Connection
 from shared.wire.jetstream import settled
+from tests.router.gateway.world import until
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -33,18 +31,18 @@ async def test_another_user_gets_another_connection_before_the_first_is_left(nat
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(connection.follow, listen)
-        await _until(lambda: connection.is_made)
+        await until(lambda: connection.is_made)
         first, line = connection.client, connection.line
         async with connection.hearing("cmdres.t1.r1", note):
             del logins[0]
-            await _until(lambda: connection.client is not first)
+            await until(lambda: connection.client is not first)
 
             assert (first.is_connected, connection.is_made, connection.line != line) == (True, True, True)
             assert listened == [first, connection.client]
             await connection.client.publish("cmdres.t1.r1", b"1")
-            await _until(lambda: first.is_closed)
+            await until(lambda: first.is_closed)
             await connection.client.publish("cmdres.t1.r1", b"2")
-            await _until(lambda: b"2" in heard)
+            await until(lambda: b"2" in heard)
 
         await connection.client.publish("cmdres.t1.r1", b"3")
         await settled(connection.client)
@@ -52,9 +50,3 @@ async def test_another_user_gets_another_connection_before_the_first_is_left(nat
 
     assert set(heard) == {b"1", b"2"}
     assert not connection.is_made
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 nats-py has no event for it
-            await anyio.sleep(0.02)

@@ -11,7 +11,7 @@ from shared.wire.principal import Principal
 from shared.wire.receipt import Permit, Status
 from shared.wire.token import verify_internal
 from tests.modules import until
-from tests.router.gateway.test_queue import Shop, shop
+from tests.router.gateway.shop import Shop, shop
 from tests.router.gateway.world import TENANT, USER
 from tests.services import NatsServer
 
