@@ -24,9 +24,9 @@ def poison(lumen: F0) -> tuple[str, str]:
     first = {**sound, "id": fresh_id(), "subject": deal, "sequence": 1}
     first["data"] = {**sound["data"], "dealId": deal, "amount": {"amount": "abc", "currency": lumen.currency}}
     second = {**sound, "id": fresh_id(), "subject": deal, "sequence": 2, "data": {**sound["data"], "dealId": deal}}
-    for message in (first, second):
-        lumen.world.publish(subject, message)
-    until(lambda: len(parked(lumen, deal)) == 2 * len(CONSUMERS))
+    place = max(lumen.world.publish(subject, message) for message in (first, second))
+    for module in CONSUMERS:  # done with it: parked, and the notice is sent
+        until(lambda module=module: lumen.world.has_heard(module, place))
     return deal, first["id"]
 
 

@@ -8,6 +8,7 @@ import anyio
 import asyncpg
 import orjson
 
+from mewayz.compose import SCHEMA
 from mewayz.folders import folders_of
 from mewayz.runtime.client import command
 from mewayz.servers.streams import connect
@@ -18,6 +19,7 @@ from tests import waiting
 from tests.services import Platform
 
 CLOCK = "clock"  # in the data folder: seconds added to real time (MEWAYZ_CLOCK)
+_PUBLISHED = orjson.loads((SCHEMA / "events.json").read_bytes())
 MODULES = ("crm", "hr", "identity", "invoicing", "projects", "support")
 _SWEPT = ("support.ticket", "support.sla_timer")  # each half a minute of itself: promises are broken as time goes by
 
@@ -113,7 +115,10 @@ class World:
         self._tokens.clear()
 
     def events(self, tenant: UUID, event_type: str) -> list[dict[str, Any]]:
-        """Return a tenant's events of a type from the stream, in order."""
+        """Return a tenant's events of a type from the stream, in order, once its module has sent all there are."""
+        waits = "select 1 from kit.outbox where tenant_id = $1 and type = $2 limit 1"
+        module = _PUBLISHED[event_type]["module"]
+        waiting.until(lambda: not self.rows(module, None, waits, tenant, event_type, role="relay"))
         return self._messages(f"evt.{tenant}.{event_type}")
 
     def dead_letters(self, subject: str) -> list[dict[str, Any]]:
