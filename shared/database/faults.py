@@ -24,6 +24,11 @@ def is_timeout(error: BaseException) -> bool:
     return isinstance(_cause(error), asyncpg.QueryCanceledError)
 
 
+def is_consequence(error: BaseException) -> bool:
+    """Tell a statement that came after another of its transaction had failed: the first one's error says why."""
+    return isinstance(_cause(error), asyncpg.InFailedSQLTransactionError)
+
+
 def _cause(error: BaseException) -> BaseException | None:
     """Return what the driver raised."""
     if isinstance(error, DBAPIError):

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
-from shared.database.faults import is_timeout, is_transient
+from shared.database.faults import is_consequence, is_timeout, is_transient
 from shared.errors import Defect, MewayzError, Unavailable
 
 log = structlog.get_logger()
@@ -24,7 +24,8 @@ def shown(error: MewayzError, module: str) -> dict[str, Any]:
 def shown_in_answer(error: GraphQLError, module: str) -> dict[str, Any]:
     """Return an error of an execution with its path; a cause that isn't ours is masked and logged.
 
-    A database that is away is no defect: its caller hears that he may repeat the request.
+    A database that is away is no defect: its caller hears that he may repeat the request. Nor is a field of a query whose
+    transaction another field has broken: what broke it is told there.
     """
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
@@ -36,7 +37,7 @@ def shown_in_answer(error: GraphQLError, module: str) -> dict[str, Any]:
         }
     elif isinstance(cause, MewayzError):
         answer = shown(cause, module)
-    elif is_transient(cause) or is_timeout(cause):
+    elif is_transient(cause) or is_timeout(cause) or is_consequence(cause):
         log.warning("database_away", module=module, error=str(cause))
         answer = shown(Unavailable(f"The database of {module} doesn't answer: repeat this in a moment."), module)
     else:

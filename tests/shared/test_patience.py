@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from graphql import GraphQLError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -15,6 +16,7 @@ from shared.database.transaction import Database
 from shared.events.consumer import Consumer, Subscription
 from shared.events.lease import Lease
 from shared.events.parked import list_parked
+from shared.hosting.errors import shown_in_answer
 from shared.wire.envelope import Event
 from shared.wire.jetstream import connect
 from tests.modules import RunningModule, until
@@ -44,6 +46,25 @@ async def test_a_statement_that_takes_too_long_is_no_fault_that_passes_for_ever(
 
     assert is_timeout(error)
     assert not is_transient(error)
+
+
+async def test_of_a_query_the_fields_behind_one_that_took_too_long_are_no_defects(crm: RunningModule) -> None:
+    """The fields of a query share a transaction: the next one's statement was told as a defect of the module"""
+    ada = await crm.new_tenant()
+    errors: list[DBAPIError] = []
+    with pytest.raises(DBAPIError):
+        async with crm.transaction(ada) as tx:
+            await tx.session.execute(text("set local statement_timeout = 20"))
+            for statement in ("select pg_sleep(5)", "select 1"):
+                try:
+                    await tx.session.execute(text(statement))
+                except DBAPIError as error:
+                    errors.append(error)
+            raise errors[0]
+
+    shown = [shown_in_answer(GraphQLError("", original_error=error), "crm") for error in errors]
+
+    assert [one["extensions"]["code"] for one in shown] == ["MODULE_UNAVAILABLE"] * 2
 
 
 @pytest.mark.parametrize(
