@@ -1,6 +1,11 @@
 """What every test may use: one event loop backend, real PostgreSQL and NATS, modules that run."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No example has to be quick: what a neighbour on the machine takes is not the code's.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 pytest_plugins = ["tests.services", "tests.modules"]
 

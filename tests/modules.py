@@ -7,7 +7,7 @@ promises anyway).
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,8 @@ import asyncpg
 import orjson
 import pytest
 from nats.aio.client import Client
+from nats.js.api import RawStreamMsg
+from nats.js.errors import NotFoundError
 
 from mewayz.folders import Folders
 from mewayz.passwords import Passwords
@@ -36,7 +38,7 @@ from shared.wire.envelope import Cause
 from shared.wire.jetstream import connect
 from shared.wire.principal import Principal
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S, messages
+from tests.waiting import PATIENCE_S, jetstream, messages
 
 _USERS = UUID("6d657761-797a-5000-8000-757365720000")
 
@@ -125,12 +127,12 @@ class RunningModule:
             "data": dict(data),
             **envelope,
         }
-        await self.admin.jetstream().publish(f"evt.{tenant}.{event_type}", orjson.dumps(message))
+        await jetstream(self.admin).publish(f"evt.{tenant}.{event_type}", orjson.dumps(message))
         return event_id
 
     async def execute(self, principal: Principal, query: str, **variables: Any) -> Answer:
         """Execute a GraphQL operation as `principal`."""
-        deadline = time.time() + 10
+        deadline = time.time() + PATIENCE_S
         cause = Cause(correlation_id=new_id(self.database.clock.now()))
         async with self.database.transaction(principal, cause) as tx:
             context = RequestContext(self.module.slug, self.database, tx, cause, deadline)
@@ -166,10 +168,30 @@ class RunningModule:
         await until(self._is_relayed)
         return await messages(self.admin, f"evt.{tenant}.{event_type}")
 
+    async def dead_letter(self, tenant: UUID | None, event_type: str) -> RawStreamMsg:
+        """Return the newest notice of an event that was put aside, once there is one: it goes out after the event is parked."""
+        found: list[RawStreamMsg] = []
+
+        async def is_out() -> bool:
+            subject = f"dlq.{self.module.slug}.{tenant}.{event_type}"
+            with suppress(NotFoundError):
+                found.append(await jetstream(self.admin).get_last_msg("DLQ", subject))
+            return bool(found)
+
+        await until(is_out)
+        return found[-1]
+
+    async def is_at_work(self) -> bool:
+        """Tell whether the module has its lease: only then does it relay, and hear."""
+        return await self._holds("select exists (select from kit.consumer_lease where consumer = $1)", self.module.slug)
+
     async def _is_relayed(self) -> bool:
+        return await self._holds("select not exists (select from kit.outbox)")
+
+    async def _holds(self, claim: str, *args: Any) -> bool:
         connection = await asyncpg.connect(self.urls.relay_url)
         try:
-            return await connection.fetchval("select not exists (select from kit.outbox)")
+            return await connection.fetchval(claim, *args)
         finally:
             await connection.close()
 
@@ -215,6 +237,7 @@ async def start_module(
             delivery = Delivery(urls.relay_url, slug, client=client, relay=relay, consumer=consumer)
             deliveries.append((delivery, tasks.create_task(delivery.run())))
             running[slug] = RunningModule(module, database, Documents(module), urls, admin)
+            await until(running[slug].is_at_work)
             return running[slug]
 
         yield start

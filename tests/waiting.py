@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 
 from shared.wire.jetstream import settled
 
@@ -31,6 +32,11 @@ def takes(act: Callable[[], object], *, below_s: float) -> bool:
     return False
 
 
+def jetstream(client: Client) -> JetStreamContext:
+    """Return JetStream as tests speak to it: nats-py alone gives up after 5 s."""
+    return client.jetstream(timeout=PATIENCE_S)
+
+
 async def ask(client: Client, subject: str, body: Any = None) -> Any:
     """Return what JetStream answers to a request of its API; nats-py alone gives a busy disk half a second."""
     sent = b"" if body is None else orjson.dumps(body)
@@ -46,7 +52,7 @@ async def is_refused(client: Client, subject: str) -> bool:
 
 async def messages(client: Client, subject: str) -> list[dict[str, Any]]:
     """Return all that a stream holds of `subject` (wildcards allowed) at this moment, in its order."""
-    stream = client.jetstream(timeout=PATIENCE_S)
+    stream = jetstream(client)
     name = await stream.find_stream_name_by_subject(subject)
     held = (await ask(client, f"STREAM.INFO.{name}", {"subjects_filter": subject}))["state"].get("subjects") or {}
     subscription = await stream.subscribe(subject, stream=name, ordered_consumer=True)

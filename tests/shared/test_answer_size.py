@@ -13,6 +13,7 @@ from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, sign_internal
 from tests.modules import RunningModule
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 _KEY = SigningKey.generate()
@@ -25,7 +26,7 @@ async def asked(crm: RunningModule, who: Principal, query: str) -> Any:
     endpoint = Endpoint(crm.module, crm.database, SystemClock(), {_KEY.kid: _KEY.public}, told, {})
     body = orjson.dumps({"query": query})
     sent: list[Any] = []
-    ends = time.time() + 9
+    ends = time.time() + PATIENCE_S
     token = sign_internal(_KEY, who, audience="crm", body=body, deadline=ends, via="router", clock=SystemClock())
     headers = [(b"authorization", f"Bearer {token}".encode())]
     scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}

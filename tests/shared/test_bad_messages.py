@@ -12,6 +12,7 @@ from shared.wire.envelope import MAX_BYTES, Event
 from shared.wire.principal import Principal
 from tests.modules import RunningModule, until
 from tests.shared.test_events import a_customer, flag, fresh, overdue, paid, position
+from tests.waiting import jetstream
 
 pytestmark = pytest.mark.anyio
 
@@ -63,14 +64,14 @@ async def test_a_message_that_is_malformed_is_put_aside_and_the_rest_flows(
     ada, customer = await a_customer(crm)
     body = orjson.dumps(an_envelope(ada, **message))
 
-    await crm.admin.jetstream().publish(f"evt.{ada.tenant}.invoice.overdue", body)
+    await jetstream(crm.admin).publish(f"evt.{ada.tenant}.invoice.overdue", body)
     await overdue(crm, ada, customer, fresh(), 1)
 
     async def flows() -> bool:
         return await flag(crm, ada)
 
     await until(flows)
-    copy = await crm.admin.jetstream().get_last_msg("DLQ", f"dlq.crm.{ada.tenant}.invoice.overdue")
+    copy = await crm.dead_letter(ada.tenant, "invoice.overdue")
     assert copy.data == body
     assert (copy.headers or {})["Mewayz-Reason"] == "MALFORMED"
 
@@ -97,7 +98,7 @@ async def test_a_message_above_the_limit_is_refused_by_the_stream(crm: RunningMo
     message = an_envelope(ada, data={"text": "x" * (MAX_BYTES + 1024)})
 
     with pytest.raises(APIError, match="message size exceeds maximum allowed"):
-        await crm.admin.jetstream().publish(f"evt.{ada.tenant}.invoice.overdue", orjson.dumps(message))
+        await jetstream(crm.admin).publish(f"evt.{ada.tenant}.invoice.overdue", orjson.dumps(message))
 
 
 async def test_an_event_too_large_is_refused_where_it_is_published_and_the_largest_gets_out(crm: RunningModule) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,16 +14,18 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+from structlog.testing import capture_logs
 
 from mewayz.servers.streams import connect as connect_admin
 from mewayz.servers.streams import make_streams
 from shared.clock import SystemClock, new_id
 from shared.commands.queue import CommandQueue, Postponed
-from shared.wire.jetstream import connect, last_message
+from shared.wire.jetstream import connect, settled
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, Settled, Status, result_subject
 from tests.modules import until
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S, ask
+from tests.waiting import PATIENCE_S, ask, jetstream
 
 pytestmark = pytest.mark.anyio
 LUMEN, HARBOUR = UUID(int=1), UUID(int=2)
@@ -31,12 +34,13 @@ LUMEN, HARBOUR = UUID(int=1), UUID(int=2)
 class Kiosk:
     """A module whose commands do what the test says, and a gateway that permits everything but what is refused."""
 
-    def __init__(self, admin: Client) -> None:
+    def __init__(self, admin: Client, client: Client) -> None:
         self.admin = admin
+        self.client = client
         self.executed: list[str] = []
         self.faults: dict[str, list[Exception]] = {}
         self.permits = True
-        self.slow: set[UUID] = set()
+        self.held: dict[UUID, anyio.Event] = {}  # tenants whose commands wait for the event
         self.seen: list[str] = []  # permits and executions, in their order
         self.names: dict[UUID, str] = {}
         self.opens: anyio.Event | None = None
@@ -47,8 +51,8 @@ class Kiosk:
             raise faults.pop()
         if self.opens is not None:
             await self.opens.wait()
-        if command.tenant in self.slow:
-            await anyio.sleep(0.3)
+        if command.tenant in self.held:
+            await self.held[command.tenant].wait()
         self.seen.append(f"execute {command.command}")
         self.executed.append(command.command)
         return command.settled(Status.DONE, SystemClock().now())
@@ -77,20 +81,26 @@ class Kiosk:
             expires_at=now + timedelta(hours=1),
         )
         self.names[command.receipt] = name
-        await self.admin.jetstream().publish(command.subject, msgspec.json.encode(command))
+        await jetstream(self.admin).publish(command.subject, msgspec.json.encode(command))
         return command.receipt
 
     async def status(self, receipt: UUID, tenant: UUID = LUMEN) -> Status | None:
-        found = await last_message(self.admin, "CMDRES", result_subject(tenant, receipt))
-        return msgspec.json.decode(found, type=Settled).status if found else None
+        try:
+            found = await jetstream(self.admin).get_last_msg("CMDRES", result_subject(tenant, receipt))
+        except NotFoundError:
+            return None
+        return msgspec.json.decode(found.data or b"", type=Settled).status
 
     async def forget(self) -> None:
         """Remove what an earlier test did not wait for."""
-        await self.admin.jetstream().purge_stream("COMMANDS", subject="cmd.kiosk.>")
+        await jetstream(self.admin).purge_stream("COMMANDS", subject="cmd.kiosk.>")
+
+    async def has_executed(self, *names: str) -> bool:
+        return self.executed == list(names)
 
     async def is_empty(self) -> bool:
         """Read the stream: a consumer is told of a message only after who published it has the server's word."""
-        state = (await self.admin.jetstream().stream_info("COMMANDS", subjects_filter="cmd.kiosk.>")).state
+        state = (await jetstream(self.admin).stream_info("COMMANDS", subjects_filter="cmd.kiosk.>")).state
         return not state.subjects
 
     async def asks(self) -> bool:
@@ -108,11 +118,25 @@ class Kiosk:
 
 
 @asynccontextmanager
+async def without_stream(admin: Client, name: str) -> AsyncIterator[None]:
+    """Let there be no such stream while the block runs."""
+    await jetstream(admin).delete_stream(name)
+    try:
+        yield
+    finally:
+        await make_streams(admin)
+
+
+async def is_logged(lines: Sequence[Mapping[str, Any]], event: str) -> bool:
+    return any(line["event"] == event for line in lines)
+
+
+@asynccontextmanager
 async def kiosk(nats_server: NatsServer) -> AsyncIterator[Kiosk]:
     user, password = await nats_server.add_module("kiosk")
     admin = await connect_admin(nats_server.admin_url)
     client = await connect(nats_server.url, user=user, password=password, name="kiosk")
-    made = Kiosk(admin)
+    made = Kiosk(admin, client)
     await made.forget()
     await admin.subscribe("ask.permit.kiosk", cb=made.permit)
     try:
@@ -130,14 +154,15 @@ async def test_commands_of_a_tenant_are_executed_in_order_and_other_tenants_do_n
     nats_server: NatsServer,
 ) -> None:
     async with kiosk(nats_server) as made:
-        made.slow.add(LUMEN)
+        made.held[LUMEN] = anyio.Event()
         for number in range(3):
             await made.send(f"lumen {number}")
         await made.send("harbour", HARBOUR)
 
+        await until(partial(made.has_executed, "harbour"))
+        made.held[LUMEN].set()
         await until(made.is_empty)
 
-        assert made.executed[0] == "harbour"
         assert made.executed[1:] == ["lumen 0", "lumen 1", "lumen 2"]
 
 
@@ -149,10 +174,7 @@ async def test_a_tenant_whose_commands_do_not_get_through_holds_up_no_other(nats
             await made.send("jam")
         await made.send("harbour", HARBOUR)
 
-        async def got_through() -> bool:
-            return made.executed == ["harbour"]
-
-        await until(got_through)
+        await until(partial(made.has_executed, "harbour"))
 
 
 async def test_permits_are_asked_for_ahead_and_commands_executed_in_order(nats_server: NatsServer) -> None:
@@ -196,16 +218,11 @@ async def _send_twelve(made: Kiosk) -> None:
 
 async def test_what_came_of_a_command_is_kept_before_it_is_acknowledged(nats_server: NatsServer) -> None:
     async with kiosk(nats_server) as made:
-        await made.admin.jetstream().delete_stream("CMDRES")
-        receipt = await made.send("sell")
-
-        async def was_executed() -> bool:
-            return made.executed == ["sell"]
-
-        await until(was_executed)
-        await anyio.sleep(0.3)
-        assert not await made.is_empty()
-        await make_streams(made.admin)
+        async with without_stream(made.admin, "CMDRES"):
+            with capture_logs() as lines:
+                receipt = await made.send("sell")
+                await until(partial(is_logged, lines, "result_waits"))
+            assert not await made.is_empty()
         await until(made.is_empty)
 
         assert await made.status(receipt) is Status.DONE
@@ -215,18 +232,14 @@ async def test_what_came_of_a_command_is_kept_before_it_is_acknowledged(nats_ser
 async def test_what_is_no_command_waits_for_the_dead_letters(nats_server: NatsServer) -> None:
     """Where they took nothing, it was acknowledged and gone"""
     async with kiosk(nats_server) as made:
-        await made.admin.jetstream().delete_stream("DLQ")
-        await made.admin.jetstream().publish(f"cmd.kiosk.{LUMEN}.x", b"not a command")
-
-        async def is_in_hand() -> bool:
-            return (await made.consumer())["delivered"]["consumer_seq"] > 0
-
-        await until(is_in_hand)
-        await anyio.sleep(0.3)
-        await make_streams(made.admin)
+        async with without_stream(made.admin, "DLQ"):
+            with capture_logs() as lines:
+                await jetstream(made.admin).publish(f"cmd.kiosk.{LUMEN}.x", b"not a command")
+                await until(partial(is_logged, lines, "command_waits"))
+            assert not await made.is_empty()
         await until(made.is_empty)
 
-        assert (await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")).data == b"not a command"
+        assert (await jetstream(made.admin).get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")).data == b"not a command"
 
 
 async def test_a_fault_that_passes_is_waited_for_and_others_count(nats_server: NatsServer) -> None:
@@ -250,7 +263,7 @@ async def test_after_five_failures_the_receipt_is_failed_and_the_command_a_dead_
 
         assert await made.status(receipt) is Status.FAILED
         assert await made.status(behind) is Status.DONE
-        letter = await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.break")
+        letter = await jetstream(made.admin).get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.break")
         assert msgspec.json.decode(letter.data or b"", type=QueuedCommand).receipt == receipt
         assert made.executed == ["sell"]
 
@@ -262,7 +275,7 @@ async def test_the_queue_ends_also_where_a_library_keeps_that_to_itself(nats_ser
         await connect_admin(nats_server.admin_url) as admin,
         await connect(nats_server.url, user=user, password=password, name="kiosk") as client,
     ):
-        made, begun = Kiosk(admin), asyncio.Event()
+        made, begun = Kiosk(admin, client), asyncio.Event()
         await made.forget()
         await admin.subscribe("ask.permit.kiosk", cb=made.permit)
 
@@ -300,11 +313,11 @@ async def test_what_is_settled_already_is_not_executed(nats_server: NatsServer) 
 
 async def test_what_is_no_command_becomes_a_dead_letter(nats_server: NatsServer) -> None:
     async with kiosk(nats_server) as made:
-        await made.admin.jetstream().publish(f"cmd.kiosk.{LUMEN}.x", b"not a command")
+        await jetstream(made.admin).publish(f"cmd.kiosk.{LUMEN}.x", b"not a command")
 
         await until(made.is_empty)
 
-        letter = await made.admin.jetstream().get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")
+        letter = await jetstream(made.admin).get_last_msg("DLQ", f"dlq.kiosk.{LUMEN}.command")
         assert letter.data == b"not a command"
         assert made.executed == []
 
@@ -322,7 +335,7 @@ async def test_commands_that_wait_for_long_are_taken_once(nats_server: NatsServe
 
         await until(handed_out_again)
         await made.patience(30)
-        await anyio.sleep(0.3)
+        await settled(made.client)  # all that was handed out has come
         made.opens.set()
         await until(made.is_empty)
 

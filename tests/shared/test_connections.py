@@ -108,8 +108,9 @@ async def test_a_hundred_customers_with_lists_take_one_statement_a_list(crm: Run
     statements: list[str] = []
     engine = crm.database.engine.sync_engine
 
-    def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
+    def note(_conn: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        if str(ada.tenant) in str(parameters):  # the module goes on meanwhile, with what other tests left it
+            statements.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
     try:

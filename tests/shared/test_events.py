@@ -13,6 +13,7 @@ from shared.events.subscription import Subscription
 from shared.wire.envelope import Event
 from shared.wire.principal import Principal
 from tests.modules import RunningModule, until
+from tests.waiting import jetstream
 
 pytestmark = pytest.mark.anyio
 
@@ -99,8 +100,7 @@ async def test_poison_parks_its_aggregate_and_no_other(crm: RunningModule) -> No
 
     await until(flows)
     assert (await position(crm, ada, sound) or {})["last_sequence"] == 1
-    stream = crm.admin.jetstream()
-    copy = await stream.get_last_msg("DLQ", f"dlq.crm.{ada.tenant}.invoice.overdue")
+    copy = await crm.dead_letter(ada.tenant, "invoice.overdue")
     assert copy.headers is not None
     assert "ValidationError" in copy.headers["Mewayz-Reason"]
 
@@ -148,14 +148,8 @@ async def test_a_forged_tenant_has_no_effect_anywhere(crm: RunningModule) -> Non
 
     await overdue(crm, ada, customer, invoice, 1, tenantid=str(eve.tenant))
 
-    async def rejected() -> bool:
-        try:
-            copy = await crm.admin.jetstream().get_last_msg("DLQ", f"dlq.crm.{ada.tenant}.invoice.overdue")
-        except Exception:
-            return False
-        return (copy.headers or {}).get("Mewayz-Reason") == "FORGED_TENANT"
-
-    await until(rejected)
+    copy = await crm.dead_letter(ada.tenant, "invoice.overdue")
+    assert (copy.headers or {})["Mewayz-Reason"] == "FORGED_TENANT"
     assert await position(crm, ada, invoice) is None
     assert await position(crm, eve, invoice) is None
     assert not await flag(crm, ada)
@@ -165,7 +159,7 @@ async def test_what_is_no_envelope_is_put_aside_and_the_rest_flows(crm: RunningM
     ada, customer = await a_customer(crm)
     invoice = fresh()
 
-    await crm.admin.jetstream().publish(f"evt.{ada.tenant}.invoice.overdue", b"{not json")
+    await jetstream(crm.admin).publish(f"evt.{ada.tenant}.invoice.overdue", b"{not json")
     await overdue(crm, ada, customer, invoice, 1)
 
     async def flows() -> bool:

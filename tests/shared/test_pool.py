@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.modules import Answer, RunningModule
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 _AT_ONCE = 12  # more than the pool has connections
@@ -26,7 +27,7 @@ async def test_requests_with_several_commands_do_not_hold_the_connections_that_t
         given = [{"name": f"{part} {number}", "currency": "CNY"} for part in ("One", "Two")]
         return crm.execute(owner, _TWO, one=given[0], two=given[1])
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         answers = await asyncio.gather(*(request(number) for number in range(_AT_ONCE)))
 
     assert all(not answer.errors and not answer.data["two"]["userErrors"] for answer in answers)

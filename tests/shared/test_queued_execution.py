@@ -13,6 +13,7 @@ from shared.wire.principal import Principal
 from shared.wire.receipt import QueuedCommand, Settled, Status
 from shared.wire.token import SigningKey, sign_internal
 from tests.modules import RunningModule, until
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 REGISTER = "mutation($input: RegisterCustomerInput!) { registerCustomer(input: $input) { userErrors { code message field } receipt { id status } } }"
@@ -48,7 +49,7 @@ class Queue:
     async def execute(self, command: QueuedCommand, permissions: tuple[str, ...] = ("*",)) -> Settled:
         """Execute a command with the caller's rights, or fewer."""
         body = msgspec.json.encode(command)
-        deadline = time.time() + 5
+        deadline = time.time() + PATIENCE_S
         caller = msgspec.structs.replace(self._caller, permissions=permissions)
         signed = sign_internal(
             self._key, caller, audience="crm", body=body, deadline=deadline, via="router", clock=self._clock

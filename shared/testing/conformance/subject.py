@@ -22,7 +22,7 @@ from shared.testing.samples import sample, sample_id
 from shared.values import outside_name
 from shared.wire.principal import Principal
 
-_WAIT_S = 30.0
+_WAIT_S = 45.0
 
 
 @dataclass(frozen=True)

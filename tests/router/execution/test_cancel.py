@@ -35,7 +35,7 @@ async def cancelled(world: World, query: str, count: int) -> list[str]:
         return await world.send(subgraph, body, seconds)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(execute, world.prepare(query), None, send, 5.0)
+        tasks.start_soon(execute, world.prepare(query), None, send, PATIENCE_S)
         await started.wait()
         tasks.cancel_scope.cancel()
     finish.set()

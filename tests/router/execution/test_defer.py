@@ -8,6 +8,7 @@ import pytest
 from router.errors import ModuleUnavailable
 from router.execution.defer import execute_in_pieces
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,7 @@ def shop() -> World:
 
 async def pieces(world: World, query: str, variables: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     prepared = world.prepare(query, variables)
-    return [one async for one in execute_in_pieces(prepared, variables, world.send, 5)]
+    return [one async for one in execute_in_pieces(prepared, variables, world.send, PATIENCE_S)]
 
 
 async def test_the_first_piece_is_there_before_what_is_deferred() -> None:
@@ -126,7 +127,7 @@ async def test_pieces_stop_when_nobody_reads_on() -> None:
         return await world.send(subgraph, body, seconds)
 
     prepared = world.prepare("{ me { name ... @defer { score } } }")
-    told = execute_in_pieces(prepared, None, send, 5)
+    told = execute_in_pieces(prepared, None, send, PATIENCE_S)
     await anext(told)
     await waiting.wait()
     await told.aclose()

@@ -10,6 +10,7 @@ from router.errors import DeadlineExceeded, ModuleUnavailable
 from router.execution.run import Answer, execute
 from tests.router.planning.test_features import shop
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ async def ask(world: World, query: str, answers: dict[str, Any]) -> Answer:
         return given if isinstance(given, bytes) else orjson.dumps(given)
 
     world.sent.clear()
-    return await execute(world.prepare(query), None, send, 5.0)
+    return await execute(world.prepare(query), None, send, PATIENCE_S)
 
 
 async def test_a_module_that_is_down_is_one_error_where_its_part_belongs() -> None:
@@ -225,10 +226,14 @@ async def test_a_slow_subgraph_is_cut_off_at_the_deadline() -> None:
 
     async def send(subgraph: str, body: bytes, seconds: float) -> bytes:
         if subgraph == "stock":
-            await anyio.sleep(10)
+            await anyio.sleep(60)
         return await world.send(subgraph, body, seconds)
 
-    answer = await execute(world.prepare("{ products { title stock { count } } }"), None, send, 0.05)
+    prepared = world.prepare("{ products { title stock { count } } }")
+    for seconds in (0.05, 0.5, 5.0):  # on a busy machine the others are late too, now and then
+        answer = await execute(prepared, None, send, seconds)
+        if answer.data["products"]:
+            break
 
     assert [one["extensions"]["code"] for one in answer.errors] == ["DEADLINE"]
     assert answer.data["products"][0] == {"title": "Table", "stock": None}

@@ -13,6 +13,7 @@ from router.execution.run import execute
 from tests.router.planning.test_contexts import shops
 from tests.router.planning.test_features import shop
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 quietly = settings(max_examples=70, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -122,14 +123,14 @@ QUERIES = (
 async def told(world: World, query: str, send: Any) -> None:
     """Assert that an operation is answered in JSON, whole and in pieces."""
     prepared = world.prepare(query)
-    answer = await execute(prepared, {}, send, 5)
+    answer = await execute(prepared, {}, send, PATIENCE_S)
     decoded = orjson.loads(answer.body())
     assert set(decoded) <= {"data", "errors"}
     for error in decoded.get("errors", []):
         assert isinstance(error["message"], str)
         assert "code" in error["extensions"]
         assert "Traceback" not in error["message"]
-    pieces = [orjson.dumps(one) async for one in execute_in_pieces(prepared, {}, send, 5)]
+    pieces = [orjson.dumps(one) async for one in execute_in_pieces(prepared, {}, send, PATIENCE_S)]
     assert pieces
 
 
@@ -137,7 +138,7 @@ async def answered(document: str) -> None:
     """Assert that a document is answered in JSON, or refused so."""
     try:
         prepared = SHOP.graph.prepare(document, None, {})
-        body = (await execute(prepared, {}, SHOP.send, 5)).body()
+        body = (await execute(prepared, {}, SHOP.send, PATIENCE_S)).body()
     except RouterError as error:
         body = orjson.dumps(error.formatted())
     assert orjson.loads(body)

@@ -8,6 +8,7 @@ from router.errors import BadVariables, ModuleUnavailable
 from router.execution.defer import execute_in_pieces
 from tests.router.execution.test_defer import pieces
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +109,7 @@ async def test_a_negative_count_is_refused() -> None:
     world = shop()
     prepared = world.prepare("query($n: Int!) { all @stream(initialCount: $n) { id } }")
     with pytest.raises(BadVariables):
-        await anext(execute_in_pieces(prepared, {"n": -1}, world.send, 5))
+        await anext(execute_in_pieces(prepared, {"n": -1}, world.send, PATIENCE_S))
 
 
 async def test_a_null_that_may_not_be_ends_the_list_with_its_error() -> None:
@@ -135,7 +136,7 @@ async def test_an_error_of_a_later_item_comes_with_it() -> None:
         return b'{"data": {"all": ' + data + b'}, "errors": ' + errors + b"}"
 
     prepared = world.prepare("{ all @stream(initialCount: 1) { id name } }")
-    first, second = [one async for one in execute_in_pieces(prepared, None, send, 5)]
+    first, second = [one async for one in execute_in_pieces(prepared, None, send, PATIENCE_S)]
 
     assert "errors" not in first
     assert [one["path"] for one in second["incremental"][0]["errors"]] == [["all", 1, "name"]]

@@ -5,6 +5,7 @@ import pytest
 
 from router.execution.run import react, subscription_request
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +35,7 @@ async def test_each_event_is_completed_from_other_subgraphs() -> None:
     assert request["variables"] == {"_l0": 2}
 
     event = orjson.dumps({"data": {"t": {"title": "Broken", "_k2": "1", "_k1": "1", "id": "1"}}})
-    answer = await react(prepared, None, event, world.send, deadline_s=5)
+    answer = await react(prepared, None, event, world.send, deadline_s=PATIENCE_S)
 
     assert answer.errors == []
     assert answer.data == {"t": {"title": "Broken", "likes": 3}}
@@ -44,7 +45,7 @@ async def test_each_event_is_completed_from_other_subgraphs() -> None:
 async def test_an_event_that_is_garbage_is_an_error() -> None:
     world = tickets()
     prepared = world.prepare("subscription { changed { title likes } }")
-    answer = await react(prepared, None, b"<html>", world.send, deadline_s=5)
+    answer = await react(prepared, None, b"<html>", world.send, deadline_s=PATIENCE_S)
 
     assert answer.data == {"changed": None}
     assert [one["path"] for one in answer.errors] == [["changed"]]

@@ -9,6 +9,8 @@ import pytest
 from anyio.abc import SocketStream
 
 from router.execution.transport import Transport, TransportError
+from tests.router.gateway.world import until
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 Serve = Callable[[SocketStream, int], Awaitable[None]]
@@ -44,17 +46,17 @@ async def test_a_connection_is_kept_between_requests(tmp_path: Path) -> None:
 
     async with server(tmp_path / "s", serve) as url:
         transport = Transport()
-        first = await transport.request(url, body=b"12345", until=within(1))
-        second = await transport.request(url, body=b"123", until=within(1))
+        first = await transport.request(url, body=b"12345", until=within(PATIENCE_S))
+        second = await transport.request(url, body=b"123", until=within(PATIENCE_S))
         transport.close()
 
     assert (first.status, first.headers[b"x-a"], first.body) == (200, b"b", b"1 5")
     assert second.body == b"1 3"
 
 
-@pytest.mark.parametrize("pause_s", [0.0, 0.05], ids=["with the reply", "later"])
+@pytest.mark.parametrize("is_later", [False, True], ids=["with the reply", "later"])
 async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(
-    tmp_path: Path, pause_s: float
+    tmp_path: Path, is_later: bool
 ) -> None:
     """What comes unasked would stand at the beginning of the next request's reply, maybe another tenant's."""
     reply = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n%d"
@@ -64,9 +66,9 @@ async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_ag
         with suppress(anyio.EndOfStream, anyio.BrokenResourceError):  # the client closes it
             while True:
                 await stream.receive()
-                if pause_s:
+                if is_later:
                     await stream.send(reply % ordinal)
-                    await anyio.sleep(pause_s)
+                    await answered.wait()
                     await stream.send(unasked)
                 else:
                     await stream.send(reply % ordinal + unasked)
@@ -75,8 +77,10 @@ async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_ag
         transport = Transport()
         bodies: list[bytes] = []
         for _ in range(3):
-            bodies.append((await transport.request(url, until=within(1))).body)
-            await anyio.sleep(0.1)
+            answered = anyio.Event()
+            bodies.append((await transport.request(url, until=within(PATIENCE_S))).body)
+            answered.set()
+            await until(lambda: not any(one.is_reusable for one in transport._pools[url]._all))
         transport.close()
 
     assert bodies == [b"1", b"2", b"3"]
@@ -95,7 +99,7 @@ async def test_chunks_and_replies_without_a_length_are_read_whole(tmp_path: Path
 
     async with server(tmp_path / "s", serve) as url:
         transport = Transport()
-        bodies = [(await transport.request(url, until=within(1))).body for _ in replies]
+        bodies = [(await transport.request(url, until=within(PATIENCE_S))).body for _ in replies]
 
     assert bodies == [b"abcde", b"abcde", b""]
 
@@ -108,9 +112,9 @@ async def test_a_request_that_broke_is_sent_again_only_when_it_may_be(tmp_path: 
 
     async with server(tmp_path / "s", serve) as url:
         transport = Transport()
-        query = await transport.request(url, until=within(1), may_repeat=True)
+        query = await transport.request(url, until=within(PATIENCE_S), may_repeat=True)
         with pytest.raises(TransportError) as broken:
-            await transport.request(url, until=within(1))
+            await transport.request(url, until=within(PATIENCE_S))
 
     assert query.body == b"ok"
     assert broken.value.was_sent
@@ -122,7 +126,7 @@ async def test_nobody_there_is_told_from_no_answer(tmp_path: Path) -> None:
 
     transport = Transport()
     with pytest.raises(TransportError) as absent:
-        await transport.request(f"unix:{tmp_path}/none", until=within(1))
+        await transport.request(f"unix:{tmp_path}/none", until=within(PATIENCE_S))
     async with server(tmp_path / "s", serve) as url:
         with pytest.raises(TimeoutError):
             await transport.request(url, until=within(0.05))
@@ -138,4 +142,4 @@ async def test_what_is_not_http_or_ends_halfway_is_an_error(tmp_path: Path, repl
 
     async with server(tmp_path / "s", serve) as url:
         with pytest.raises(TransportError):
-            await Transport().request(url, until=within(1))
+            await Transport().request(url, until=within(PATIENCE_S))

@@ -16,6 +16,7 @@ from tests.router.planning.test_random import Random
 from tests.router.planning.test_random_abstract import made
 from tests.router.planning.test_worlds import CASES
 from tests.router.planning.world import World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 quietly = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -46,7 +47,7 @@ async def same(world: World, query: str, lost: set[tuple[str, str]], variables: 
     """Assert that both give the same data."""
     prepared = world.prepare(query, variables)
     send = forgetful(world, lost)
-    answer = await execute(prepared, variables, send, 5)
+    answer = await execute(prepared, variables, send, PATIENCE_S)
 
     assert answer.data == await interpret(prepared, variables, send), query
 

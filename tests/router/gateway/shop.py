@@ -16,7 +16,6 @@ from mewayz.servers.streams import connect as connect_admin
 from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.gateway.commands.subgraph import SDL
-from router.gateway.settings import Settings
 from shared.wire.control import ModuleState
 from shared.wire.jetstream import connect, last_message
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, command_subject
@@ -92,13 +91,12 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(tmp_path: Path, nats_server: NatsServer, settings: Settings | None = None) -> AsyncIterator[Shop]:
+async def shop(tmp_path: Path, nats_server: NatsServer, **settings: Any) -> AsyncIterator[Shop]:
     """A gateway whose module `shop` is stopped, and whose identity says that everybody still may."""
     await nats_server.nats.allow(gateway_user())
     user, password = await nats_server.add_module("shop")
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(world(tmp_path))
-        made.settings = settings or made.settings
+        made = await stack.enter_async_context(world(tmp_path, **settings))
         plain = made.bootstrap()
         gateway, secret = nats_server.nats.credentials(GATEWAY)
         told = msgspec.structs.replace(plain, nats_url=nats_server.url, nats_user=gateway, nats_password=secret)

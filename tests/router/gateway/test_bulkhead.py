@@ -9,6 +9,7 @@ import pytest
 from router.errors import Overloaded
 from router.gateway.bulkhead import Bulkheads
 from router.gateway.settings import Settings
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 LOUD, QUIET = UUID(int=1), UUID(int=2)
@@ -22,7 +23,7 @@ class Crowd:
         self.served: list[UUID] = []
         self.refused: list[UUID] = []
         self._group = group
-        self._until = anyio.current_time() + 20
+        self._until = anyio.current_time() + PATIENCE_S
         self._leave: list[anyio.Event] = []
 
     async def comes(self, tenant: UUID, times: int = 1) -> None:
@@ -101,7 +102,7 @@ async def test_who_stops_waiting_takes_no_place() -> None:
 async def test_a_request_that_stops_waiting_as_another_takes_its_room_makes_no_trouble() -> None:
     """The other one was answered INTERNAL"""
     bulkheads = Bulkheads(Settings(module_concurrency=1, tenant_concurrency=1, module_queue=2))
-    until = anyio.current_time() + 20
+    until = anyio.current_time() + PATIENCE_S
 
     async def comes(tenant: UUID) -> None:
         async with bulkheads.place("crm", tenant, until):

@@ -21,8 +21,9 @@ from cryptography.x509.oid import NameOID
 from router.gateway.access.peers import Proxies
 from router.gateway.settings import Quota, settings_of
 from shared.wire.bootstrap import Edge, PlanQuota
-from tests.router.gateway.test_serve import _free_port, _router
+from tests.router.gateway.test_serve import _router
 from tests.router.gateway.world import OTHER_TENANT, TENANT, world
+from tests.services import free_port
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
@@ -152,10 +153,10 @@ def _ask_by_tls(port: int, request: bytes = b"") -> tuple[str, str | None, bytes
     """Return whose certificate a port shows, the TLS version, and what it answers."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), 5) as plain, context.wrap_socket(plain) as stream:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as plain, context.wrap_socket(plain) as stream:
         shown = x509.load_der_x509_certificate(stream.getpeercert(binary_form=True) or b"")
         stream.sendall(request)
-        answer = stream.recv(65536) if request else b""
+        answer = b"".join(iter(lambda: stream.recv(65536), b"")) if request else b""
         return str(shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value), stream.version(), answer
 
 
@@ -167,7 +168,7 @@ async def test_a_router_speaks_tls_by_itself_and_takes_a_renewed_certificate_ove
     async with world(tmp_path) as made:
         await made.start()
         certificate, key = _certificate(tmp_path, "first")
-        plain, port = made.bootstrap(), _free_port()
+        plain, port = made.bootstrap(), free_port()
         told = msgspec.structs.replace(plain, certificate=certificate, certificate_key=key)
         made.bootstrap = lambda: told  # pyright: ignore[reportAttributeAccessIssue]
         get = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"

@@ -6,17 +6,11 @@ import anyio
 import pytest
 
 from shared.wire.control import ModuleState
-from tests.router.gateway.world import World, until, world
+from tests.router.gateway.world import until, world
 
 pytestmark = pytest.mark.anyio
 QUERY = '{ deal(id: "1") { name invoices } }'
 WHOLE = {"data": {"deal": {"name": "Deal 1", "invoices": ["INV-1"]}}}
-
-
-async def _told(made: World, module: str, state: ModuleState) -> None:
-    """Change a state and wait until the gateway has heard of it."""
-    await made.supervisor.set(module, state)
-    await anyio.sleep(0.05)
 
 
 async def test_a_query_is_answered_from_two_modules(tmp_path: Path) -> None:
@@ -31,7 +25,7 @@ async def test_a_module_that_is_not_coming_is_an_error_at_once_and_the_rest_arri
     async with world(tmp_path) as made:
         await made.start()
         made.supervisor.retry_after_ms = {"invoicing": 1500}
-        await _told(made, "invoicing", ModuleState(state))
+        await made.told("invoicing", ModuleState(state))
 
         with anyio.fail_after(made.settings.module_timeout_s / 2):
             status, body = await made.graphql(QUERY)
@@ -57,7 +51,7 @@ async def test_a_module_that_the_supervisor_does_not_name_is_not_available(tmp_p
 async def test_a_sleeping_module_is_woken_once_and_waited_for(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         await made.start()
-        await _told(made, "invoicing", ModuleState.ASLEEP)
+        await made.told("invoicing", ModuleState.ASLEEP)
         answers = []
 
         async def ask() -> None:
@@ -67,9 +61,9 @@ async def test_a_sleeping_module_is_woken_once_and_waited_for(tmp_path: Path) ->
             for _ in range(5):
                 group.start_soon(ask)
             await until(lambda: made.supervisor.wakes)
-            await _told(made, "invoicing", ModuleState.STARTING)
+            await made.told("invoicing", ModuleState.STARTING)
             assert answers == []
-            await _told(made, "invoicing", ModuleState.READY)
+            await made.told("invoicing", ModuleState.READY)
 
         assert answers == [(200, WHOLE)] * 5
         assert made.supervisor.wakes == ["invoicing"]
@@ -78,7 +72,7 @@ async def test_a_sleeping_module_is_woken_once_and_waited_for(tmp_path: Path) ->
 async def test_a_start_that_fails_ends_the_wait(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         await made.start()
-        await _told(made, "invoicing", ModuleState.STARTING)
+        await made.told("invoicing", ModuleState.STARTING)
         bodies = []
 
         async def ask() -> None:
@@ -86,8 +80,8 @@ async def test_a_start_that_fails_ends_the_wait(tmp_path: Path) -> None:
 
         async with anyio.create_task_group() as group:
             group.start_soon(ask)
-            await anyio.sleep(0.1)
-            await _told(made, "invoicing", ModuleState.PARKED)
+            await until(lambda: made.crm.tokens)
+            await made.told("invoicing", ModuleState.PARKED)
 
         assert bodies[0]["errors"][0]["extensions"]["code"] == "MODULE_UNAVAILABLE"
 
@@ -95,9 +89,9 @@ async def test_a_start_that_fails_ends_the_wait(tmp_path: Path) -> None:
 async def test_a_start_that_takes_too_long_is_a_missed_deadline(tmp_path: Path) -> None:
     async with world(tmp_path, module_timeout_s=0.2) as made:
         await made.start()
-        await _told(made, "invoicing", ModuleState.STARTING)
+        await made.told("invoicing", ModuleState.STARTING)
 
-        _, body = await made.graphql(QUERY)
+        body = await made.until_alone_late(QUERY, "invoicing")
 
         assert body["data"]["deal"] == {"name": "Deal 1", "invoices": None}
         assert body["errors"][0]["extensions"] == {"code": "DEADLINE", "module": "invoicing"}
@@ -110,8 +104,7 @@ async def test_the_last_states_hold_while_the_supervisor_is_away_and_news_come_w
 
         before = await made.graphql(QUERY)
         await made.supervisor.drop_watchers()
-        await until(lambda: made.supervisor.watchers)
-        await anyio.sleep(0.05)
+        await made.until_known("invoicing", ModuleState.STOPPED)
         after = await made.graphql(QUERY)
 
         assert before == (200, WHOLE)

@@ -8,15 +8,16 @@ import anyio
 import orjson
 import pytest
 from nats.aio.client import Client
+from structlog.testing import capture_logs
 
 from router.execution.transport import Reply
 from shared.clock import SystemClock, new_id
 from shared.wire.pages import PAGES_EVENT, TenantPages
 from tests.router.gateway.test_revocations import listening
 from tests.router.gateway.test_subscriptions import INIT, Raw
-from tests.router.gateway.world import OTHER_TENANT, TENANT, World, world
+from tests.router.gateway.world import OTHER_TENANT, TENANT, World, until, world
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, jetstream
 
 pytestmark = pytest.mark.anyio
 OURS = "https://app.lumen.example"
@@ -28,9 +29,7 @@ ALLOWED = b"access-control-allow-origin"
 async def asked(made: World, origin: str, target: str = "/graphql") -> Reply:
     """Ask as a browser does before it sends anything."""
     headers = {"origin": origin, "access-control-request-method": "POST"}
-    return await made.client.request(
-        made.url, target=target, method="OPTIONS", headers=tuple(headers.items()), until=anyio.current_time() + 5
-    )
+    return await made.ask("OPTIONS", target, **headers)
 
 
 async def let_in(made: World, *pages: TenantPages) -> None:
@@ -108,7 +107,7 @@ async def test_no_tenant_can_make_the_gateways_own_pages_foreign_or_the_operator
 async def change(admin: Client) -> None:
     """Publish what identity would."""
     number = str(new_id(SystemClock().now()))
-    await admin.jetstream().publish(f"evt.{TENANT}.{PAGES_EVENT}", orjson.dumps({"id": number}))
+    await jetstream(admin).publish(f"evt.{TENANT}.{PAGES_EVENT}", orjson.dumps({"id": number}))
 
 
 async def test_a_page_is_let_in_and_out_within_a_second(tmp_path: Path, nats_server: NatsServer) -> None:
@@ -128,7 +127,8 @@ async def test_with_identity_down_the_pages_that_are_known_go_on(tmp_path: Path)
     async with world(tmp_path, revocation_pause_s=0.05) as made:
         await let_in(made, *both())
         await made.stop("identity")
-        await anyio.sleep(0.2)
+        with capture_logs() as lines:
+            await until(lambda: ("identity_not_asked", "pages") in [(one["event"], one.get("what")) for one in lines])
 
         assert ALLOWED in (await asked(made, OURS)).headers
 

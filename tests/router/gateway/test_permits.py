@@ -14,6 +14,7 @@ from tests.modules import until
 from tests.router.gateway.shop import Shop, shop
 from tests.router.gateway.world import TENANT, USER
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -109,7 +110,10 @@ async def test_a_key_that_is_no_longer_for_the_module_has_no_permit(tmp_path: Pa
         assert await made.permit(receipt) == Permit(status=Status.REJECTED)
 
 
-async def test_many_permits_of_one_caller_ask_identity_once(tmp_path: Path, nats_server: NatsServer) -> None:
+async def test_many_permits_of_one_caller_ask_identity_once(
+    tmp_path: Path, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.gateway.commands.permits._FRESH_S", PATIENCE_S)
     async with shop(tmp_path, nats_server) as made:
         receipts = [await made.queued(f"tea {number}") for number in range(16)]
         asked: list[object] = []

@@ -17,7 +17,6 @@ from mewayz.servers.nats import GATEWAY
 from router.gateway.commands import store
 from router.gateway.commands.reasons import CANCELLED, REUSED, UNKNOWN, kept, shown
 from router.gateway.commands.store import ReceiptStore
-from router.gateway.settings import Settings
 from shared.clock import new_id
 from shared.wire.control import ModuleState
 from shared.wire.jetstream import PublishFailed, connect
@@ -25,7 +24,7 @@ from shared.wire.receipt import Reason, Settled, Status
 from tests.router.gateway.shop import PLACE, TWO, shop
 from tests.router.gateway.world import TENANT, USER, Module
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S, is_refused
+from tests.waiting import PATIENCE_S, is_refused, jetstream
 
 pytestmark = pytest.mark.anyio
 
@@ -94,7 +93,7 @@ async def test_a_command_is_kept_until_a_day_after_it_expires(tmp_path: Path, na
     """After 24 hours it was gone, whatever its ttl: nobody executed it, and its receipt was unknown"""
     async with shop(tmp_path, nats_server) as made:
         command, _ = await made.command(await made.queued("tea", field="ponder"))
-        kept_s = (await made.admin.jetstream().stream_info("COMMANDS")).config.max_age
+        kept_s = (await jetstream(made.admin).stream_info("COMMANDS")).config.max_age
 
         waits = command.expires_at - command.queued_at
         assert kept_s is not None
@@ -102,7 +101,7 @@ async def test_a_command_is_kept_until_a_day_after_it_expires(tmp_path: Path, na
 
 
 async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServer) -> None:
-    async with shop(tmp_path, nats_server, Settings(queued_per_tenant=2)) as made:
+    async with shop(tmp_path, nats_server, queued_per_tenant=2) as made:
         receipt = await made.queued("tea", "full")
         await made.queued("milk")
 
@@ -114,7 +113,7 @@ async def test_a_full_queue_takes_no_more(tmp_path: Path, nats_server: NatsServe
 
 async def test_of_several_fields_all_wait_or_none(tmp_path: Path, nats_server: NatsServer) -> None:
     """The first one waited, and was executed; its sender was told QUEUE_FULL and no receipt"""
-    async with shop(tmp_path, nats_server, Settings(queued_per_tenant=1)) as made:
+    async with shop(tmp_path, nats_server, queued_per_tenant=1) as made:
         _, body = await made.world.graphql(TWO)
 
         assert body["errors"][0]["extensions"]["code"] == "QUEUE_FULL"
@@ -211,14 +210,15 @@ def test_a_modules_own_words_are_not_ours() -> None:
 
 async def test_a_subscription_tells_what_became_of_a_command(tmp_path: Path, nats_server: NatsServer) -> None:
     async with shop(tmp_path, nats_server) as made:
-        receipt = await made.queued("tea", field="hurry")
         query = "subscription($id: ID!) { receiptChanged(id: $id) { id status } }"
-        body = orjson.dumps({"query": query, "variables": {"id": receipt}})
+        told = ["EXPIRED"]
+        while told == ["EXPIRED"]:  # a busy machine needs longer than the second that it may wait, now and then
+            body = {"query": query, "variables": {"id": await made.queued("tea", field="hurry")}}
+            reply = await made.world.post(orjson.dumps(body), headers={"accept": "text/event-stream"})
+            lines = [line.removeprefix(b"data: ") for line in reply.body.splitlines() if line.startswith(b"data: {")]
+            told = [orjson.loads(line)["data"]["receiptChanged"]["status"] for line in lines]
 
-        reply = await made.world.post(body, headers={"accept": "text/event-stream"})
-
-        lines = [line.removeprefix(b"data: ") for line in reply.body.splitlines() if line.startswith(b"data: {")]
-        assert [orjson.loads(line)["data"]["receiptChanged"]["status"] for line in lines] == ["QUEUED", "EXPIRED"]
+        assert told == ["QUEUED", "EXPIRED"]
 
 
 async def test_a_subscription_finds_out_what_it_did_not_hear(
@@ -249,7 +249,7 @@ async def test_a_subscription_finds_out_what_it_did_not_hear(
 @asynccontextmanager
 async def room_for(admin: Client, commands: int) -> AsyncIterator[None]:
     """Let stream COMMANDS hold so few messages while the block runs."""
-    streams = admin.jetstream()
+    streams = jetstream(admin)
     config = (await streams.stream_info("COMMANDS")).config
     await streams.update_stream(config, max_msgs=commands)
     try:
@@ -281,8 +281,7 @@ async def test_while_commands_wait_for_a_module_that_came_back_later_ones_wait_b
     async with shop(tmp_path, nats_server) as made:
         await made.queued("tea")
         await made.world.start_module(Module("shop", "type Query { shop: String }", made.world.router_key))
-        await made.world.supervisor.set("shop", ModuleState.READY)
-        await anyio.sleep(0.1)
+        await made.world.told("shop", ModuleState.READY)
 
         await made.queued("milk")
 
@@ -297,7 +296,7 @@ async def test_many_receipts_are_listed_the_newest_first(tmp_path: Path, nats_se
                 receipt=receipt,
                 queued_at=command.queued_at + timedelta(seconds=number - 300),
             )
-            await made.admin.jetstream().publish(f"cmdres.{TENANT}.{receipt}", msgspec.json.encode(settled))
+            await jetstream(made.admin).publish(f"cmdres.{TENANT}.{receipt}", msgspec.json.encode(settled))
 
         _, body = await made.world.graphql(
             "{ receipts(first: 3) { id status } done: receipts(filter: {status: [DONE]}, first: 100) { id }"

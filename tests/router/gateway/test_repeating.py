@@ -13,7 +13,8 @@ from router.gateway.observe.metrics import Metrics
 from router.gateway.observe.telemetry import trace_of
 from router.gateway.served import Destination
 from router.gateway.settings import Settings
-from tests.router.gateway.world import until, world
+from tests.router.gateway.world import PATIENT, until, world
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -42,11 +43,13 @@ async def test_a_request_whose_connection_broke_is_sent_once_more_where_that_is_
     tmp_path: Path, breaks: int, may_repeat: bool, requests: int, answers: bool
 ) -> None:
     server = Breaking(breaks)
-    fetcher = Fetcher(modules=AlwaysReady(), signer=None, metrics=Metrics(), settings=Settings())
+    fetcher = Fetcher(modules=AlwaysReady(), signer=None, metrics=Metrics(), settings=Settings(**PATIENT))
     caller = Caller(None, trace_of(None), may_repeat)
     async with anyio.create_task_group() as group, await anyio.create_unix_listener(tmp_path / "m.sock") as listener:
         group.start_soon(listener.serve, server.serve)
-        asked = fetcher.graphql(Destination(f"unix:{tmp_path}/m.sock"), b"{}", subgraph="m", seconds=5, caller=caller)
+        asked = fetcher.graphql(
+            Destination(f"unix:{tmp_path}/m.sock"), b"{}", subgraph="m", seconds=PATIENCE_S, caller=caller
+        )
         if answers:
             assert await asked == b'{"data":{}}'
         else:
@@ -62,7 +65,7 @@ async def test_more_than_a_router_can_hold_is_refused_with_503_and_retry_after(t
     async with world(tmp_path, requests_in_hand=1) as made:
         await made.start()
         async with anyio.create_task_group() as group:
-            group.start_soon(made.graphql, "{ slow(seconds: 0.5) }")
+            group.start_soon(made.graphql, "{ held }")
             await until(lambda: made.crm.tokens)
 
             refused = await made.post(orjson.dumps({"query": "{ tenant }"}))
@@ -70,4 +73,5 @@ async def test_more_than_a_router_can_hold_is_refused_with_503_and_retry_after(t
             assert refused.status == 503
             assert refused.headers[b"retry-after"] == b"1"
             assert (await made.get("/health/live")).status == 200
+            made.crm.release.set()
         assert (await made.graphql("{ tenant }"))[0] == 200

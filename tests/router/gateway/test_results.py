@@ -14,6 +14,7 @@ from shared.clock import SystemClock, new_id
 from shared.wire.jetstream import Message, publish
 from shared.wire.receipt import Settled, Status, result_subject
 from tests.services import NatsServer
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ async def test_results_are_read_once_and_then_only_what_is_new(nats_server: Nats
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(connection.follow, _nothing)
-        with anyio.fail_after(8):
+        with anyio.fail_after(PATIENCE_S):
             while not connection.is_made:  # noqa: ASYNC110 it has no event
                 await anyio.sleep(0.01)
         results, running = Results(connection), settled(Status.RUNNING)

@@ -24,7 +24,7 @@ from shared.wire.revocation import REVOKED_EVENT, Revocation
 from tests.router.gateway.test_subscriptions import INIT, Raw
 from tests.router.gateway.world import OTHER_TENANT, TENANT, USER, World, until, world
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, jetstream
 
 pytestmark = pytest.mark.anyio
 SESSION = UUID("0190a0e4-0000-7000-8000-00000000005e")
@@ -52,7 +52,7 @@ async def publish(admin: Client, one: Revocation) -> None:
         "correlationid": str(number),
         "data": {"subjectId": str(one.subject_id), "isFinal": one.is_final, "at": one.at.isoformat()},
     }
-    await admin.jetstream().publish(f"evt.{one.tenant_id}.{REVOKED_EVENT}", orjson.dumps(message))
+    await jetstream(admin).publish(f"evt.{one.tenant_id}.{REVOKED_EVENT}", orjson.dumps(message))
 
 
 @asynccontextmanager
@@ -145,7 +145,7 @@ async def test_server_sent_events_of_it_end_with_an_error(tmp_path: Path, nats_s
         async def read() -> None:
             headers = {"accept": "text/event-stream"}
             token = made.token(session=SESSION)
-            reply = await made.post(b'{"query":"{ slow(seconds: 20) }"}', token=token, headers=headers)
+            reply = await made.post(b'{"query":"{ held }"}', token=token, headers=headers)
             answers.append(reply.body)
 
         tasks.start_soon(read)
@@ -251,5 +251,5 @@ async def test_whoever_waits_for_the_end_of_an_access_is_woken() -> None:
         await until(lambda: asked.part.is_current)
         assert not waiting.done()
         asked.found, asked.line = [revoked(SESSION)], 2
-        await asyncio.wait_for(waiting, 8)
+        await asyncio.wait_for(waiting, PATIENCE_S)
         tasks.cancel_scope.cancel()

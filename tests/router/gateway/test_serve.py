@@ -17,6 +17,7 @@ from router.execution.transport import Transport, TransportError
 from router.gateway.app import make_plain_app
 from router.gateway.settings import Settings
 from tests.router.gateway.world import World, world
+from tests.services import free_port
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
@@ -26,12 +27,6 @@ ROUTER = (
 ROUTER += "serve(msgspec.json.decode(sys.stdin.buffer.read(), type=RouterBootstrap))"
 PLAIN = "import sys; from pathlib import Path; from router.gateway.serving import serve_plain; "
 PLAIN += "serve_plain(Path(sys.argv[1]), port=int(sys.argv[2]))"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager
@@ -64,7 +59,7 @@ async def _answering(made: World, path: str) -> None:
 async def test_a_router_process_answers_reloads_on_hangup_and_ends_well_on_sigterm(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         await made.start()
-        async with _router(made, _free_port()) as process:
+        async with _router(made, free_port()) as process:
             status, body = await made.graphql('{ deal(id: "1") { name invoices } }')
             process.send_signal(signal.SIGHUP)
             again, _ = await made.graphql("{ tenant }")
@@ -92,8 +87,8 @@ async def test_a_plain_router_needs_no_token_and_sends_none(tmp_path: Path) -> N
     async with world(tmp_path) as made:
         made.write_supergraph()
         made.crm.keys.clear()
-        port = _free_port()
-        await made.serve("foreign", made.crm, host="127.0.0.1", port=port)
+        foreign = await made.serve("foreign", made.crm, host="127.0.0.1", port=0)
+        port = foreign.servers[0].sockets[0].getsockname()[1]
         path = tmp_path / "supergraph.graphql"
         path.write_text(path.read_text().replace("module:crm", f"http://127.0.0.1:{port}/graphql"))
         plain = await made.serve("plain", make_plain_app(path, Settings()), host="127.0.0.1", port=0, lifespan="on")
@@ -103,7 +98,7 @@ async def test_a_plain_router_needs_no_token_and_sends_none(tmp_path: Path) -> N
             url,
             headers=(("content-type", "application/json"),),
             body=orjson.dumps({"query": '{ __typename deal(id: "1") { name } }'}),
-            until=anyio.current_time() + 5,
+            until=anyio.current_time() + PATIENCE_S,
         )
 
         assert (made.crm.refused, made.crm.tokens) == (1, [])

@@ -21,7 +21,7 @@ from tests.router.gateway.world import OTHER_TENANT, World, until, world
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
-SLOW = "{ slow(seconds: 5) }"
+SLOW = "{ held }"
 
 
 def subscribe(number: str, query: str, **payload: Any) -> dict[str, Any]:
@@ -121,7 +121,7 @@ async def test_operations_under_way_are_bounded_on_a_connection_and_of_a_tenant(
             first.say(*({"type": "complete", "id": str(number)} for number in range(5)))
             other.say(subscribe("1", "{ tenant }"))
             assert (await other.hear())["type"] == "next"
-            await until(lambda: made.gateway._sockets._standing._by_tenant.total() == 2)  # both connections, no more
+            await until(lambda: made.standing == 2)  # both connections, no more
             first.say(subscribe("again", "{ tenant }"))
             again = await first.hear()
     assert (refused["type"], code_of(refused), refused["id"]) == ("error", "OVERLOADED", "5")

@@ -245,8 +245,9 @@ async def test_a_token_is_asked_for_at_connection_init_and_its_end_closes_the_co
         assert await client.hear() == {"type": "complete", "id": "a"}
         client.writer.close()
 
-        client, heard = await first(made.token(life=timedelta(seconds=2)))
-        assert heard == {"type": "connection_ack"}
+        heard = None
+        while heard != {"type": "connection_ack"}:  # a busy machine needs longer than such a token lives, now and then
+            client, heard = await first(made.token(life=timedelta(seconds=2)))
         assert await client.hear() == 4403
 
 

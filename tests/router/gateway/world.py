@@ -17,6 +17,7 @@ from graphql import GraphQLError, GraphQLSchema, build_schema, graphql
 from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.execution.transport import Reply, Transport
+from router.gateway.access.modules import SupervisedModules
 from router.gateway.app import Gateway, make_app
 from router.gateway.serving import PROTOCOLS
 from router.gateway.settings import Settings
@@ -35,7 +36,12 @@ OTHER_TENANT = UUID("0190a0e4-0000-7000-8000-000000000002")
 USER = UUID("0190a0e4-0000-7000-8000-00000000000a")
 REVOCATIONS = "/auth/revocations"
 PAGES = "/auth/origins"
+KEYS = "/.well-known/jwks.json"
+OWN = (REVOCATIONS, PAGES, KEYS)  # the gateway asks for them by itself, whenever it likes
 ISSUER = "http://localhost:8000"
+
+# What has to be quick is told so by its test: a module of a busy machine is not slow.
+PATIENT = {"module_timeout_s": PATIENCE_S, "request_deadline_s": PATIENCE_S}
 
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.11", import: ["@key"])\n'
 FEDERATION = """
@@ -44,7 +50,7 @@ scalar _Any
 extend type Query { _entities(representations: [_Any!]!): [_Entity]! }
 """
 CRM = """
-type Query { deal(id: ID!): Deal  tenant: String!  broken: String  refused: String  slow(seconds: Float!): String }
+type Query { deal(id: ID!): Deal  tenant: String!  broken: String  refused: String  slow(seconds: Float!): String  held: String }
 type Mutation { rename(name: String!): String  linger(seconds: Float!): String  close(seconds: Float!): Deal }
 type Deal @key(fields: "id") { id: ID! name: String! }
 """
@@ -66,6 +72,7 @@ class Module:
         self.headers: list[dict[bytes, bytes]] = []
         self.queries: list[bytes] = []
         self.done: list[str] = []
+        self.release = anyio.Event()  # what is `held` is held until then
         self.cancelled = 0
         self.refused = 0
         self.last_headers: dict[bytes, bytes] = {}
@@ -79,8 +86,9 @@ class Module:
             if not message.get("more_body"):
                 break
         headers = dict(scope["headers"])
-        self.queries.append(scope["query_string"])
-        self.last_headers = headers
+        if scope["path"] not in OWN:
+            self.queries.append(scope["query_string"])
+            self.last_headers = headers
         status, extra, answer = 499, [], b""
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, receive, group.cancel_scope)
@@ -105,7 +113,7 @@ class Module:
         except Unauthenticated:
             self.refused += 1
             return 401, [], b'{"errors":[{"message":"no"}]}'
-        if path not in (REVOCATIONS, PAGES):  # the gateway asks for them by itself
+        if path not in OWN:
             self.tokens.append(token)
             self.headers.append(headers)
         if path in self.routes:
@@ -145,6 +153,10 @@ class _Root:
         self._module.done.append("slow")
         return "at last"
 
+    async def held(self, _info: Any) -> str:
+        await self._module.release.wait()
+        return "at last"
+
     def rename(self, _info: Any, name: str) -> str:
         self._module.done.append(name)
         return name
@@ -175,6 +187,7 @@ class Supervisor:
         self.watchers: list[SocketStream] = []
 
     async def set(self, module: str, state: ModuleState) -> None:
+        """Tell the watchers; World.told also waits until the gateway has heard it."""
         self.states[module] = state
         for watcher in self.watchers:
             await self._tell(watcher)
@@ -219,7 +232,7 @@ class World:
 
     folder: Path
     group: TaskGroup
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings
     listener: SocketListener = field(init=False)
 
     def __post_init__(self) -> None:
@@ -232,7 +245,7 @@ class World:
         self.pages: list[TenantPages] = []
         self.identity.routes[REVOCATIONS] = lambda _: (200, [], encode_revocations(self.revoked))
         self.identity.routes[PAGES] = lambda _: (200, [], msgspec.json.encode(AllPages(tenants=self.pages)))
-        self.identity.routes["/.well-known/jwks.json"] = lambda _: (200, [], self.jwks())
+        self.identity.routes[KEYS] = lambda _: (200, [], self.jwks())
         self.supervisor = Supervisor(self.folder / "supervisor.sock", "crm", "invoicing", "identity")
         self.client = Transport()
         self._servers: dict[str, uvicorn.Server] = {}
@@ -261,6 +274,30 @@ class World:
         with anyio.fail_after(PATIENCE_S):
             while (await self.get("/health/ready")).status != 200:  # noqa: ASYNC110 see until
                 await anyio.sleep(0.005)
+
+    @property
+    def standing(self) -> int:
+        """How many connections, and operations on them, the gateway counts as staying, of all tenants."""
+        return self.gateway._sockets._standing._by_tenant.total()  # pyright: ignore[reportPrivateUsage]
+
+    async def told(self, module: str, state: ModuleState) -> None:
+        """Change a state and wait until the gateway has heard of it."""
+        await self.supervisor.set(module, state)
+        await self.until_known(module, state)
+
+    async def until_known(self, module: str, state: ModuleState) -> None:
+        """Wait until the gateway knows a module in a state."""
+        modules = self.gateway._fetcher._modules  # pyright: ignore[reportPrivateUsage]
+        assert isinstance(modules, SupervisedModules)
+        await until(lambda: modules._state(module) is state)  # pyright: ignore[reportPrivateUsage]
+
+    async def until_alone_late(self, query: str, module: str) -> Any:
+        """Return the answer to a query in which this module alone was too late: on a busy machine others are, now and then."""
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                _, body = await self.graphql(query)
+                if [error["extensions"]["module"] for error in body["errors"]] == [module]:
+                    return body
 
     async def stop(self, name: str) -> None:
         """Stop the server of this name as SIGTERM would, and wait for its end."""
@@ -327,7 +364,17 @@ class World:
             target=path,
             headers=tuple({**sent, **(headers or {})}.items()),
             body=body,
-            until=anyio.current_time() + 15,
+            until=anyio.current_time() + PATIENCE_S,
+        )
+
+    async def ask(self, method: str, path: str = "/graphql", **headers: str) -> Reply:
+        """Send a request without a body, by another method."""
+        return await self.client.request(
+            self.url,
+            target=path,
+            method=method,
+            headers=tuple(headers.items()),
+            until=anyio.current_time() + PATIENCE_S,
         )
 
     async def get(self, path: str, **headers: str) -> Reply:
@@ -336,7 +383,7 @@ class World:
             target=path,
             method="GET",
             headers=tuple(headers.items()),
-            until=anyio.current_time() + 15,
+            until=anyio.current_time() + PATIENCE_S,
             may_repeat=True,
         )
 
@@ -371,7 +418,7 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE_S) ->
 async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     """Yield a world that isn't started; stop all of it at the end."""
     async with AsyncExitStack() as stack, anyio.create_task_group() as group:
-        made = World(folder, group, Settings(**settings))
+        made = World(folder, group, Settings(**{**PATIENT, **settings}))
         made.listener = await anyio.create_unix_listener(made.supervisor.path)
         stack.push_async_callback(made.listener.aclose)
         try:

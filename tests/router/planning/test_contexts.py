@@ -7,6 +7,7 @@ import pytest
 from router.execution.defer import execute_in_pieces
 from router.execution.run import execute
 from tests.router.planning.world import Row, World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -124,7 +125,7 @@ async def test_more_values_than_one_request_may_hold_go_in_several() -> None:
 async def test_a_deferred_reader_comes_later() -> None:
     world = shops()
     prepared = world.prepare("{ shop { best { weight ... @defer { price } } } }")
-    first, second = [one async for one in execute_in_pieces(prepared, None, world.send, 5)]
+    first, second = [one async for one in execute_in_pieces(prepared, None, world.send, PATIENCE_S)]
 
     assert first["data"] == {"shop": {"best": {"weight": 1}}}
     assert second["incremental"][0]["data"] == {"price": "pen in EUR"}
@@ -180,7 +181,7 @@ async def test_a_value_that_failed_is_asked_for_with_nothing_else_lost() -> None
             return b'{"data": null, "errors": [{"message": "no money"}]}'
         return await world.send(subgraph, body, seconds)
 
-    answer = await execute(world.prepare("{ shop { id best { price } } }"), None, send, 5)
+    answer = await execute(world.prepare("{ shop { id best { price } } }"), None, send, PATIENCE_S)
 
     assert answer.data == {"shop": {"id": "e", "best": {"price": "pen in None"}}}
     assert [one["message"] for one in answer.errors] == ["no money"]

@@ -15,6 +15,7 @@ from router.execution.prepared import Graph
 from router.supergraph.model import Kind, Supergraph
 from tests.router.planning.test_random import check
 from tests.router.planning.world import Row, World
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 NAMES = ("s1", "s2", "s3", "s4")
@@ -261,7 +262,7 @@ async def test_deferred_pieces_put_together_are_the_whole_answer(seed: int) -> N
     lists = "|".join(_lists(world))
     query = re.sub(rf"\b({lists}) {{", lambda one: one[1] + dice.choice((" {", " @stream(initialCount: 1) {")), query)
 
-    pieces = [one async for one in execute_in_pieces(world.prepare(query), None, world.send, 5)]
+    pieces = [one async for one in execute_in_pieces(world.prepare(query), None, world.send, PATIENCE_S)]
 
     paths: dict[str, list[Any]] = {}
     done: list[str] = []

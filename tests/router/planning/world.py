@@ -17,6 +17,7 @@ from router.composition.subgraph import Subgraph
 from router.errors import RouterError
 from router.execution.prepared import Graph, Prepared
 from router.execution.run import Answer, execute
+from tests.waiting import PATIENCE_S
 
 Row = dict[str, Any]
 FEDERATION = (
@@ -78,7 +79,7 @@ class World:
     async def ask(self, query: str, variables: Mapping[str, Any] | None = None) -> Answer:
         """Ask the router."""
         self.sent.clear()
-        return await execute(self.prepare(query, variables), variables, self.send, 5.0)
+        return await execute(self.prepare(query, variables), variables, self.send, PATIENCE_S)
 
     def truth(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
         """Return what the monolith answers."""
