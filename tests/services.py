@@ -6,11 +6,13 @@ With pytest-xdist each worker has its own, so that databases, roles and streams 
 
 import http.client
 import json
+import random
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -24,6 +26,10 @@ from mewayz.passwords import Passwords
 from mewayz.servers.nats import Nats, module_user
 from mewayz.servers.postgres import Postgres
 from mewayz.servers.streams import connect, make_consumers, make_streams
+from tests import waiting
+from tests.waiting import PATIENCE_S
+
+_PORTS = range(20_000, 32_768)  # below those that the kernel gives to outgoing connections
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,31 @@ class NatsServer:
         return self.nats.credentials(slug)
 
 
+@contextmanager
+def running_postgres(folders: Folders) -> Iterator[str]:
+    """Run a PostgreSQL 18 while the block runs; yield its administrator's URL."""
+    server = Postgres(folders, Passwords(folders.secrets))
+    anyio.run(server.start)
+    yield server.admin_url
+    anyio.run(server.stop)
+
+
+@contextmanager
+def running_nats(folders: Folders) -> Iterator[NatsServer]:
+    """Run a NATS 2.15 with JetStream while the block runs, synchronous as in production."""
+    server = Nats(folders, Passwords(folders.secrets))
+
+    async def start() -> None:
+        await server.start()
+        client = await connect(server.admin_url)
+        await make_streams(client)
+        await client.close()
+
+    anyio.run(start)
+    yield NatsServer(server)
+    anyio.run(server.stop)
+
+
 @pytest.fixture(scope="session")
 def platform_folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """The data folder of this pytest process's servers, marked as test data."""
@@ -69,27 +100,19 @@ def platform_folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 @pytest.fixture(scope="session")
 def postgres_admin_url(platform_folders: Folders) -> Iterator[str]:
-    """The administrator's URL of a running PostgreSQL 18; `make_database` makes a module's database in it."""
-    server = Postgres(platform_folders, Passwords(platform_folders.secrets))
-    anyio.run(server.start)
-    yield server.admin_url
-    anyio.run(server.stop)
+    """The administrator's URL of a running PostgreSQL; `make_database` makes a module's database in it.
+
+    Whoever makes one that a module of `start_module` may have too, takes the passwords of `platform_folders`.
+    """
+    with running_postgres(platform_folders) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def nats_server(platform_folders: Folders) -> Iterator[NatsServer]:
-    """A running NATS 2.15 with JetStream, synchronous as in production."""
-    server = Nats(platform_folders, Passwords(platform_folders.secrets))
-
-    async def start() -> None:
-        await server.start()
-        client = await connect(server.admin_url)
-        await make_streams(client)
-        await client.close()
-
-    anyio.run(start)
-    yield NatsServer(server)
-    anyio.run(server.stop)
+    """A running NATS with the platform's streams."""
+    with running_nats(platform_folders) as server:
+        yield server
 
 
 class Platform:
@@ -135,7 +158,7 @@ class Platform:
         threading.Thread(target=_read, args=(self._process, self._printed), daemon=True).start()
         self.wait_for(until, timeout_s=timeout_s)
 
-    def wait_for(self, beginning: str, *, timeout_s: float = 30) -> str:
+    def wait_for(self, beginning: str, *, timeout_s: float = PATIENCE_S) -> str:
         """Return the next line of `up` that begins so; fail where it ends or stays silent instead."""
         while True:
             try:
@@ -148,13 +171,13 @@ class Platform:
             if line.startswith(beginning):
                 return line
 
-    def stop(self, *, timeout_s: float = 30) -> int:
+    def stop(self, *, timeout_s: float = PATIENCE_S) -> int:
         """Stop it as Ctrl-C does and return its exit code."""
         assert self._process is not None, "start comes first"
         self._process.terminate()
         return self._process.wait(timeout_s)
 
-    def exit_code(self, *, timeout_s: float = 30) -> int:
+    def exit_code(self, *, timeout_s: float = PATIENCE_S) -> int:
         """Wait for `mewayz up` to end by itself and return its exit code."""
         assert self._process is not None, "start comes first"
         return self._process.wait(timeout_s)
@@ -165,8 +188,16 @@ class Platform:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     def status(self) -> dict[str, Any]:
-        """Return what `mewayz status --json` prints."""
-        return json.loads(self.run("status", "--json").stdout)
+        """Return what `mewayz status --json` prints; a supervisor that starts again doesn't answer for a moment."""
+        printed = ""
+
+        def is_told() -> bool:
+            nonlocal printed
+            printed = self.run("status", "--json").stdout
+            return bool(printed)
+
+        waiting.until(is_told)
+        return json.loads(printed)
 
     def module(self, slug: str) -> dict[str, Any]:
         """Return the status of one module."""
@@ -186,7 +217,7 @@ class Platform:
 
     def request(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
         """Send one HTTP request to the router; return status and JSON body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
@@ -196,10 +227,19 @@ class Platform:
 
 
 def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that is free, and that no other test of this machine is given as long as this process lives."""
+    for port in random.sample(_PORTS, len(_PORTS)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0mewayz-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        claim.detach()  # left open: it ends with the process
+        return port
+    raise AssertionError("no port is free")
 
 
 def _read(process: subprocess.Popen[str], printed: Queue[str | None]) -> None:

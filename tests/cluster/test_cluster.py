@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from mewayz.modules import REPOSITORY, module_folders, slugs
 from mewayz.passwords import Passwords
 from mewayz.servers.postgres import Postgres
 from shared.wire.jetstream import RESULTS, Message, connect, last_message, publish_first
+from tests.services import free_port
 from tests.waiting import until
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
@@ -171,12 +171,6 @@ class Cluster:
         with (self.folder / f"{name}.log").open("ab") as log:
             words = ["env", *(f"{key}={value}" for key, value in environment.items()), *command]
             self.processes[name] = subprocess.Popen(words, stdout=log, stderr=log, cwd=REPOSITORY)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_every_module_has_its_service() -> None:

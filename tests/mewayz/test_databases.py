@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from mewayz.folders import Folders
 from mewayz.passwords import Passwords
 from mewayz.servers import module_database
 from mewayz.servers.databases import make_database
@@ -75,8 +76,10 @@ async def test_an_administrator_without_superuser_is_enough(postgres_admin_url: 
     await _one(database.owner_url, "create schema eta")
 
 
-async def test_identity_alone_has_a_role_for_sign_in(postgres_admin_url: str, tmp_path: Path) -> None:
-    identity = await make_database(postgres_admin_url, "identity", Passwords(tmp_path))
+async def test_identity_alone_has_a_role_for_sign_in(
+    postgres_admin_url: str, platform_folders: Folders, tmp_path: Path
+) -> None:
+    identity = await make_database(postgres_admin_url, "identity", Passwords(platform_folders.secrets))
     other = await make_database(postgres_admin_url, "theta", Passwords(tmp_path))
 
     assert await _one(identity.extra_urls["identity_login"], "select current_user") == "mewayz_identity_login"

@@ -1,24 +1,37 @@
 """Servers of one's own: `MEWAYZ_DATABASE_URL` and `MEWAYZ_NATS_URL` instead of the embedded ones."""
 
 import http.client
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.services import NatsServer, Platform
+from mewayz.folders import folders_of
+from tests.services import Platform, running_nats, running_postgres
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.xdist_group("external")]
 _TOKEN = "a-token-of-24-characters-"
 
 
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The administrators' URLs of a PostgreSQL and a NATS that no other test uses: passwords of modules change there."""
+    folders = folders_of(tmp_path / "servers")
+    folders.create()
+    with running_postgres(folders) as postgres, running_nats(folders) as nats:
+        yield postgres, nats.admin_url
+
+
 def test_the_platform_runs_on_servers_of_ones_own(
-    tmp_path: Path, postgres_admin_url: str, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, servers: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    urls = ("--nats-url", nats_server.admin_url)
-    monkeypatch.setenv("MEWAYZ_DATABASE_URL", postgres_admin_url)
+    postgres, nats = servers
+    monkeypatch.setenv("MEWAYZ_DATABASE_URL", postgres)
     monkeypatch.setenv("MEWAYZ_METRICS_TOKEN", _TOKEN)
-    with Platform(tmp_path / "data", "--modules", "identity,crm", "--demo-scale", "0", *urls, demo=True) as platform:
+    options = ("--modules", "identity,crm", "--demo-scale", "0", "--nats-url", nats)
+    with Platform(tmp_path / "data", *options, demo=True) as platform:
         status = platform.status()
         inherited = [psutil.Process(one["pid"]).environ() for one in (status["router"], *status["modules"])]
         seen = [_metrics(platform.port, token) for token in (_TOKEN, "guessed")]
@@ -41,7 +54,7 @@ def test_the_platform_runs_on_servers_of_ones_own(
 
 def _metrics(port: int, token: str) -> int:
     """Return the status of /metrics for whoever asks through a proxy with a token."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     connection.request("GET", "/metrics", headers={"authorization": f"Bearer {token}", "via": "1.1 proxy"})
     answer = connection.getresponse()
     answer.read()
