@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_WAIT_S = 30.0
+from tests.waiting import PATIENCE_S
+
 # The browser reads from descriptor 3 and writes to descriptor 4.
 _LAUNCH = """
 import fcntl, os, sys
@@ -58,9 +59,9 @@ class Page:
 
     def until(self, expression: str) -> Any:
         """Wait until an expression is true in the page; return its value."""
-        end = time.monotonic() + _WAIT_S
+        end = time.monotonic() + PATIENCE_S
         while not (value := self.evaluate(expression)):
-            assert time.monotonic() < end, f"not true after {_WAIT_S} s: {expression}\n{self.errors}"
+            assert time.monotonic() < end, f"not true after {PATIENCE_S} s: {expression}\n{self.errors}"
             time.sleep(0.1)
         return value
 
@@ -154,6 +155,6 @@ def browser(*, width: int = 1440, height: int = 900) -> Iterator[Page]:
             yield Page(write, read)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE_S)
             os.close(write)
             os.close(read)

@@ -118,6 +118,7 @@ def test_no_log_holds_what_people_wrote_or_what_lets_somebody_in(lumen: F0) -> N
     post(lumen, _LIST, f"{token}{canary}")
     login = json.dumps({"email": f"{canary}@example.test", "password": canary, "tenant": "lumen"})
     send(lumen, "POST", "/auth/login", login, None)
+    lumen.world.settle()  # whoever hears of it has written what it writes
 
     logs = [path for path in (lumen.world.platform.data / "log").rglob("*") if path.is_file()]
 

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from tests.stories.world import F0
-from tests.waiting import until
 
 COPIES = {  # what modules know by others' events alone
     "projects": {
@@ -37,12 +36,6 @@ def is_known(one: F0) -> bool:
     return bool(one.rows("projects", known, UUID(one.customer), UUID(one.salesperson)))
 
 
-def is_quiet(one: F0, module: str) -> bool:
-    """Tell whether a module has nothing left to hear."""
-    consumer = one.world.consumer(module)
-    return consumer["num_pending"] + consumer["num_ack_pending"] == 0
-
-
 def come_later(one: F0) -> None:
     """Let these modules be as if they had been installed just now, months after the tenant's events."""
     for module, tables in COPIES.items():
@@ -55,11 +48,9 @@ def come_later(one: F0) -> None:
 def test_a_module_that_comes_later_knows_what_is_older_than_the_stream(lumen: F0, harbour: F0) -> None:
     deal = lumen.open_deal()
     lumen.win(deal)
-    for one in (lumen, harbour):
-        until(lambda one=one: is_known(one))
-    until(lambda: len(lumen.drafts(deal)) == 1 and len(lumen.live_commissions(deal)) == 1)
-    for module in COPIES:  # what other stories did may be under way
-        until(lambda module=module: is_quiet(lumen, module))
+    lumen.world.settle()
+    assert is_known(lumen)
+    assert is_known(harbour)
     before, others = copies(lumen), copies(harbour)
     invoices = lumen.rows("invoicing", _INVOICES)
     come_later(lumen)
@@ -71,6 +62,7 @@ def test_a_module_that_comes_later_knows_what_is_older_than_the_stream(lumen: F0
         assert done.returncode == 0, done.stderr
         assert f"of which {module} keeps copies" in done.stdout
 
+    lumen.world.settle()
     assert copies(lumen) == before
     assert copies(harbour) == others
     assert lumen.rows("invoicing", _INVOICES) == invoices
@@ -79,7 +71,7 @@ def test_a_module_that_comes_later_knows_what_is_older_than_the_stream(lumen: F0
 
 def test_what_it_could_not_be_told_of_is_named_and_told_the_next_time(lumen: F0) -> None:
     key = f"Customer/{lumen.customer}"
-    until(lambda: is_known(lumen))
+    lumen.world.settle()
     lumen.rows("projects", "delete from known_customer where customer_id = $1", UUID(lumen.customer))
     park = "update kit.inbox_key set parked = $1 where key = $2"
     lumen.rows("projects", park, True, key)

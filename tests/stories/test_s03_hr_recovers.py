@@ -62,6 +62,7 @@ def test_hr_pays_after_a_day_away_what_it_pays_when_it_is_there(lumen: F0, harbo
         assert world.platform.run("start", "hr").returncode == 0
 
     until(lambda: is_settled(lumen))
+    world.settle()
     entries = entries_of(lumen)
     by_deal = {str(row["deal_id"]): row for row in entries}
     assert by_deal[deals[TAKEN_BACK]]["status"] == "REVERSED"

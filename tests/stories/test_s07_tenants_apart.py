@@ -30,7 +30,8 @@ def test_a_won_deal_touches_its_own_tenant_only(lumen: F0, harbour: F0) -> None:
     won = lumen.win(str(deal))
 
     assert won["userErrors"] == []
-    until(lambda: len(lumen.drafts(str(deal))) == 1 and len(lumen.commissions(str(deal))) == 1)
+    lumen.world.settle()
+    assert (len(lumen.drafts(str(deal))), len(lumen.commissions(str(deal)))) == (1, 1)
     assert harbour.world.counts(harbour.tenant) == before
     assert harbour.invoices(str(deal)) == []
     assert harbour.commissions(str(deal)) == []
@@ -40,16 +41,13 @@ def test_an_event_that_names_another_tenant_inside_is_rejected(lumen: F0, harbou
     """S7: FORGED_TENANT"""
     deal = lumen.open_deal()
     lumen.win(deal)
-    until(lambda: len(lumen.drafts(deal)) == 1)
     fresh = fresh_id()
     forged = {**lumen.envelope(deal), "id": fresh, "subject": fresh, "sequence": 1, "tenantid": str(harbour.tenant)}
     forged["data"] = {**forged["data"], "dealId": fresh}
     before = lumen.world.counts(lumen.tenant), harbour.world.counts(harbour.tenant)
 
-    place = lumen.world.publish(f"evt.{lumen.tenant}.deal.close.won", forged)
+    lumen.world.publish(f"evt.{lumen.tenant}.deal.close.won", forged)
 
-    until(lambda: lumen.world.has_heard("invoicing", place))
-    until(lambda: lumen.world.has_heard("hr", place))
     assert (lumen.world.counts(lumen.tenant), harbour.world.counts(harbour.tenant)) == before
     assert lumen.invoices(fresh) == harbour.invoices(fresh) == []
 

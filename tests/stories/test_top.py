@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.stories.world import F0, World
+from tests.waiting import PATIENCE_S
 
 _COUNTED = {"total", "perSecond", "failedPerSecond", "meanMs"}
 
@@ -40,7 +41,7 @@ def test_on_a_terminal_it_renews_itself_until_ctrl_c(world: World) -> None:
     process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=environment)
     os.close(inner)
     seen = b""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_S
     while seen.count(b"invoicing") < 2 and time.monotonic() < end:
         seen += os.read(terminal, 1 << 16)
 
@@ -51,6 +52,6 @@ def test_on_a_terminal_it_renews_itself_until_ctrl_c(world: World) -> None:
     except OSError:  # the terminal's other end is closed
         pass
 
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert seen.count(b"invoicing") >= 2, seen
     assert b"requests" in seen

@@ -13,7 +13,7 @@ from mewayz.folders import folders_of
 from mewayz.runtime.client import command
 from mewayz.servers.streams import connect
 from shared.clock import SystemClock, new_id
-from shared.events.stream import call
+from shared.events.stream import call, listeners, state_of_stream
 from shared.wire.control import GetBroker
 from tests import waiting
 from tests.services import Platform
@@ -93,7 +93,11 @@ class World:
         anyio.run(purge)
 
     def counts(self, tenant: UUID) -> dict[str, Any]:
-        """Return number and newest change of the tenant's rows in every table of every module (S7), of some the number alone."""
+        """Return number and newest change of the tenant's rows in every table of every module (S7), of some the number alone.
+
+        What was under way has arrived by then.
+        """
+        self.settle()
         found: dict[str, Any] = {}
         for module in MODULES:
             tables = self.rows(
@@ -142,6 +146,27 @@ class World:
                 ).seq
 
         return anyio.run(send)
+
+    def settle(self) -> None:
+        """Wait until nothing is under way: no module has an event to send or to hear, and none came meanwhile.
+
+        What has not happened by then, does not happen; what happened once, does not happen again.
+        """
+        waiting.until(lambda: anyio.run(self._is_settled))
+
+    async def _is_settled(self) -> bool:
+        async with await connect(self._nats_admin_url()) as client:
+            before = (await state_of_stream(client)).last_sequence
+            if any(listener.waiting for listener in await listeners(client)):
+                return False
+            for file in self._folders.secrets.glob("role-*_relay"):
+                connection = await self._connect(file.name.removeprefix("role-").removesuffix("_relay"), "relay")
+                try:
+                    if await connection.fetchval("select exists (select from kit.outbox)"):
+                        return False
+                finally:
+                    await connection.close()
+            return (await state_of_stream(client)).last_sequence == before
 
     def has_heard(self, module: str, place: int) -> bool:
         """Return whether a module is done with the message of its own at a place on the stream, and all before it.
