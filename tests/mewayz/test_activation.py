@@ -3,7 +3,9 @@
 import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -96,10 +98,9 @@ def test_an_event_wakes_the_module_that_hears_it_and_no_other(platform: Platform
 
     place = _publish(platform)
 
-    until(lambda: platform.module("hearing")["state"] != "asleep")
+    until(lambda: World(platform).has_heard("hearing", place))
     assert pid_before is None
     assert platform.module("plain")["state"] == "asleep"
-    until(lambda: World(platform).has_heard("hearing", place))
 
 
 def test_events_that_came_while_the_platform_was_down_wake_their_module_at_its_start(platform: Platform) -> None:
@@ -131,8 +132,8 @@ def test_scheduled_work_wakes_its_module_when_it_is_due(platform: Platform) -> N
 
 
 def test_a_woken_module_sleeps_again_once_it_is_idle(platform: Platform) -> None:
-    _answer(platform, "plain")
-    assert platform.module("plain")["state"] == "ready"
+    with _asked_again_and_again(platform, "plain"):
+        until(lambda: platform.module("plain")["state"] == "ready")
 
     until(lambda: platform.module("plain")["state"] == "asleep")
 
@@ -159,13 +160,15 @@ def test_a_start_with_unchanged_code_wakes_nobody(platform: Platform) -> None:
 
 
 def test_a_module_that_was_killed_is_woken_at_the_next_start(platform: Platform) -> None:
-    _answer(platform, "plain")
-    platform.run("stop", "plain", "--kill")
+    with _asked_again_and_again(platform, "plain"):
+        until(lambda: platform.module("plain")["state"] == "ready")
+        platform.run("stop", "plain", "--kill")
     platform.stop()
+    assert _rest(platform, "plain") is None
 
     platform.start(until="step=modules")
 
-    until(lambda: platform.module("plain")["state"] == "ready")
+    until(lambda: _rest(platform, "plain") is not None)  # it was awake, and sleeps again
     assert platform.module("clocked")["state"] == "asleep"
 
 
@@ -180,6 +183,29 @@ def _publish(platform: Platform) -> int:
     Return its place on the stream.
     """
     return World(platform).publish(f"evt.{UUID(int=1)}.deal.close.won", {})
+
+
+def _rest(platform: Platform, slug: str) -> Any:
+    """Return what is known of a module that rests, None of one that is awake or was killed."""
+    return json.loads((platform.data / "modules" / f"{slug}.json").read_text())["rest"]
+
+
+@contextlib.contextmanager
+def _asked_again_and_again(platform: Platform, slug: str) -> Iterator[None]:
+    """Keep a module awake while the block runs: it would be asleep again before one has looked."""
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.wait(0.05):
+            with contextlib.suppress(OSError):
+                _request(platform, slug)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(ask)
+        try:
+            yield
+        finally:
+            is_over.set()
 
 
 def _states(platform: Platform) -> set[Any]:

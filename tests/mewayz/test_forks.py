@@ -16,6 +16,7 @@ from mewayz.runtime.fork import JobFailed, JobInterrupted, ZygoteGone
 from mewayz.runtime.forks import Forks
 from mewayz.runtime.orders import Key, Prepare, Provide
 from tests.modules import until
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 _SOUND = 'from shared.module import Module\n\nmodule = Module("{slug}", name="{slug}", area="Test", parts=())\n'
@@ -157,7 +158,7 @@ def silent_server(folder: Path) -> Iterator[Callable[[], Awaitable[None]]]:
         listener.listen()
 
         async def asked() -> None:
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_S):
                 await anyio.wait_readable(listener)
 
         yield asked

@@ -14,6 +14,7 @@ from mewayz.passwords import Passwords
 from mewayz.servers.child import Adopted
 from mewayz.servers.leftovers import Process, end_leftover, note, noted
 from mewayz.servers.postgres import Postgres
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def stranger() -> Iterator[subprocess.Popen[bytes]]:
     """A process that is none of ours."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    with subprocess.Popen(["sleep", "3600"]) as process:
         yield process
         process.kill()
 
@@ -37,7 +38,7 @@ async def test_a_process_is_known_again_by_its_id_and_start_time(
     process.close()
     await end_leftover(tmp_path / "crm.pid")
 
-    assert stranger.wait(5) == -signal.SIGTERM
+    assert stranger.wait(PATIENCE_S) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("content", ["{pid} 1", "{pid}", "{pid} ", "", "no number 1"])

@@ -1,5 +1,6 @@
 """The platform as a whole: real processes are started, killed, hung and stopped (contracts.md, "Where things are")."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.mewayz.processes import is_alive, is_gone, shown, supervisor_of, zygote_of
 from tests.services import Platform
 from tests.waiting import until
 
@@ -127,12 +129,12 @@ def test_a_module_that_hangs_is_killed_and_started_again(platform: Platform) -> 
 
 
 def test_modules_outlive_a_killed_zygote_and_new_ones_come_from_the_next(platform: Platform) -> None:
-    zygote = _child_named(platform, "zygote")
+    zygote = zygote_of(platform)
     alpha = platform.module("alpha")["pid"]
 
     zygote.kill()
 
-    until(lambda: _child_named(platform, "zygote").pid != zygote.pid)
+    zygote_of(platform, but=zygote)
     assert platform.module("alpha")["pid"] == alpha
     os.kill(alpha, signal.SIGKILL)
     until(lambda: platform.module("alpha")["state"] == "ready" and platform.module("alpha")["pid"] != alpha)
@@ -150,13 +152,12 @@ def test_a_killed_server_is_started_again(platform: Platform, server: str) -> No
 
 
 def test_a_killed_supervisor_is_started_again_and_takes_over_what_runs(platform: Platform) -> None:
-    until(lambda: platform.module("fragile")["state"] == "parked")
     until(lambda: _takes_sessions(platform))  # a server that an earlier test killed may still be starting
     platform.run("stop", "beta")
-    until(lambda: platform.module("alpha")["state"] == "ready")
+    until(lambda: _is_calm(platform))
     before = platform.status()
 
-    _supervisor(platform).kill()
+    supervisor_of(platform).kill()
 
     platform.wait_for("! Starting again")
     platform.wait_for("step=modules")
@@ -173,9 +174,9 @@ def test_a_successor_looks_after_what_it_took_over_though_its_zygote_is_slow(pla
     """On a busy machine the zygote takes seconds: a module or server that died meanwhile was said to be well"""
     until(lambda: platform.module("alpha")["state"] == "ready")
     before = platform.status()["postgres"]["pid"]
-    _supervisor(platform).kill()
-    until(lambda: "mewayz.runtime.zygote" in _command(_child_named(platform, "mewayz.runtime.zygote")))
-    zygote = _child_named(platform, "mewayz.runtime.zygote")
+    former = zygote_of(platform)
+    supervisor_of(platform).kill()
+    zygote = zygote_of(platform, but=former)
     zygote.suspend()
     try:
         until(lambda: platform.module("alpha")["pid"] is not None)
@@ -195,22 +196,24 @@ def test_a_supervisors_successor_goes_on_when_the_database_dies_at_its_start(
     """bench chaos, seed 2: PostgreSQL was killed while a new supervisor started it, and the whole platform gave up"""
     with Platform(tmp_path, "--modules", "beta", modules_from=[folder_of_modules]) as running:
         pids = {running.status()["postgres"]["pid"]}
-        _supervisor(running).kill()
+        supervisor_of(running).kill()
         os.kill(max(pids), signal.SIGKILL)
 
         while len(pids) < 3:  # the two that come next die before they are ready
             lines = _lines(tmp_path / "postgres" / "postmaster.pid")
-            if lines and (pid := int(lines[0])) not in pids and _is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
-                pids.add(pid)
+            if lines and (pid := int(lines[0])) not in pids and is_alive(pid):
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself in this moment
+                    os.kill(pid, signal.SIGKILL)
+                    pids.add(pid)
             time.sleep(0.001)
 
-        running.wait_for("step=ready", timeout_s=40)
+        running.wait_for("step=ready")
         assert running.status()["postgres"]["pid"] not in pids
         until(lambda: running.module("beta")["state"] == "ready")
 
 
 def test_an_adopted_module_that_dies_is_started_again(platform: Platform) -> None:
+    until(lambda: platform.module("alpha")["state"] == "ready")
     before = platform.module("alpha")["pid"]
 
     os.kill(before, signal.SIGKILL)
@@ -258,12 +261,10 @@ def test_secrets_stand_in_no_command_line_and_no_environment(platform: Platform)
     secrets = [path.read_bytes().strip() for path in (platform.data / "secrets").iterdir()]
     processes = [psutil.Process(platform.pid), *psutil.Process(platform.pid).children(recursive=True)]
 
-    shown = b"".join(
-        Path(f"/proc/{process.pid}/{what}").read_bytes() for process in processes for what in ("cmdline", "environ")
-    )
+    told = b"".join(shown(process) for process in processes)
 
     assert secrets
-    assert not [secret for secret in secrets if secret in shown]
+    assert not [secret for secret in secrets if secret in told]
 
 
 def test_when_up_is_killed_nothing_stays_behind(tmp_path: Path, folder_of_modules: Path) -> None:
@@ -275,7 +276,7 @@ def test_when_up_is_killed_nothing_stays_behind(tmp_path: Path, folder_of_module
 
     assert running.exit_code() == -signal.SIGKILL
     assert len(family) > 5
-    until(lambda: all(_is_gone(process) for process in family))
+    until(lambda: all(is_gone(process) for process in family))
 
 
 def test_when_up_and_supervisor_are_killed_at_once_nothing_stays_behind(
@@ -285,13 +286,13 @@ def test_when_up_and_supervisor_are_killed_at_once_nothing_stays_behind(
     running.start(until="step=modules")
     family = psutil.Process(running.pid).children(recursive=True)
 
-    for process in (psutil.Process(running.pid), _supervisor(running)):
+    for process in (psutil.Process(running.pid), supervisor_of(running)):
         process.suspend()  # so that neither sees the other die
-    for process in (_supervisor(running), psutil.Process(running.pid)):
+    for process in (supervisor_of(running), psutil.Process(running.pid)):
         process.kill()
 
     assert running.exit_code() == -signal.SIGKILL
-    until(lambda: all(_is_gone(process) for process in family))
+    until(lambda: all(is_gone(process) for process in family))
 
 
 def _lines(path: Path) -> list[str]:
@@ -299,10 +300,6 @@ def _lines(path: Path) -> list[str]:
         return path.read_text().splitlines()
     except FileNotFoundError:
         return []
-
-
-def _is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and not _is_gone(psutil.Process(pid))
 
 
 def _connects(path: Path) -> bool:
@@ -321,25 +318,8 @@ def _takes_sessions(platform: Platform) -> bool:
     return len(lines) == 8 and lines[7].strip() == "ready"
 
 
-def _supervisor(platform: Platform) -> psutil.Process:
-    children = psutil.Process(platform.pid).children()
-    return next(process for process in children if "mewayz.runtime.supervisor" in _command(process))
-
-
-def _child_named(platform: Platform, name: str) -> psutil.Process:
-    family = psutil.Process(platform.pid).children(recursive=True)
-    return next((process for process in family if name in _command(process)), psutil.Process(platform.pid))
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it has just ended
-        return ""
-
-
-def _is_gone(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE  # whoever adopted it may be slow to bury it
-    except psutil.NoSuchProcess:
-        return True
+def _is_calm(platform: Platform) -> bool:
+    """Whether all servers run, and no module is on its way."""
+    status = platform.status()
+    servers = [status[name]["pid"] for name in ("router", "postgres", "nats")]
+    return all(servers) and {one["state"] for one in status["modules"]} <= {"ready", "parked", "stopped"}
