@@ -35,11 +35,12 @@ async def compare(platform: Platform, clients: Clients) -> dict[str, int]:
 
 
 async def _settled(platform: Platform, expected: int) -> list[Any]:
-    """Return Journal's entries once there are as many as expected, or none came for a while."""
+    """Return Journal's entries once Teller has sent all it has and there are as many as expected, or after a while."""
     end = time.monotonic() + _SETTLE_S
     while True:
+        is_sent = not await _unsent(platform)
         entries = await _rows(platform, "journal", _ENTRIES)
-        if len(entries) >= expected or time.monotonic() > end:
+        if (is_sent and len(entries) >= expected) or time.monotonic() > end:
             return entries
         await asyncio.sleep(0.5)
 
@@ -47,8 +48,11 @@ async def _settled(platform: Platform, expected: int) -> list[Any]:
 async def _waiting(platform: Platform) -> int:
     """Return how many events are parked, or were never sent."""
     parked = await _rows(platform, "journal", "select 1 from kit.inbox_parked", role="relay")
-    unsent = await _rows(platform, "teller", "select 1 from kit.outbox", role="relay")
-    return len(parked) + len(unsent)
+    return len(parked) + len(await _unsent(platform))
+
+
+async def _unsent(platform: Platform) -> list[Any]:
+    return await _rows(platform, "teller", "select 1 from kit.outbox", role="relay")
 
 
 async def _rows(platform: Platform, module: str, statement: str, *, role: str = "app") -> list[Any]:

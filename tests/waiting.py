@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import asyncpg
 import orjson
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -41,6 +42,15 @@ async def ask(client: Client, subject: str, body: Any = None) -> Any:
     """Return what JetStream answers to a request of its API; nats-py alone gives a busy disk half a second."""
     sent = b"" if body is None else orjson.dumps(body)
     return orjson.loads((await client.request(f"$JS.API.{subject}", sent, timeout=PATIENCE_S)).data)
+
+
+async def has_sent_all(relay_url: str) -> bool:
+    """Return whether a module's relay has sent all there is, and noted that it has."""
+    connection = await asyncpg.connect(relay_url)
+    try:
+        return await connection.fetchval("select not exists (select from kit.outbox)")
+    finally:
+        await connection.close()
 
 
 async def is_refused(client: Client, subject: str) -> bool:

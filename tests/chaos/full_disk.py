@@ -78,10 +78,10 @@ def _fill(disk: Path) -> None:
 
 
 async def _stands_still(clients: Clients) -> None:
-    """Wait until nothing is acknowledged for two seconds: pages and WAL that PostgreSQL had made before take some more."""
+    """Wait until nothing is acknowledged for five seconds: pages and WAL that PostgreSQL had made before take some more."""
     end = time.monotonic() + _PATIENCE_S
     counted, since = len(clients.acked), time.monotonic()
-    while time.monotonic() < since + 2:
+    while time.monotonic() < since + 5:
         assert time.monotonic() < end, "a full disk took everything"
         await anyio.sleep(0.1)
         if len(clients.acked) > counted:

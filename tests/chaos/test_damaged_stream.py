@@ -1,6 +1,7 @@
 """A stream whose file was damaged: the audit sees what is gone, the refill brings it back, nothing is applied twice."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from shared.events.relay import FORGET
 from shared.events.stream import ids_on_stream
 from shared.wire.control import Operate
 from tests.modules import until
+from tests.waiting import has_sent_all
 
 _LONG_AGO = """
     insert into kit.outbox_sent (id, tenant_id, event_id, type, envelope, created_at, sent_at)
@@ -62,6 +64,7 @@ async def test_what_a_damaged_stream_has_lost_is_seen_and_published_again(world:
                 return len(applied) == len(customers)
 
             await until(all_applied)
+            await until(partial(has_sent_all, world.crm.relay_url))
             assert (await audited(world)).faults == []
     await cut_the_end_off(world, tmp_path)
 
@@ -71,6 +74,7 @@ async def test_what_a_damaged_stream_has_lost_is_seen_and_published_again(world:
 
     async with running(world.crm, None) as crm:  # places of the stream are given a second time
         customers += [await register(crm, tenant) for _ in range(5)]
+        await until(partial(has_sent_all, world.crm.relay_url))
     async with await connect(world.nats.admin_url) as client:
         urls = {one.slug: one.relay_url for one in (world.crm, world.projects)}
         published = await refill(urls, client, await audit(urls, client))
@@ -88,6 +92,7 @@ async def test_damage_is_told_without_being_asked(world: World, tmp_path: Path) 
         await known(crm, world.crm.tenants[:1])
         for _ in range(60):
             await register(crm, world.crm.tenants[0])
+        await until(partial(has_sent_all, world.crm.relay_url))
     told: list[Trouble] = []
 
     async def operate(_: Operate) -> Any:

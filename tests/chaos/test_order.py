@@ -82,7 +82,7 @@ async def test_a_lease_whose_holder_hangs_goes_to_the_next(world: World) -> None
     url = world.projects.relay_url
     hangs = await take_lease(url, "projects", silent_s=0.5)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         taken = await take_lease(url, "projects", silent_s=0.3)  # and waits longer than one session may
 
     assert taken.epoch == hangs.epoch + 1

@@ -1,6 +1,7 @@
 """NATS and PostgreSQL go away under two modules of the kit; facts wait, and come when they are back."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -8,6 +9,7 @@ import pytest
 
 from benchmarks.events_world import World, known, register, running
 from tests.modules import until
+from tests.waiting import has_sent_all
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90), pytest.mark.xdist_group("outages")]
 
@@ -35,14 +37,17 @@ async def test_facts_wait_while_nats_or_the_database_is_away_and_come_once(tmp_p
         async def all_applied() -> bool:
             return set(applied) == set(customers)
 
+        all_sent = partial(has_sent_all, world.crm.relay_url)
+
         await until(all_applied)
+        await until(all_sent)
 
         await world.nats.stop()
         customers += [await register(crm, tenant) for _ in range(5)]
         assert await unsent(world) == 5
         await world.nats.start()
         await until(all_applied)
-        assert await unsent(world) == 0
+        await until(all_sent)
 
         await world.postgres.stop()
         started = time.monotonic()
