@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -38,7 +39,7 @@ from shared.wire.envelope import Cause
 from shared.wire.jetstream import connect
 from shared.wire.principal import Principal
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S, jetstream, messages
+from tests.waiting import PATIENCE_S, has_sent_all, jetstream, messages
 
 _USERS = UUID("6d657761-797a-5000-8000-757365720000")
 
@@ -134,7 +135,7 @@ class RunningModule:
         """Execute a GraphQL operation as `principal`."""
         deadline = time.time() + PATIENCE_S
         cause = Cause(correlation_id=new_id(self.database.clock.now()))
-        async with self.database.transaction(principal, cause) as tx:
+        async with self.database.transaction(principal, cause, timeout_s=PATIENCE_S) as tx:
             context = RequestContext(self.module.slug, self.database, tx, cause, deadline)
             result = await self.documents.execute(query, variables, None, context)
         plain = orjson.loads(orjson.dumps(result, default=str))
@@ -149,7 +150,7 @@ class RunningModule:
     @asynccontextmanager
     async def transaction(self, principal: Principal) -> AsyncIterator[Transaction]:
         """Open a transaction of the module, as a command does."""
-        async with self.database.transaction(principal) as tx:
+        async with self.database.transaction(principal, timeout_s=PATIENCE_S) as tx:
             yield tx
 
     async def rows(self, tenant: UUID | None, statement: str, *args: Any) -> list[dict[str, Any]]:
@@ -165,7 +166,7 @@ class RunningModule:
 
     async def outgoing(self, tenant: UUID | None, event_type: str = ">") -> list[dict[str, Any]]:
         """Return the events of a tenant in the stream's order, once the relay has sent all there are."""
-        await until(self._is_relayed)
+        await until(partial(has_sent_all, self.urls.relay_url))
         return await messages(self.admin, f"evt.{tenant}.{event_type}")
 
     async def dead_letter(self, tenant: UUID | None, event_type: str) -> RawStreamMsg:
@@ -183,15 +184,10 @@ class RunningModule:
 
     async def is_at_work(self) -> bool:
         """Tell whether the module has its lease: only then does it relay, and hear."""
-        return await self._holds("select exists (select from kit.consumer_lease where consumer = $1)", self.module.slug)
-
-    async def _is_relayed(self) -> bool:
-        return await self._holds("select not exists (select from kit.outbox)")
-
-    async def _holds(self, claim: str, *args: Any) -> bool:
         connection = await asyncpg.connect(self.urls.relay_url)
         try:
-            return await connection.fetchval(claim, *args)
+            has_lease = "select exists (select from kit.consumer_lease where consumer = $1)"
+            return await connection.fetchval(has_lease, self.module.slug)
         finally:
             await connection.close()
 

@@ -1,7 +1,7 @@
 """What a module keeps copies of is told to it of rows older than the stream (shared/events/state.py, ADR 0026)."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -16,8 +16,8 @@ from mewayz.runtime import telling
 from mewayz.runtime.orders import Task
 from mewayz.runtime.telling import ModuleAtWork, Place, pages, tell_state
 from shared.events import state
-from shared.events.lease import Lease
-from shared.events.state import Untold, keep_state, read_state
+from shared.events.lease import Lease, LeaseLost
+from shared.events.state import Standing, Untold, keep_state, read_state
 from shared.events.stream import call, deliver_again
 from shared.events.subscription import Subscription
 from shared.wire.control import Operate
@@ -84,13 +84,19 @@ async def come_later(module: RunningModule, who: Principal, *tables: str) -> Non
             await tx.session.execute(text(f"delete from {table}"))  # noqa: S608
 
 
-@asynccontextmanager
-async def lease_of(module: RunningModule) -> AsyncGenerator[Lease]:
-    """The lease of the module's running process, which applies nothing of these tenants meanwhile."""
+async def keep(
+    module: RunningModule, who: Principal, standings: Sequence[Standing], kept: Mapping[str, Subscription] | None = None
+) -> list[Untold]:
+    """Tell a module of a page under the lease of its running process, which may take it anew at any moment."""
+    assert who.tenant is not None
+    subscriptions, slug = kept or module.module.kept, module.module.slug
     connection = await asyncpg.connect(module.urls.relay_url)
-    slug = module.module.slug
     try:
-        yield Lease(connection, slug, await connection.fetchval("select max(epoch) from kit.consumer_lease"))
+        while True:
+            epoch = await connection.fetchval("select max(epoch) from kit.consumer_lease")
+            lease = Lease(connection, slug, epoch)
+            with suppress(LeaseLost):
+                return await keep_state(module.database, lease, subscriptions, who.tenant, standings)
     finally:
         await connection.close()
 
@@ -101,15 +107,12 @@ async def tell(
     """Tell a module all that an owner has of a tenant, page by page."""
     assert who.tenant is not None
     untold: list[Untold] = []
-    async with lease_of(keeper) as lease:
-        for one in owner.module.states:
-            after: UUID | None = FIRST
-            while after is not None:
-                page = await read_state(owner.database, one, who.tenant, after)
-                untold += await keep_state(
-                    keeper.database, lease, kept or keeper.module.kept, who.tenant, page.standings
-                )
-                after = page.next_after
+    for one in owner.module.states:
+        after: UUID | None = FIRST
+        while after is not None:
+            page = await read_state(owner.database, one, who.tenant, after)
+            untold += await keep(keeper, who, page.standings, kept)
+            after = page.next_after
     return untold
 
 
@@ -166,8 +169,7 @@ async def test_state_older_than_what_was_heard_since_is_passed_over(
     await rename(crm, ada, acme, "Acme Ltd")
     await heard(projects, ada, f"Customer/{acme}", 2)
 
-    async with lease_of(projects) as lease:
-        await keep_state(projects.database, lease, projects.module.kept, ada.tenant, before.standings)
+    await keep(projects, ada, before.standings)
 
     assert await names(projects, ada) == {acme: "Acme Ltd"}
 
