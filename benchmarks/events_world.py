@@ -38,6 +38,7 @@ from shared.wire.envelope import Cause, event_subject
 from shared.wire.jetstream import MAX_BATCH, Message, connect, publish_batch
 from shared.wire.log import configure_log
 from shared.wire.principal import Principal
+from tests.waiting import jetstream
 
 _TENANTS = 8
 _WRITERS = 16
@@ -90,7 +91,7 @@ class World:
                 await _access(slug, tenants, postgres, nats, admin, passwords) for slug in ("crm", "projects")
             ]
             for tenant in tenants:
-                await admin.jetstream().publish(event_subject(str(tenant), "tenant.created"), _tenant_created(tenant))
+                await jetstream(admin).publish(event_subject(str(tenant), "tenant.created"), _tenant_created(tenant))
             yield cls(crm, projects, admin, nats, postgres)
 
     async def publish_customers(self, count: int) -> None:

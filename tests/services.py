@@ -21,6 +21,7 @@ from typing import Any, Self
 import anyio
 import pytest
 
+from mewayz.failures import NotRunning
 from mewayz.folders import Folders, folders_of
 from mewayz.passwords import Passwords
 from mewayz.servers.nats import Nats, module_user
@@ -188,16 +189,8 @@ class Platform:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     def status(self) -> dict[str, Any]:
-        """Return what `mewayz status --json` prints; a supervisor that starts again doesn't answer for a moment."""
-        printed = ""
-
-        def is_told() -> bool:
-            nonlocal printed
-            printed = self.run("status", "--json").stdout
-            return bool(printed)
-
-        waiting.until(is_told)
-        return json.loads(printed)
+        """Return what `mewayz status --json` prints."""
+        return json.loads(self._told("status", "--json"))
 
     def module(self, slug: str) -> dict[str, Any]:
         """Return the status of one module."""
@@ -205,9 +198,7 @@ class Platform:
 
     def token(self, tenant: str, user: str | None = None) -> str:
         """Return an access token for a user of a tenant; without a user, for its owner."""
-        done = self.run("token", "--tenant", tenant, *(["--user", user] if user else []))
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return self._told("token", "--tenant", tenant, *(["--user", user] if user else [])).strip()
 
     def graphql(
         self, query: str, variables: dict[str, Any] | None = None, *, token: str | None = None
@@ -224,6 +215,18 @@ class Platform:
         content = answer.read()
         connection.close()
         return answer.status, json.loads(content) if content else None
+
+    def _told(self, *arguments: str) -> str:
+        """Return what a command prints, once a supervisor answers: one that starts again doesn't for a moment."""
+        tries: list[subprocess.CompletedProcess[str]] = []
+
+        def is_answered() -> bool:
+            tries.append(self.run(*arguments))
+            return tries[-1].returncode != NotRunning.exit_code
+
+        waiting.until(is_answered)
+        assert tries[-1].returncode == 0, tries[-1].stderr
+        return tries[-1].stdout
 
 
 def free_port() -> int:

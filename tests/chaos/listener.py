@@ -19,7 +19,7 @@ from shared.hosting.process import Delivery
 from shared.wire.envelope import Event, event_subject
 from shared.wire.jetstream import connect
 from tests.modules import until
-from tests.waiting import PATIENCE_S, ask
+from tests.waiting import ask, jetstream
 
 _TYPE = "customer.created"
 _BEFORE_REDELIVERY_S = 25.0  # the server hands out again, after 30 s, what it has not heard of
@@ -79,9 +79,7 @@ class Listener:
                 "correlationid": str(event_id),
                 "data": {"place": place},
             }
-            await self._world.admin.jetstream(timeout=PATIENCE_S).publish(
-                event_subject(str(tenant), _TYPE), orjson.dumps(envelope)
-            )
+            await jetstream(self._world.admin).publish(event_subject(str(tenant), _TYPE), orjson.dumps(envelope))
 
     async def applies(self, *places: int) -> None:
         """Wait until these events, and no others, were applied in this order."""

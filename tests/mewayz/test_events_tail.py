@@ -10,7 +10,7 @@ from mewayz.events_tail import tail
 from mewayz.servers.streams import connect
 from shared.clock import SystemClock, new_id
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S
+from tests.waiting import jetstream
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ async def test_a_second_of_silence_is_not_the_end(
     subject, silences, listen = f"evt.{new_id(SystemClock().now())}.order.placed", iter([True]), Subscription.next_msg
     async with await connect(nats_server.admin_url) as client:
         for body in (b"1", b"2"):
-            await client.jetstream().publish(subject, body, timeout=PATIENCE_S)
+            await jetstream(client).publish(subject, body)
 
     async def next_msg(*given: Any, **options: Any) -> Any:
         if next(silences, False):

@@ -18,14 +18,14 @@ from mewayz.servers.streams import connect, make_consumers, make_streams
 from shared.wire.jetstream import connect as wire_connect
 from shared.wire.jetstream import settled
 from tests.services import NatsServer
-from tests.waiting import PATIENCE_S, ask, is_refused
+from tests.waiting import PATIENCE_S, ask, is_refused, jetstream
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_module_publishes_what_it_declares_and_nothing_else(nats_server: NatsServer) -> None:
     async with await _module(nats_server, "shop", publishes=("order.placed",)) as client:
-        stream = client.jetstream(timeout=PATIENCE_S)
+        stream = jetstream(client)
 
         assert (await stream.publish("evt.t1.order.placed", b"{}")).stream == "EVENTS"
         for foreign in ("evt.t1.order.cancelled", "evt.t1.invoice.paid", "cmd.shop.t1.x", "dlq.other.t1.x"):
@@ -57,7 +57,7 @@ async def test_a_module_whose_commands_never_wait_tells_of_none(nats_server: Nat
 async def test_a_module_hears_its_own_events_and_every_tenant(nats_server: NatsServer) -> None:
     async with await _module(nats_server, "desk", publishes=("ticket.open", "tenant.created")) as client:
         await nats_server.add_module("desk", publishes=("ticket.open", "tenant.created"), subscribes=("ticket.open",))
-        stream = client.jetstream(timeout=PATIENCE_S)
+        stream = jetstream(client)
         await stream.publish("evt.t7.tenant.created", b"1")
         await stream.publish("evt.t7.ticket.open", b"2")
 
@@ -69,7 +69,7 @@ async def test_what_a_module_does_not_hear_any_more_waits_for_nobody(nats_server
     """Its backlog would never be taken, and wake the module twice a second, for ever"""
     async with await connect(nats_server.admin_url) as admin:
         await make_consumers(admin, "fickle", ["ticket.open"])
-        await admin.jetstream(timeout=PATIENCE_S).publish("evt.t7.ticket.open", b"1")
+        await jetstream(admin).publish("evt.t7.ticket.open", b"1")
 
         for _ in range(2):
             await make_consumers(admin, "fickle", [], takes_queued=False)
@@ -88,7 +88,7 @@ async def test_a_killed_server_keeps_its_port_and_what_it_acknowledged(tmp_path:
     address = server.url
     async with await connect(server.admin_url) as client:
         await make_streams(client)
-        await client.jetstream(timeout=PATIENCE_S).publish("evt.t1.order.placed", b"{}")
+        await jetstream(client).publish("evt.t1.order.placed", b"{}")
 
         assert server.pid is not None
         os.kill(server.pid, SIGKILL)
@@ -166,7 +166,7 @@ async def _module(server: NatsServer, slug: str, publishes: tuple[str, ...] = ()
 
 async def _hears(client: Client, stream: str, subject: str) -> bool:
     """Read what waits for `desk`, past the tenants that other tests of this server have created, until it comes."""
-    consumer = await client.jetstream(timeout=PATIENCE_S).pull_subscribe_bind(durable="desk", stream=stream)
+    consumer = await jetstream(client).pull_subscribe_bind(durable="desk", stream=stream)
     while True:
         (message,) = await consumer.fetch(1, timeout=PATIENCE_S)
         if message.subject == subject:

@@ -6,6 +6,7 @@ from typing import Any
 from tests.browser import Page
 
 RESULT = "(document.querySelector('.result-window .view-lines')?.innerText ?? '').replaceAll('\\u00a0', ' ')"
+_TENANT = "select[aria-label=Tenant]"
 _EDITOR = ".graphiql-query-editor .monaco-editor"
 
 
@@ -16,6 +17,12 @@ def sign_in(page: Page, origin: str, email: str, password: str) -> None:
     page.type_into("input[name=password]", password)
     page.click("button[type=submit]")
     page.until("!!document.querySelector('.graphiql-execute-button')")
+
+
+def switch(page: Page, tenant: str) -> None:
+    """Choose another tenant, and wait until the page has its session: it shows and asks the one before until then."""
+    page.choose(_TENANT, tenant)
+    page.until(f"document.querySelector({json.dumps(_TENANT)}).selectedOptions[0].label === {json.dumps(tenant)}")
 
 
 def open_panel(page: Page, title: str) -> None:

@@ -36,7 +36,7 @@ def test_a_command_leaves_one_record_with_who_what_and_from_where(lumen: F0) -> 
     deal = lumen.open_deal()
     lumen.win(deal)
 
-    until(lambda: len(records(lumen, "subject = 'deal.close.won' and entity_reference = $1", deal)) == 1)
+    lumen.world.settle()
     (won,) = records(lumen, "subject = 'deal.close.won' and entity_reference = $1", deal)
     assert (won["action"], won["entity_type"], won["module_slug"]) == ("EXECUTE", "Deal", "crm")
     assert won["actor_user_id"] is not None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser import Page, browser, chromium
-from tests.stories.graphiql import RESULT, ask, open_panel, plan, result, run, sign_in, stored
+from tests.stories.graphiql import RESULT, ask, open_panel, plan, result, run, sign_in, stored, switch
 from tests.stories.test_queued_commands import away
 from tests.stories.world import F0, World, fresh_id
 
@@ -105,10 +105,10 @@ def test_a_person_of_two_tenants_switches_and_sees_the_other_ones_rows(harbour: 
     assert status == 200
     sign_in(page, origin(world), email, password)
 
-    page.choose("select[aria-label=Tenant]", "Lumen Studio 流明设计")
+    switch(page, "Lumen Studio 流明设计")
     ask(page, "query Lumen { tenants(first: 1) { nodes { slugName } } }")
     result(page, '"lumen"')
-    page.choose("select[aria-label=Tenant]", "Harbour & Co. 海港百货")
+    switch(page, "Harbour & Co. 海港百货")
     page.until(f"!({RESULT}).includes('lumen')")
     ask(page, "query Harbour { tenants(first: 1) { nodes { slugName } } }")
     result(page, '"harbour"')

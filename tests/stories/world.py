@@ -141,9 +141,7 @@ class World:
 
         async def send() -> int:
             async with await connect(self._nats_admin_url()) as client:
-                return (
-                    await client.jetstream().publish(subject, orjson.dumps(message), timeout=waiting.PATIENCE_S)
-                ).seq
+                return (await waiting.jetstream(client).publish(subject, orjson.dumps(message))).seq
 
         return anyio.run(send)
 
