@@ -53,6 +53,8 @@ async def test_no_transaction_opens_where_a_table_is_open(opened: str, closed: s
     """Threat 6: looked up in the catalog when a module connects for the first time."""
     crm = await start_module("crm")
     ada = await crm.new_tenant()
+    async with crm.transaction(ada) as tx:  # the module's own connections have looked: it goes on meanwhile
+        await tx.tenant()
     owner = await asyncpg.connect(crm.urls.owner_url)
     await owner.execute(opened)
     database = Database(connect_app(crm.urls.app_url, "crm"), "crm", SystemClock())

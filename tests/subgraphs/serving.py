@@ -17,7 +17,7 @@ from shared.wire.bootstrap import ModuleBootstrap
 from shared.wire.principal import Principal
 from shared.wire.token import SigningKey, public_bytes, sign_internal
 from tests.modules import RunningModule
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, until
 
 _START_S = _STOP_S = PATIENCE_S
 
@@ -55,7 +55,7 @@ def stop_in_mid_request(
                 client.sendall(head + body[:5])
                 _until_read(client)
                 process.terminate()
-                time.sleep(0.2)
+                _until_closed(path)
                 client.sendall(body[5:])
                 answer = b"".join(iter(lambda: client.recv(65536), b""))
             return json.loads(answer.partition(b"\r\n\r\n")[2]), process.wait(_STOP_S)
@@ -63,12 +63,19 @@ def stop_in_mid_request(
             process.kill()
 
 
+def _until_closed(path: Path) -> None:
+    """Wait until the process takes no more connections: it has heard that it is to end."""
+
+    def is_closed() -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(path)) != 0
+
+    until(is_closed)
+
+
 def _until_read(client: socket.socket) -> None:
     """Wait until the server has taken what was sent to it (unix(7), SIOCOUTQ)."""
-    end = time.monotonic() + _STOP_S
-    while any(ioctl(client, TIOCOUTQ, bytes(4))):
-        assert time.monotonic() < end, f"the module reads nothing for {_STOP_S} s"
-        time.sleep(0.01)
+    until(lambda: not any(ioctl(client, TIOCOUTQ, bytes(4))))
 
 
 def _connected(path: Path) -> socket.socket:
@@ -91,7 +98,7 @@ def _connected(path: Path) -> socket.socket:
 
 def _request(slug: str, key: SigningKey, principal: Principal) -> tuple[bytes, bytes]:
     body = b'{"query": "{ __typename }"}'
-    deadline = time.time() + 20
+    deadline = time.time() + PATIENCE_S
     token = sign_internal(
         key, principal, audience=slug, body=body, deadline=deadline, via="router", clock=SystemClock()
     )

@@ -29,7 +29,7 @@ async def records(audit_log: RunningModule, who: Principal, count: int) -> list[
     async def there() -> bool:
         return len(await audit_log.rows(who.tenant, "select 1 from audit_record")) == count + 1
 
-    await until(there, 30)
+    await until(there)
     answer = await audit_log.execute(who, _RECORDS)
     assert not answer.errors, answer.errors
     return [one for one in answer.data["auditRecords"]["nodes"] if one["subject"] != "tenant.created"]

@@ -3,8 +3,9 @@
 import functools
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -26,9 +27,11 @@ from subgraphs.identity.demo import DemoPerson, plant_tenant
 from subgraphs.identity.sign_in.store import open_store
 from subgraphs.identity.tenancy import NewTenant
 from tests.modules import RunningModule, Starter
+from tests.waiting import PATIENCE_S
 
 PASSWORD = "a long and private one"
 ISSUER = "https://mewayz.example"
+_PEERS = ip_network("198.18.0.0/15").hosts()
 
 
 @functools.cache
@@ -55,6 +58,7 @@ class Desk:
     running: RunningModule
     login: AsyncEngine
     issuer: str = ISSUER
+    peer: str = field(default_factory=lambda: str(next(_PEERS)))  # failures are counted by it: each test has its own
 
     async def company(
         self,
@@ -96,18 +100,18 @@ class Desk:
         body: Any = None,
         *,
         via: str = "router",
-        peer: str = "203.0.113.7",
+        peer: str = "",
         cookie: str = "",
         language: str = "",
         who: Principal | None = None,
     ) -> HttpAnswer:
         """Send a request to a route as the gateway does, for nobody unless it is said for whom."""
         request = HttpRequest(
-            token=InternalToken(principal=who or Principal(tenant=None), via=via, deadline=time.time() + 10),
+            token=InternalToken(principal=who or Principal(tenant=None), via=via, deadline=time.time() + PATIENCE_S),
             path=path.partition("?")[0],
             query=path.partition("?")[2],
             headers={
-                "x-forwarded-for": peer,
+                "x-forwarded-for": peer or self.peer,
                 "user-agent": "test",
                 "cookie": cookie,
                 **({"accept-language": language} if language else {}),

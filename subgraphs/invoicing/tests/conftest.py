@@ -1,6 +1,7 @@
 """A tenant's books: invoices made, issued, paid and credited by commands."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -29,6 +30,10 @@ class Books:
     def customer(self, label: str = "acme") -> str:
         """Return a customer's id."""
         return str(uuid5(self.tenant, label))
+
+    def day(self, after: int = 0) -> str:
+        """Return today's date, or another so many days after it: what was issued lately is not due yet."""
+        return (self.module.database.clock.now().date() + timedelta(days=after)).isoformat()
 
     async def command(self, name: str, selection: str = INVOICE, /, **arguments: Any) -> Any:
         """Call a command; return its payload."""
