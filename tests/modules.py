@@ -196,7 +196,7 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = PATIE
     """Wait until a condition holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not await condition():
-        assert time.monotonic() < end, f"not true after {seconds} s: {condition.__qualname__}"
+        assert time.monotonic() < end, f"not true after {seconds} s: {condition}"
         await asyncio.sleep(0.02)
 
 

@@ -39,8 +39,7 @@ class Subject:
     async def of(cls, running: Running) -> "Subject":
         """Make the tenants and the rows."""
         ada, bob = await running.new_tenant(), await running.new_tenant()
-        if ">" in running.module.subscriptions:
-            await _heard_of(running, ada)
+        await _heard_all(running, ada)
         await plant_tenant(running.module, running.database, bob)
         schema = graphql.build_schema(running.module.sdl(), assume_valid=True)
         rows = await _with_own(running, await plant_rows(running.module, running.database, ada), ada)
@@ -127,7 +126,11 @@ class Subject:
         return "{ " + " ".join(parts) + " }"
 
     async def dump(self, principal: Principal) -> dict[tuple[str, UUID], int]:
-        """Return the version of each row of the principal's tenant, also of tables that no one sees."""
+        """Return the version of each row of the principal's tenant, also of tables that no one sees.
+
+        A module that hears everything, its own events too, has heard all there is by then: it makes rows of them.
+        """
+        await _heard_all(self.running, principal)
         found: dict[tuple[str, UUID], int] = {}
         async with self.running.database.transaction(principal) as tx:
             for model in models_of(self.running.module.slug):
@@ -149,14 +152,19 @@ def codes(answer: Answer) -> list[str]:
     return [str(error["code"]) for error in payload["userErrors"]]
 
 
-async def _heard_of(running: Running, who: Principal) -> None:
-    """Wait until a module that hears everything has heard that the tenant exists."""
+async def _heard_all(running: Running, who: Principal) -> None:
+    """Wait until a module that hears everything has heard all that was told in a tenant so far; others hear too little."""
+    if ">" not in running.module.subscriptions:
+        return
+    told = {f"{one['aggregatetype']}/{one['subject']}": one["sequence"] for one in await running.outgoing(who.tenant)}
     end = time.monotonic() + _WAIT_S
     while True:
         async with running.database.transaction(who) as tx:
-            if (await tx.session.execute(text("select 1 from kit.inbox_key"))).first():
-                return
-        assert time.monotonic() < end, f"nothing was heard in {_WAIT_S} s"
+            heard = {row.key: row for row in await tx.session.execute(text("select * from kit.inbox_key"))}
+        waits = [key for key, last in told.items() if key not in heard or heard[key].last_sequence < last]
+        if all(key in heard and heard[key].parked for key in waits):
+            return
+        assert time.monotonic() < end, f"{waits} were not heard in {_WAIT_S} s"
         await asyncio.sleep(0.05)
 
 
