@@ -59,6 +59,7 @@ class _Count:
     last: datetime
     open: int = 0  # not told yet
     told_at: float = float("-inf")
+    fact: Message | None = None  # sent and not acknowledged: sent again as it is, so that who has it knows it
 
 
 class AuditTrail:
@@ -123,23 +124,24 @@ class AuditTrail:
         count.last, count.open = now, count.open + 1
 
     async def _tell(self, now: float) -> None:
+        assert self._connection is not None
         for occasion, count in list(self._counts.items()):
             if now - count.told_at < _WINDOW_S:
                 continue
-            if not count.open:
+            if not count.open and count.fact is None:
                 del self._counts[occasion]
                 continue
-            told, count.open = count.open, 0
             try:
-                await self._publish(occasion, count, told)
-                count.told_at = now
+                client = self._connection.client
+                if count.fact is None:
+                    count.fact, count.open = self._fact(occasion, count), 0
+                await publish(client, count.fact)
+                count.fact, count.told_at = None, now
             except PublishFailed as error:
-                count.open += told
                 log.info("audit_waits", error=str(error))
                 return
 
-    async def _publish(self, occasion: Occasion, count: _Count, told: int) -> None:
-        assert self._connection is not None
+    def _fact(self, occasion: Occasion, count: _Count) -> Message:
         number = new_id(self._clock.now())
         envelope = Envelope(
             id=number,
@@ -157,14 +159,13 @@ class AuditTrail:
             data={
                 "code": occasion.code,
                 "target": occasion.target,
-                "count": told,
+                "count": count.open,
                 "userAgent": occasion.agent,
                 "firstAt": count.first.isoformat(),
                 "lastAt": count.last.isoformat(),
             },
         )
-        message = Message(envelope.nats_subject, str(number), msgspec.json.encode(envelope))
-        await publish(self._connection.client, message)
+        return Message(envelope.nats_subject, str(number), msgspec.json.encode(envelope))
 
 
 def _occasion(kind: str, code: str, request: Request, principal: Principal | None) -> Occasion:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,9 +12,11 @@ from mewayz.servers.streams import connect as connect_admin
 from router.gateway.commands.connection import Connection
 from router.gateway.observe.audit import AuditTrail
 from shared.clock import SystemClock, new_id
+from shared.wire.jetstream import publish
 from shared.wire.occasion import REFUSED
 from shared.wire.principal import Principal
 from tests.modules import until
+from tests.router.gateway.test_queue import unheard
 from tests.services import NatsServer
 from tests.waiting import messages
 
@@ -36,6 +39,26 @@ async def trail(nats_server: NatsServer) -> AsyncIterator[AuditTrail]:
         yield made
         for task in running:
             task.cancel()
+
+
+async def test_what_was_told_and_not_acknowledged_is_told_once(
+    trail: AuditTrail, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was busy for more than two seconds: the fact was on the stream, and told again under another id"""
+    monkeypatch.setattr("router.gateway.observe.audit.publish", unheard(publish))
+    tenants = [new_id(SystemClock().now()) for _ in range(2)]
+    for tenant in tenants:
+        trail.denied([{"extensions": {"code": "FORBIDDEN"}}], Principal(tenant=tenant))
+
+    async def told(tenant: UUID) -> list[int]:
+        async with await connect_admin(nats_server.admin_url) as admin:
+            return [one["data"]["count"] for one in await messages(admin, f"evt.{tenant}.{REFUSED}")]
+
+    async def both_told() -> bool:
+        return all([await told(tenant) for tenant in tenants])
+
+    await until(both_told)  # the second comes behind what is told of the first
+    assert [await told(tenant) for tenant in tenants] == [[1], [1]]
 
 
 async def test_a_flood_is_counted_whole_and_told_in_few_facts(trail: AuditTrail, nats_server: NatsServer) -> None:

@@ -258,14 +258,15 @@ async def room_for(admin: Client, commands: int) -> AsyncIterator[None]:
         await streams.update_stream(config)
 
 
-def unheard(publish: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+def unheard(publish: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Return what publishes, and the first time never hears that it did."""
     acknowledged = iter([False])
 
-    async def published(*args: Any) -> None:
-        await publish(*args)
+    async def published(*args: Any) -> Any:
+        answer = await publish(*args)
         if not next(acknowledged, True):
             raise PublishFailed("time-out")
+        return answer
 
     return published
 
