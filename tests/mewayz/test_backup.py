@@ -28,7 +28,7 @@ from shared.database.migrate import migrate
 from shared.events.stream import ids_on_stream
 from shared.module import load
 from shared.wire.envelope import event_subject
-from shared.wire.jetstream import Message, publish
+from tests.waiting import jetstream
 
 pytestmark = pytest.mark.anyio
 A, B = UUID(int=0xA), UUID(int=0xB)
@@ -267,7 +267,8 @@ async def test_the_stream_holds_what_was_sent_by_then_and_nothing_of_what_is_und
     async with await connect(nats.admin_url) as client:
         await make_streams(client)
         for event in (kept, undone):
-            await publish(client, Message(event_subject(str(A), "customer.created"), str(event), b"{}"))
+            subject = event_subject(str(A), "customer.created")
+            await jetstream(client).publish(subject, b"{}", headers={"Nats-Msg-Id": str(event)})
         await backup_all(crm.admin_url, ["crm"], crm.passwords, tmp_path / "all.tar")
         await crm.fetch(_SENT, A, undone)
 
