@@ -6,7 +6,7 @@ promises anyway).
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,6 +56,18 @@ class Answer:
         assert not self.errors, self.errors
         (value,) = self.data.values()
         return value
+
+
+class PatientDatabase(Database):
+    """A module's database, whose statements have as long as tests wait."""
+
+    @asynccontextmanager
+    async def transaction(
+        self, principal: Principal, cause: Cause | None = None, *, timeout_s: float = PATIENCE_S
+    ) -> AsyncGenerator[Transaction]:
+        """Open a transaction."""
+        async with super().transaction(principal, cause, timeout_s=timeout_s) as tx:
+            yield tx
 
 
 @dataclass
@@ -135,7 +147,7 @@ class RunningModule:
         """Execute a GraphQL operation as `principal`."""
         deadline = time.time() + PATIENCE_S
         cause = Cause(correlation_id=new_id(self.database.clock.now()))
-        async with self.database.transaction(principal, cause, timeout_s=PATIENCE_S) as tx:
+        async with self.database.transaction(principal, cause) as tx:
             context = RequestContext(self.module.slug, self.database, tx, cause, deadline)
             result = await self.documents.execute(query, variables, None, context)
         plain = orjson.loads(orjson.dumps(result, default=str))
@@ -150,7 +162,7 @@ class RunningModule:
     @asynccontextmanager
     async def transaction(self, principal: Principal) -> AsyncIterator[Transaction]:
         """Open a transaction of the module, as a command does."""
-        async with self.database.transaction(principal, timeout_s=PATIENCE_S) as tx:
+        async with self.database.transaction(principal) as tx:
             yield tx
 
     async def rows(self, tenant: UUID | None, statement: str, *args: Any) -> list[dict[str, Any]]:
@@ -227,7 +239,7 @@ async def start_module(
             client = await connect(nats_server.url, user=user, password=password, name=slug)
             stack.push_async_callback(client.close)
             relay = Relay(client)
-            database = Database(connect_app(urls.app_url, slug), slug, SystemClock(), relay.wake)
+            database = PatientDatabase(connect_app(urls.app_url, slug), slug, SystemClock(), relay.wake)
             stack.push_async_callback(database.close)
             consumer = Consumer(client, database, module.subscriptions) if module.subscriptions else None
             delivery = Delivery(urls.relay_url, slug, client=client, relay=relay, consumer=consumer)
