@@ -1,5 +1,7 @@
 """Members and roles: who may give what, the last owner, seats, leaving one tenant of two (IDN-3, IDN-9)."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -93,9 +95,10 @@ async def test_a_program_gives_nothing_of_modules_that_its_key_is_not_for(desk: 
     arguments = {"name": "Reader", "permissions": ["identity.user.read"]}
     made = await desk.running.command(owner, "defineRole", "accessRole { id }", **arguments)
     within, beyond = made["accessRole"]["id"], await role_id(desk, company, "Viewer")
+    in_a_month = (desk.running.database.clock.now() + timedelta(days=30)).isoformat()
 
     async def codes(role: str) -> list[str]:
-        arguments = {"label": "k", "roleId": role, "expiresAt": "2027-01-01T00:00:00Z"}
+        arguments = {"label": "k", "roleId": role, "expiresAt": in_a_month}
         answer = await desk.running.command(bound, "issueApiKey", "serviceCredential { id }", **arguments)
         return [error["code"] for error in answer["userErrors"]]
 
