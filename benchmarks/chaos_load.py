@@ -43,9 +43,12 @@ class Token:
         """Return a token of lumen's owner; the old one where none is to be had now."""
         async with self._turn:
             if time.monotonic() - self._made_at > _TOKEN_S:
+                self._made_at = time.monotonic()  # before it is: who forgets it meanwhile means this one too
                 done = await asyncio.to_thread(self._platform.run, "token", "--tenant", "lumen")
                 if done.returncode == 0:
-                    self._token, self._made_at = done.stdout.strip(), time.monotonic()
+                    self._token = done.stdout.strip()
+                else:
+                    self.forget()
         return self._token
 
 

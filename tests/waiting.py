@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,6 +22,13 @@ def until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
     while not condition():
         assert time.monotonic() < end, f"not true after {seconds} s"
         time.sleep(0.05)
+
+
+def set_clock(clock: Path, seconds: float) -> None:
+    """Move the business time of whoever follows the file `clock` (MEWAYZ_CLOCK); nobody reads a half of it."""
+    written = clock.with_suffix(".new")
+    written.write_text(str(seconds))
+    written.replace(clock)
 
 
 def takes(act: Callable[[], object], *, below_s: float) -> bool:

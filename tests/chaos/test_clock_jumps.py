@@ -12,6 +12,7 @@ from benchmarks.chaos_ledger import compare
 from benchmarks.chaos_load import Clients, Token
 from mewayz.compose import compose_modules
 from tests.services import Platform
+from tests.waiting import set_clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240), pytest.mark.xdist_group("outages")]
 _HOUR_S = 3600
@@ -20,7 +21,7 @@ _HOUR_S = 3600
 async def test_a_jump_of_the_clock_costs_a_sign_in_and_nothing_else(tmp_path: Path) -> None:
     """events.md, G: leases and deadlines are PostgreSQL's and the kernel's; tokens are of the clock, and are renewed"""
     clock = tmp_path / "clock"
-    clock.write_text("0")
+    set_clock(clock, 0)
     assert not compose_modules(check=False, into=tmp_path / "schema", modules_from=[str(MODULES)])
     supergraph = str(tmp_path / "schema" / "supergraph.graphql")
     arguments = ["--modules", "identity,journal,teller", "--supergraph", supergraph, "--clock", f"file:{clock}"]
@@ -33,7 +34,7 @@ async def test_a_jump_of_the_clock_costs_a_sign_in_and_nothing_else(tmp_path: Pa
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(clients.run)
             for seconds in (0, _HOUR_S, 0, -_HOUR_S, 0):
-                clock.write_text(str(seconds))
+                set_clock(clock, seconds)
                 token.forget()
                 acked = len(clients.acked)
                 await _until(lambda acked=acked: len(clients.acked) > acked + 60)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.services import Platform
 from tests.stories.world import CLOCK, F0, World
+from tests.waiting import set_clock
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The platform with the tenants `lumen` and `harbour` and the least demo data."""
     data = tmp_path_factory.mktemp("stories")
-    (data / CLOCK).write_text("0")
+    set_clock(data / CLOCK, 0)
     platform = Platform(data, "--demo-scale", "0", "--clock", f"file:{data / CLOCK}", demo=True)
     platform.start(timeout_s=150)
     yield World(platform)

@@ -115,7 +115,7 @@ class World:
     def move_clock(self, seconds: float) -> None:
         """Move the platform's business time on; it never goes back. Tokens of before may have run out."""
         clock = self.platform.data / CLOCK
-        clock.write_text(str(float(clock.read_text()) + seconds))
+        waiting.set_clock(clock, float(clock.read_text()) + seconds)
         self._tokens.clear()
 
     def events(self, tenant: UUID, event_type: str) -> list[dict[str, Any]]:
