@@ -8,7 +8,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from mewayz.servers.streams import connect
 from shared.wire.envelope import Envelope
-from shared.wire.jetstream import EVENTS
+from shared.wire.jetstream import EVENTS, end_if_cancelled
 
 _LOOK_S = 1.0
 _TIMEOUT_S = 10
@@ -32,6 +32,7 @@ async def _print(client: Client, subject: str, lines: int, *, follow: bool, as_j
     subscription = await stream.subscribe(subject, stream=EVENTS, config=from_here, ordered_consumer=True)
     left = await _lie_there(subscription)
     while follow or left > 0:
+        end_if_cancelled()
         try:
             message = await subscription.next_msg(timeout=_LOOK_S)
         except TimeoutError:  # silence is not the end: the machine may be busy

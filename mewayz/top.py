@@ -24,7 +24,7 @@ from mewayz.folders import Folders
 from mewayz.runtime.client import ask, command
 from mewayz.servers.streams import connect
 from shared.wire import control
-from shared.wire.jetstream import EVENTS
+from shared.wire.jetstream import EVENTS, end_if_cancelled
 
 _SAMPLE = re.compile(
     r'^mewayz_(request|fetch)_seconds_(sum|count)\{(?:module="([^"]*)",)?code="([^"]*)"\} (\S+)$', re.M
@@ -146,6 +146,7 @@ async def show(
         with Live(console=console, screen=True, auto_refresh=False) if not (once or as_json) else nullcontext() as live:
             await watch.look()
             while True:
+                end_if_cancelled()
                 await anyio.sleep(interval_s)
                 load = await watch.look()
                 if live is not None:

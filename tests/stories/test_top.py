@@ -1,5 +1,6 @@
 """`mewayz top` shows what really happens: requests, fetches, events; as JSON once, and on a terminal until Ctrl-C."""
 
+import asyncio
 import json
 import os
 import pty
@@ -8,7 +9,14 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
+import pytest
+from nats.aio.client import Client
+
+from mewayz.folders import folders_of
+from mewayz.top import show
 from tests.stories.world import F0, World
 from tests.waiting import PATIENCE_S
 
@@ -55,3 +63,29 @@ def test_on_a_terminal_it_renews_itself_until_ctrl_c(world: World) -> None:
     assert process.wait(PATIENCE_S) == 0
     assert seen.count(b"invoicing") >= 2, seen
     assert b"requests" in seen
+
+
+@pytest.mark.anyio
+async def test_ctrl_c_counts_also_where_it_comes_while_something_is_sent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nats-py keeps a cancellation to itself that comes while it writes: the view went on"""
+    is_writing = asyncio.Event()
+    flush = Client._flush_pending
+
+    async def write(self: Client, *args: Any, **more: Any) -> None:
+        if asyncio.current_task() is looking and not is_writing.is_set():
+            is_writing.set()
+            with suppress(asyncio.CancelledError):  # as nats-py does
+                await asyncio.sleep(PATIENCE_S)
+        await flush(self, *args, **more)
+
+    folders = folders_of(world.platform.data)
+    looking = asyncio.ensure_future(show(folders, interval_s=0.01, once=False, as_json=True))
+    monkeypatch.setattr(Client, "_flush_pending", write)
+    await is_writing.wait()
+
+    looking.cancel()
+    await asyncio.wait([looking], timeout=PATIENCE_S / 2)
+
+    assert looking.cancelled()
