@@ -58,5 +58,5 @@ class Running(Protocol):
         ...
 
     async def outgoing(self, tenant: UUID | None, event_type: str = ">") -> list[dict[str, Any]]:
-        """Return the events of a tenant that are on the stream, in order."""
+        """Return the events of a tenant in the stream's order, once all that the module has told are there."""
         ...

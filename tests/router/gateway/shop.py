@@ -1,6 +1,6 @@
 """A gateway with a queue over a real JetStream; its module `shop` is the test itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from router.composition.compose import compose
 from router.composition.subgraph import Subgraph
 from router.gateway.commands.subgraph import SDL
 from shared.wire.control import ModuleState
-from shared.wire.jetstream import connect, last_message
+from shared.wire.jetstream import PublishFailed, connect, last_message
 from shared.wire.receipt import Permit, PermitWanted, QueuedCommand, command_subject
 from tests.router.gateway.world import TENANT, USER, World, world
 from tests.services import NatsServer
@@ -116,6 +116,19 @@ async def shop(tmp_path: Path, nats_server: NatsServer, **settings: Any) -> Asyn
             while "errors" in (await made.graphql("{ receipts { id } }"))[1]:  # noqa: ASYNC110 until it is connected
                 await anyio.sleep(0.01)
         yield Shop(made, client, admin)
+
+
+def unheard(publish: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return what publishes, and the first time never hears that it did."""
+    acknowledged = iter([False])
+
+    async def published(*args: Any) -> Any:
+        answer = await publish(*args)
+        if not next(acknowledged, True):
+            raise PublishFailed("time-out")
+        return answer
+
+    return published
 
 
 def _write(folder: Path) -> None:

@@ -16,7 +16,7 @@ from shared.wire.jetstream import publish
 from shared.wire.occasion import REFUSED
 from shared.wire.principal import Principal
 from tests.modules import until
-from tests.router.gateway.test_queue import unheard
+from tests.router.gateway.shop import unheard
 from tests.services import NatsServer
 from tests.waiting import messages
 

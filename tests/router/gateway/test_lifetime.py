@@ -8,8 +8,9 @@ import pytest
 
 from router.composition import Subgraph, compose
 from router.gateway.served import ServedGraph
+from tests.router.gateway.module import CRM
 from tests.router.gateway.test_subscriptions import INIT, Raw
-from tests.router.gateway.world import CRM, World, until, world
+from tests.router.gateway.world import World, until, world
 
 pytestmark = pytest.mark.anyio
 

@@ -1,11 +1,10 @@
 """The gateway's side of queued commands, over a real JetStream; the module is the test itself (events.md, D)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
 import msgspec
@@ -19,10 +18,11 @@ from router.gateway.commands.reasons import CANCELLED, REUSED, UNKNOWN, kept, sh
 from router.gateway.commands.store import ReceiptStore
 from shared.clock import new_id
 from shared.wire.control import ModuleState
-from shared.wire.jetstream import PublishFailed, connect
+from shared.wire.jetstream import connect
 from shared.wire.receipt import Reason, Settled, Status
-from tests.router.gateway.shop import PLACE, TWO, shop
-from tests.router.gateway.world import TENANT, USER, Module
+from tests.router.gateway.module import Module
+from tests.router.gateway.shop import PLACE, TWO, shop, unheard
+from tests.router.gateway.world import TENANT, USER
 from tests.services import NatsServer
 from tests.waiting import PATIENCE_S, is_refused, jetstream
 
@@ -256,19 +256,6 @@ async def room_for(admin: Client, commands: int) -> AsyncIterator[None]:
         yield
     finally:
         await streams.update_stream(config)
-
-
-def unheard(publish: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return what publishes, and the first time never hears that it did."""
-    acknowledged = iter([False])
-
-    async def published(*args: Any) -> Any:
-        answer = await publish(*args)
-        if not next(acknowledged, True):
-            raise PublishFailed("time-out")
-        return answer
-
-    return published
 
 
 @asynccontextmanager

@@ -10,7 +10,8 @@ from router.errors import Forbidden
 from router.execution.prepared import Graph
 from router.gateway.access.scopes import guards_of
 from shared.wire.principal import Principal
-from tests.router.gateway.world import CRM, TENANT, USER, world
+from tests.router.gateway.module import CRM
+from tests.router.gateway.world import TENANT, USER, world
 
 pytestmark = pytest.mark.anyio
 _IMPORTS = '"@key", "@authenticated", "@requiresScopes", "@policy"'

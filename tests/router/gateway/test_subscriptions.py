@@ -19,7 +19,8 @@ from router.composition.subgraph import Subgraph
 from router.execution.streams import server_sent_events, web_socket_events
 from router.gateway.app import make_plain_app
 from router.gateway.settings import Settings
-from tests.router.gateway.world import LINK, _Server, until, world
+from tests.router.gateway.module import LINK
+from tests.router.gateway.world import _Server, until, world
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
